@@ -1,0 +1,13 @@
+//! What exists: roles, schemas, relations, and who sees them.
+//!
+//! Definitions are rows of system relations in storage, versioned like any row, with persistent
+//! OIDs. In memory they are immutable values behind `Arc`s: a [`CatalogView`] is what one session
+//! sees at one moment, put together from three parts that change independently: the cluster
+//! (roles, memberships, databases), the definitions shared by all of a database, and the private
+//! definitions of the session's own namespace. A session never holds the private part of another
+//! namespace, so no catalog query can show it.
+
+mod definition;
+pub(crate) mod part;
+
+pub(crate) use definition::*;

@@ -1,0 +1,255 @@
+//! The definitions themselves: plain values, serialised as JSON into the system relations.
+
+use std::sync::Arc;
+
+use kalamdb_storage::{Layout, NamespaceId};
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Oid, PgType};
+
+/// Who is asked when a statement names an object: the class half of a dependency or a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Class {
+    Database,
+    Role,
+    Membership,
+    Schema,
+    Relation,
+    Setting,
+    Description,
+    Statistic,
+    Migration,
+}
+
+/// A role of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Role {
+    pub(crate) oid: Oid,
+    pub(crate) name: String,
+    pub(crate) superuser: bool,
+    pub(crate) inherit: bool,
+    pub(crate) create_role: bool,
+    pub(crate) create_db: bool,
+    pub(crate) login: bool,
+    pub(crate) replication: bool,
+    pub(crate) bypass_rls: bool,
+    /// -1: no limit.
+    pub(crate) connection_limit: i32,
+    /// A SCRAM-SHA-256 verifier in PostgreSQL's form, `SCRAM-SHA-256$4096:salt$stored:server`.
+    pub(crate) verifier: Option<String>,
+    /// Microseconds since 1970 after which the password no longer counts.
+    pub(crate) valid_until: Option<i64>,
+    /// `ALTER ROLE ... SET name = value`.
+    #[serde(default)]
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// `GRANT role TO member`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Membership {
+    pub(crate) oid: Oid,
+    pub(crate) role: Oid,
+    pub(crate) member: Oid,
+    pub(crate) grantor: Oid,
+    pub(crate) admin_option: bool,
+}
+
+/// A database: one set of shared definitions, and one namespace per role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Database {
+    pub(crate) oid: Oid,
+    pub(crate) name: String,
+    pub(crate) owner: Oid,
+}
+
+/// A SQL schema, shared or private.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Schema {
+    pub(crate) oid: Oid,
+    pub(crate) name: String,
+    pub(crate) owner: Oid,
+    #[serde(default)]
+    pub(crate) grants: Vec<Grant>,
+}
+
+/// One entry of an access control list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    /// 0: PUBLIC.
+    pub(crate) grantee: Oid,
+    pub(crate) grantor: Oid,
+    /// PostgreSQL's letters, `arwdDxt` for relations, `UC` for schemas.
+    pub(crate) privileges: String,
+}
+
+/// Where a relation's rows are and who sees its definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum TableKind {
+    /// One definition, one physical table per namespace.
+    User,
+    /// One physical table for all, in the shared namespace.
+    Shared,
+    /// Definition and rows in one namespace.
+    Private,
+    /// Rows made up by the server: `pg_catalog`.
+    System,
+}
+
+/// Anything in `pg_class` but indexes, which live inside their table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Relation {
+    pub(crate) oid: Oid,
+    /// OID of the row type and of its array, as in `pg_type`.
+    pub(crate) row_type: Oid,
+    pub(crate) name: String,
+    pub(crate) schema: Oid,
+    pub(crate) owner: Oid,
+    pub(crate) kind: TableKind,
+    /// `attnum` is the place in this list plus one; dropped attributes stay.
+    pub(crate) columns: Vec<Attribute>,
+    pub(crate) body: RelationBody,
+    #[serde(default)]
+    pub(crate) grants: Vec<Grant>,
+    /// `WITH (...)` as given, the kind apart.
+    #[serde(default)]
+    pub(crate) options: Vec<(String, String)>,
+    /// Built when the definition is loaded; tables only.
+    #[serde(skip)]
+    pub(crate) layout: Option<Arc<Layout>>,
+}
+
+/// What tells the kinds of relation apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum RelationBody {
+    /// A table of rows in storage.
+    Table {
+        /// Primary key, unique, check constraints.
+        constraints: Vec<Constraint>,
+        /// Secondary indexes, those of unique constraints included; the primary key's index as
+        /// well (for its name and OID), though its entries are the rows themselves.
+        indexes: Vec<Index>,
+    },
+    /// A view: its SELECT as PostgreSQL would print it, and the search path it was made under.
+    View { query: String, search_path: Vec<String> },
+    /// A sequence.
+    Sequence(Sequence),
+    /// A system relation whose rows are made up by the server, by OID.
+    System,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Attribute {
+    pub(crate) name: String,
+    pub(crate) ty: PgType,
+    pub(crate) not_null: bool,
+    pub(crate) dropped: bool,
+    /// SQL text of the default or generation expression, names fully qualified where needed.
+    pub(crate) default: Option<String>,
+    pub(crate) identity: Identity,
+    /// `GENERATED ALWAYS AS (default) STORED`.
+    pub(crate) generated: bool,
+    /// Text form of the value that rows older than the column have.
+    pub(crate) missing: Option<String>,
+}
+
+/// `GENERATED ... AS IDENTITY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Identity {
+    No,
+    Always,
+    ByDefault,
+}
+
+/// A table constraint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Constraint {
+    pub(crate) oid: Oid,
+    pub(crate) name: String,
+    pub(crate) kind: ConstraintKind,
+}
+
+/// What a constraint asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ConstraintKind {
+    /// Served by the index with this OID.
+    PrimaryKey { index: Oid },
+    /// Served by the index with this OID.
+    Unique { index: Oid },
+    /// SQL text of a boolean expression over the row; `columns` are the attnums it names.
+    Check { expression: String, columns: Vec<i16> },
+}
+
+/// An index. Columns are attnums.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    pub(crate) oid: Oid,
+    pub(crate) name: String,
+    pub(crate) columns: Vec<IndexColumn>,
+    pub(crate) unique: bool,
+    pub(crate) primary: bool,
+    pub(crate) nulls_distinct: bool,
+}
+
+/// One column of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IndexColumn {
+    pub(crate) attnum: i16,
+    pub(crate) descending: bool,
+    pub(crate) nulls_first: bool,
+}
+
+/// A sequence's parameters; its state is in storage, per namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sequence {
+    pub(crate) ty: Oid,
+    pub(crate) start: i64,
+    pub(crate) increment: i64,
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+    pub(crate) cache: i64,
+    pub(crate) cycle: bool,
+    /// (relation, attnum) of the column that owns it.
+    pub(crate) owned_by: Option<(Oid, i16)>,
+    /// The owner came by `GENERATED AS IDENTITY`, not by `serial`.
+    pub(crate) identity: bool,
+}
+
+impl Relation {
+    /// Live columns with their attnums, in order.
+    pub(crate) fn live_columns(&self) -> impl Iterator<Item = (i16, &Attribute)> {
+        (1..).zip(&self.columns).filter(|(_, column)| !column.dropped)
+    }
+
+    /// The table's indexes; empty for other relations.
+    pub(crate) fn indexes(&self) -> &[Index] {
+        match &self.body {
+            RelationBody::Table { indexes, .. } => indexes,
+            RelationBody::View { .. } | RelationBody::Sequence(_) | RelationBody::System => &[],
+        }
+    }
+
+    /// The table's constraints; empty for other relations.
+    pub(crate) fn constraints(&self) -> &[Constraint] {
+        match &self.body {
+            RelationBody::Table { constraints, .. } => constraints,
+            RelationBody::View { .. } | RelationBody::Sequence(_) | RelationBody::System => &[],
+        }
+    }
+
+    /// The primary key's index.
+    pub(crate) fn primary_key(&self) -> Option<&Index> {
+        self.indexes().iter().find(|index| index.primary)
+    }
+}
+
+/// Private definitions have OIDs from here on, shared ones lie below, so a session's view never
+/// meets the same OID twice although each namespace counts its own.
+pub(crate) const FIRST_PRIVATE_OID: u32 = 0x8000_0000;
+/// As in PostgreSQL: OIDs below belong to the system.
+pub(crate) const FIRST_NORMAL_OID: u32 = 16384;
+
+/// The namespace of `role` in `database`; with role 0 the shared one. The cluster's is 0.
+pub(crate) fn namespace_id(database: Oid, role: Oid) -> NamespaceId {
+    NamespaceId(u64::from(database.0) << 32 | u64::from(role.0))
+}

@@ -1,0 +1,49 @@
+//! What an expression or scan may ask of the session that runs it.
+//!
+//! Plans are shared among sessions, so nothing of a session is inside them. Whoever polls a plan
+//! or evaluates an expression does it inside [`ExecutionContext::enter`]; scans and session
+//! functions reach it by [`ExecutionContext::current`].
+
+use std::sync::Arc;
+
+use kalamdb_storage::{Namespace, Snapshot, WriteSet};
+
+use crate::{
+    catalog::part::CatalogView, engine::Engine, session::state::SessionState, types::FormatSettings,
+};
+
+tokio::task_local! {
+    static CURRENT: Arc<ExecutionContext>;
+}
+
+/// One statement's world: made when it starts, dropped with its last row.
+pub(crate) struct ExecutionContext {
+    pub(crate) engine: Arc<Engine>,
+    /// What names mean for this statement.
+    pub(crate) catalog: Arc<CatalogView>,
+    /// Identity, settings, currval: what outlives the statement.
+    pub(crate) session: Arc<SessionState>,
+    /// The namespace of `current_user`, and the one all share.
+    pub(crate) own: Namespace,
+    pub(crate) shared: Namespace,
+    pub(crate) snapshot: Snapshot,
+    /// What the transaction wrote before this statement.
+    pub(crate) writes: Arc<WriteSet>,
+    /// Microseconds since 1970.
+    pub(crate) transaction_time: i64,
+    pub(crate) statement_time: i64,
+    pub(crate) format: FormatSettings,
+}
+
+impl ExecutionContext {
+    /// Runs `f` with `self` as the current context of this thread.
+    pub(crate) fn enter<T>(self: &Arc<Self>, f: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(Arc::clone(self), f)
+    }
+
+    /// The context of the statement whose expression is being evaluated; `None` outside of one,
+    /// as when the optimizer folds constants.
+    pub(crate) fn current() -> Option<Arc<ExecutionContext>> {
+        CURRENT.try_with(Arc::clone).ok()
+    }
+}

@@ -1,0 +1,33 @@
+//! Statements to rows and changes.
+//!
+//! A statement's life, in reading order of the modules:
+//!
+//! 1. [`session`] takes the text of one connection and drives everything below.
+//! 2. `statement` parses it once and remembers what it became (the plan cache).
+//! 3. `analyze` gives every name and expression its PostgreSQL meaning: types, overloads, casts.
+//! 4. `exec` runs it: queries by the short path or DataFusion, changes through `txn`.
+//! 5. `changefeed` hears of it once it is durable, and speaks to `listen` and `subscribe`.
+
+mod analyze;
+mod catalog;
+mod changefeed;
+mod context;
+mod copy;
+mod engine;
+mod error;
+mod exec;
+mod functions;
+mod listen;
+mod locks;
+mod plan;
+mod roles;
+mod scan;
+mod session;
+mod settings;
+mod statement;
+mod subscribe;
+mod txn;
+mod types;
+
+pub use engine::{Engine, EngineOptions};
+pub use error::{Error, Result, SqlState};
