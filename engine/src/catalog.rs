@@ -7,7 +7,16 @@
 //! definitions of the session's own namespace. A session never holds the private part of another
 //! namespace, so no catalog query can show it.
 
+pub(crate) mod bootstrap;
+mod cluster;
 mod definition;
+pub(crate) mod layout;
+mod map;
 pub(crate) mod part;
+mod privilege;
+pub(crate) mod regnames;
+pub(crate) mod store;
+pub(crate) mod system;
+pub(crate) mod value;
 
 pub(crate) use definition::*;

@@ -4,7 +4,7 @@
 //! or evaluates an expression does it inside [`ExecutionContext::enter`]; scans and session
 //! functions reach it by [`ExecutionContext::current`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use kalamdb_storage::{Namespace, Snapshot, WriteSet};
 
@@ -33,6 +33,15 @@ pub(crate) struct ExecutionContext {
     pub(crate) transaction_time: i64,
     pub(crate) statement_time: i64,
     pub(crate) format: FormatSettings,
+    /// What evaluating expressions wants of the transaction, to be done at the statement's end.
+    pub(crate) effects: Mutex<Effects>,
+}
+
+/// Side effects of expressions.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// `pg_notify(channel, payload)`.
+    pub(crate) notifications: Vec<(String, String)>,
 }
 
 impl ExecutionContext {

@@ -117,6 +117,15 @@ impl Error {
         self
     }
 
+    /// Moves the place in the statement, where the statement is a part of a longer text.
+    #[must_use]
+    pub fn shifted(mut self, characters: u32) -> Self {
+        if let Some(position) = &mut self.0.position {
+            *position = position.saturating_add(characters);
+        }
+        self
+    }
+
     /// Adds the CONTEXT line.
     #[must_use]
     pub fn with_context(mut self, context: impl Into<String>) -> Self {

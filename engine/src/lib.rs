@@ -20,6 +20,7 @@ mod functions;
 mod listen;
 mod locks;
 mod plan;
+mod prepared;
 mod roles;
 mod scan;
 mod session;
@@ -29,5 +30,11 @@ mod subscribe;
 mod txn;
 mod types;
 
+pub use changefeed::{Changefeed, FeedLimits, Notification, NotificationSink};
 pub use engine::{Engine, EngineOptions};
-pub use error::{Error, Result, SqlState};
+pub use error::{Error, ErrorFields, Result, Severity, SqlState};
+pub use session::{
+    Batch, Connect, CopyShape, Discard, Field, Portal, Prepared, Session, Started, Tag, Timeouts,
+    TransactionStatus,
+};
+pub use types::{Format, Oid, PgType};

@@ -17,10 +17,7 @@ const MAX_CANCEL_KEY_BYTES: usize = 256;
 /// complete.
 ///
 /// The error ends the connection: past a wrong length nobody knows where the next message begins.
-pub(crate) fn frame_length(
-    input: &[u8],
-    max_message_bytes: usize,
-) -> Result<Option<usize>, Error> {
+pub(crate) fn frame_length(input: &[u8], max_message_bytes: usize) -> Result<Option<usize>, Error> {
     let Some(&kind) = input.first() else { return Ok(None) };
     let limit = match kind {
         b'Q' | b'P' | b'B' | b'F' | b'd' => max_message_bytes,

@@ -1,1 +1,25 @@
-fn main() {}
+//! KalamDB: one process that speaks the PostgreSQL protocol.
+//!
+//! The way of a start: [`cli`] reads the command line, [`settings`] puts file, environment and
+//! flags together, [`serve`] binds the port, opens the data directory and runs until a signal
+//! comes. [`backend`] and [`session`] are the seam between the protocol and the engine, [`convert`]
+//! the only translator between their types. There is no rule about SQL in here.
+
+mod authentication;
+mod backend;
+mod check;
+mod cli;
+mod convert;
+mod data_dir;
+mod listener;
+mod serve;
+mod session;
+mod settings;
+mod telemetry;
+mod tls;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

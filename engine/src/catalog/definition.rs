@@ -19,6 +19,49 @@ pub(crate) enum Class {
     Description,
     Statistic,
     Migration,
+    Secret,
+    Constraint,
+}
+
+/// `COMMENT ON`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    pub(crate) class: Class,
+    pub(crate) oid: Oid,
+    /// The attnum of a column, else 0.
+    pub(crate) sub: i32,
+    pub(crate) text: String,
+}
+
+impl Description {
+    /// What it is about; there is one description of each.
+    pub(crate) fn key(&self) -> (Class, Oid, i32) {
+        (self.class, self.oid, self.sub)
+    }
+}
+
+/// What ANALYZE found about one relation in one namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Statistic {
+    pub(crate) relation: Oid,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// Microseconds since 1970.
+    pub(crate) analyzed_at: i64,
+    /// By attnum.
+    pub(crate) columns: Vec<ColumnStatistic>,
+}
+
+/// What ANALYZE found about one column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ColumnStatistic {
+    pub(crate) attnum: i16,
+    /// Between 0 and 1.
+    pub(crate) null_fraction: f64,
+    /// Bytes.
+    pub(crate) average_width: u32,
+    /// As `pg_stats.n_distinct`: negative is a fraction of the rows.
+    pub(crate) distinct: f64,
 }
 
 /// A role of the cluster.
@@ -68,8 +111,9 @@ pub(crate) struct Schema {
     pub(crate) oid: Oid,
     pub(crate) name: String,
     pub(crate) owner: Oid,
+    /// `None`: PostgreSQL's default for a new schema.
     #[serde(default)]
-    pub(crate) grants: Vec<Grant>,
+    pub(crate) grants: Option<Vec<Grant>>,
 }
 
 /// One entry of an access control list.
@@ -78,7 +122,8 @@ pub(crate) struct Grant {
     /// 0: PUBLIC.
     pub(crate) grantee: Oid,
     pub(crate) grantor: Oid,
-    /// PostgreSQL's letters, `arwdDxt` for relations, `UC` for schemas.
+    /// PostgreSQL's letters, `arwdDxt` for relations, `UC` for schemas; `*` after a letter is its
+    /// grant option.
     pub(crate) privileges: String,
 }
 
@@ -108,8 +153,9 @@ pub(crate) struct Relation {
     /// `attnum` is the place in this list plus one; dropped attributes stay.
     pub(crate) columns: Vec<Attribute>,
     pub(crate) body: RelationBody,
+    /// `None`: the default for a new relation, see [`Relation::effective_grants`].
     #[serde(default)]
-    pub(crate) grants: Vec<Grant>,
+    pub(crate) grants: Option<Vec<Grant>>,
     /// `WITH (...)` as given, the kind apart.
     #[serde(default)]
     pub(crate) options: Vec<(String, String)>,
@@ -252,4 +298,30 @@ pub(crate) const FIRST_NORMAL_OID: u32 = 16384;
 /// The namespace of `role` in `database`; with role 0 the shared one. The cluster's is 0.
 pub(crate) fn namespace_id(database: Oid, role: Oid) -> NamespaceId {
     NamespaceId(u64::from(database.0) << 32 | u64::from(role.0))
+}
+
+/// OIDs are plain numbers at rest.
+impl Serialize for Oid {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Oid {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u32::deserialize(deserializer).map(Oid)
+    }
+}
+
+/// A type at rest is `[oid, typmod]`.
+impl Serialize for PgType {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.oid, self.typmod).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PgType {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <(Oid, i32)>::deserialize(deserializer).map(|(oid, typmod)| PgType { oid, typmod })
+    }
 }

@@ -534,7 +534,7 @@ impl Error {
 
     /// What storage says, in SQL's terms.
     pub fn from_storage(error: &kalamdb_storage::Error) -> Self {
-        let sqlstate = match error.kind {
+        let sqlstate = match error.kind() {
             ErrorKind::Conflict => SqlState::SERIALIZATION_FAILURE,
             ErrorKind::Unavailable => SqlState::IO_ERROR,
             ErrorKind::Full => SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -544,6 +544,6 @@ impl Error {
             ErrorKind::Fenced | ErrorKind::NotOwner => SqlState::CANNOT_CONNECT_NOW,
             ErrorKind::Unknown => SqlState::STATEMENT_COMPLETION_UNKNOWN,
         };
-        Self::new(sqlstate, error.message.clone())
+        Self::new(sqlstate, error.message())
     }
 }

@@ -136,7 +136,8 @@ pub(crate) fn from_text(text: &str, out: &mut Vec<u8>) -> Result<()> {
         out.push(ZERO);
     } else {
         let weight = (whole.len() + lead) / DIGIT_DECIMALS;
-        let weight = i64::try_from(weight).map_err(|_| bad())? - 1
+        let weight = i64::try_from(weight).map_err(|_| bad())?
+            - 1
             - i64::try_from(skipped).map_err(|_| bad())?;
         let weight = u16::try_from(weight + 0x8000).map_err(|_| bad())?;
         let flip = |unit: u16| if negative { !unit } else { unit };

@@ -1,0 +1,55 @@
+CREATE SEQUENCE s;
+-- error: 55000
+SELECT currval('s');
+SELECT nextval('s'), nextval('s');
+SELECT currval('s'), lastval();
+SELECT setval('s', 100);
+SELECT nextval('s');
+SELECT setval('s', 200, false);
+SELECT nextval('s');
+-- error: 42P07
+CREATE SEQUENCE s;
+CREATE SEQUENCE IF NOT EXISTS s;
+CREATE SEQUENCE by_five START 10 INCREMENT 5 MINVALUE 10 MAXVALUE 20;
+SELECT nextval('by_five'), nextval('by_five'), nextval('by_five');
+-- error: 2200H
+SELECT nextval('by_five');
+CREATE SEQUENCE round START 1 MAXVALUE 2 CYCLE;
+SELECT nextval('round'), nextval('round'), nextval('round');
+CREATE SEQUENCE down INCREMENT -1;
+SELECT nextval('down'), nextval('down');
+-- error: 22003
+SELECT setval('by_five', 1000);
+-- error: 42P01
+SELECT nextval('nosuch');
+ALTER SEQUENCE s RESTART WITH 7;
+SELECT nextval('s');
+ALTER SEQUENCE s INCREMENT BY 3;
+SELECT nextval('s');
+SELECT last_value, is_called FROM s;
+CREATE TABLE t (id serial PRIMARY KEY, big bigserial, small smallserial, x text);
+INSERT INTO t (x) VALUES ('a'), ('b') RETURNING id, big, small;
+INSERT INTO t (id, x) VALUES (10, 'c') RETURNING id;
+SELECT currval('t_id_seq'), pg_get_serial_sequence('t', 'id'), pg_get_serial_sequence('t', 'x');
+BEGIN;
+INSERT INTO t (x) VALUES ('rolled back') RETURNING id;
+ROLLBACK;
+INSERT INTO t (x) VALUES ('after') RETURNING id;
+-- error: 2BP01
+DROP SEQUENCE t_id_seq;
+SELECT sequencename, start_value, increment_by, max_value, cycle FROM pg_sequences ORDER BY 1;
+DROP TABLE t;
+-- error: 42P01
+SELECT nextval('t_id_seq');
+DROP SEQUENCE s, by_five;
+-- error: 42P01
+DROP SEQUENCE s;
+DROP SEQUENCE IF EXISTS s;
+-- error: 22023
+CREATE SEQUENCE bad INCREMENT 0;
+-- error: 22023
+CREATE SEQUENCE bad MINVALUE 10 MAXVALUE 5;
+CREATE TABLE u (id int DEFAULT nextval('round'), y int);
+INSERT INTO u (y) VALUES (1), (2) RETURNING *;
+CREATE SEQUENCE typed AS smallint;
+SELECT max_value, data_type FROM pg_sequences WHERE sequencename = 'typed';

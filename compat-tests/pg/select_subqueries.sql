@@ -1,0 +1,39 @@
+CREATE TABLE t (id int PRIMARY KEY, p int, v int);
+INSERT INTO t VALUES (1, NULL, 10), (2, 1, 20), (3, 1, 30), (4, 2, 40), (5, 4, 50);
+SELECT (SELECT max(v) FROM t), (SELECT v FROM t WHERE id = 99);
+-- error: 21000
+SELECT (SELECT v FROM t);
+-- error: 42601
+SELECT (SELECT id, v FROM t WHERE id = 1);
+SELECT id, (SELECT count(*) FROM t c WHERE c.p = t.id) AS children FROM t ORDER BY id;
+SELECT id, (SELECT sum(v) FROM t s WHERE s.id <= t.id) AS running FROM t ORDER BY id;
+SELECT id FROM t WHERE v > (SELECT avg(v) FROM t) ORDER BY id;
+SELECT id FROM t WHERE id IN (SELECT p FROM t) ORDER BY id;
+SELECT id FROM t WHERE id NOT IN (SELECT p FROM t);
+SELECT id FROM t WHERE id NOT IN (SELECT p FROM t WHERE p IS NOT NULL) ORDER BY id;
+SELECT id FROM t WHERE v = ANY (SELECT v FROM t WHERE id < 3) ORDER BY id;
+SELECT id FROM t WHERE v >= ALL (SELECT v FROM t);
+SELECT id FROM t x WHERE NOT EXISTS (SELECT 1 FROM t WHERE p = x.id) ORDER BY id;
+SELECT * FROM (SELECT id, v * 2 AS w FROM t) s WHERE w > 50 ORDER BY id;
+-- error: 42601
+SELECT * FROM (SELECT id FROM t);
+WITH big AS (SELECT * FROM t WHERE v > 20) SELECT count(*), sum(v) FROM big;
+WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS y FROM a) SELECT * FROM a, b;
+WITH a (k, l) AS (VALUES (1, 'one'), (2, 'two')) SELECT l FROM a WHERE k = 2;
+WITH RECURSIVE tree AS (SELECT id, p, 0 AS depth FROM t WHERE p IS NULL UNION ALL SELECT t.id, t.p, depth + 1 FROM t JOIN tree ON t.p = tree.id) SELECT * FROM tree ORDER BY id;
+WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5) SELECT array_agg(x) FROM n;
+WITH RECURSIVE f(a, b) AS (SELECT 0, 1 UNION ALL SELECT b, a + b FROM f WHERE b < 50) SELECT a FROM f;
+WITH RECURSIVE cyc(x) AS (SELECT 1 UNION SELECT x % 3 + 1 FROM cyc) SELECT x FROM cyc ORDER BY x;
+WITH m AS MATERIALIZED (SELECT id FROM t), n AS NOT MATERIALIZED (SELECT id FROM t) SELECT count(*) FROM m JOIN n USING (id);
+SELECT ARRAY(SELECT v FROM t ORDER BY id);
+SELECT id, v, v - lag FROM (SELECT id, v, lag(v) OVER (ORDER BY id) AS lag FROM t) s ORDER BY id;
+SELECT x, (SELECT string_agg(id::text, ',' ORDER BY id) FROM t WHERE v > x) FROM (VALUES (5), (25), (100)) s(x) ORDER BY x;
+SELECT id FROM t ORDER BY (SELECT -t.v);
+SELECT CASE WHEN EXISTS (SELECT 1 FROM t WHERE v = 30) THEN 'yes' ELSE 'no' END;
+SELECT count(*) FROM t a WHERE a.v > (SELECT avg(b.v) FROM t b WHERE b.p IS NOT DISTINCT FROM a.p);
+-- error: 42P01
+SELECT * FROM t, (SELECT t.v) s;
+-- error: 42P01
+WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a;
+SELECT (t.id, t.v) IN (SELECT id, v FROM t WHERE id < 3) FROM t ORDER BY id;
+SELECT EXISTS (SELECT FROM t WHERE id = 3), (SELECT true WHERE false) IS NULL;

@@ -1,0 +1,340 @@
+//! Two users, one SQL text, two worlds: everything bob may try, and none of it shows him anything
+//! of alice's.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use kalamdb_compat_tests::check;
+use kalamdb_compat_tests::server::{Product, Server};
+use kalamdb_compat_tests::wire::{Backend, Client, Frontend};
+
+/// What bob must never read, in any message: a value, and the name of a private table, column,
+/// schema and channel of alice's.
+const CANARIES: &[&str] =
+    &["tungsten", "diary_of_a", "hidden_column", "attic", "whisper", "alices_view", "alices_seq"];
+
+const DEFINITIONS: &[&str] = &[
+    "CREATE ROLE alice LOGIN PASSWORD 'alice-password'",
+    "CREATE ROLE bob LOGIN PASSWORD 'bob-password'",
+    "CREATE ROLE carol LOGIN PASSWORD 'carol-password'",
+    "CREATE TABLE messages (id int PRIMARY KEY, body text, n int UNIQUE)",
+    "CREATE VIEW recent AS SELECT id, body FROM messages WHERE id > 0",
+];
+
+const ALICE: &[&str] = &[
+    "INSERT INTO messages VALUES (1, 'tungsten one', 100), (2, 'tungsten two', 200)",
+    "CREATE TABLE diary_of_a (id serial PRIMARY KEY, hidden_column text UNIQUE)",
+    "INSERT INTO diary_of_a (hidden_column) VALUES ('tungsten three')",
+    "CREATE SCHEMA attic",
+    "CREATE TABLE attic.box (x text)",
+    "INSERT INTO attic.box VALUES ('tungsten four')",
+    "CREATE VIEW alices_view AS SELECT * FROM diary_of_a",
+    "CREATE SEQUENCE alices_seq",
+    "SELECT nextval('alices_seq')",
+    "LISTEN whisper",
+    "SET application_name = 'tungsten application'",
+];
+
+/// What bob sends. Failing and showing nothing are both right; showing a canary is not.
+const ATTACKS: &[&str] = &[
+    // The same names.
+    "SELECT * FROM messages",
+    "SELECT * FROM public.messages",
+    "SELECT * FROM kalamdb.public.messages",
+    "SELECT count(*) FROM messages",
+    "SELECT * FROM recent",
+    "TABLE messages",
+    "COPY messages TO STDOUT",
+    "COPY (SELECT * FROM messages) TO STDOUT",
+    "UPDATE messages SET body = body RETURNING *",
+    "DELETE FROM messages RETURNING *",
+    "INSERT INTO messages VALUES (1, 'x', 100) RETURNING *",
+    "INSERT INTO messages VALUES (1, 'x', 1) ON CONFLICT (id) DO UPDATE SET n = 5 RETURNING *",
+    "SELECT * FROM messages FOR UPDATE",
+    "EXPLAIN SELECT * FROM messages WHERE id = 1",
+    "EXPLAIN ANALYZE SELECT * FROM messages",
+    // Names of hers.
+    "SELECT * FROM diary_of_a /* diary */",
+    "SELECT * FROM attic.box /* box */",
+    "SELECT * FROM alice.messages",
+    "SELECT * FROM alice.public.messages",
+    "SELECT * FROM \"user/alice\".messages",
+    "SELECT * FROM everyone.public_messages",
+    "SELECT * FROM everyone.messages",
+    "SET search_path = alice, attic, public; SELECT * FROM messages; SELECT * FROM box",
+    "SET search_path = '$user', attic; SELECT * FROM box",
+    "SELECT to_regclass('diary_' || 'of_a'), to_regclass('attic' || '.box')",
+    "SELECT ('diary_' || 'of_a')::regclass",
+    "SELECT pg_relation_size('diary_' || 'of_a')",
+    "SELECT nextval('alices' || '_seq')",
+    "SELECT currval('alices' || '_seq')",
+    "SELECT last_value FROM messages_id_seq",
+    "CREATE TABLE diary_of_b AS SELECT * FROM messages; SELECT * FROM diary_of_b",
+    "DROP SCHEMA attic CASCADE",
+    "ALTER TABLE messages ADD COLUMN stolen text DEFAULT 'x'",
+    "DROP TABLE messages",
+    "TRUNCATE messages",
+    "CREATE OR REPLACE VIEW recent AS SELECT * FROM messages",
+    "CREATE VIEW thief AS SELECT * FROM messages; SELECT * FROM thief",
+    // Other identities.
+    "SET ROLE alice; SELECT * FROM messages",
+    "SET LOCAL ROLE alice; SELECT * FROM messages",
+    "SET SESSION AUTHORIZATION alice; SELECT * FROM messages",
+    "SET ROLE kalamdb; SELECT * FROM messages",
+    "SET ROLE kalam_read_all; SELECT * FROM everyone.public_messages",
+    "SET ROLE kalam_impersonate",
+    "GRANT alice TO bob; SET ROLE alice; SELECT * FROM messages",
+    "GRANT kalam_impersonate TO bob; SET ROLE alice; SELECT * FROM messages",
+    "ALTER ROLE bob SUPERUSER; SET ROLE alice; SELECT * FROM messages",
+    "ALTER ROLE alice PASSWORD 'x'",
+    "CREATE ROLE mallory SUPERUSER LOGIN PASSWORD 'x'",
+    "SELECT set_config('role', 'alice', false); SELECT * FROM messages",
+    "SET role = 'alice'; SELECT * FROM messages",
+    "SET session_authorization = 'alice'; SELECT * FROM messages",
+    "BEGIN; SET LOCAL ROLE alice; COMMIT; SELECT * FROM messages",
+    "SELECT rolpassword FROM pg_authid",
+    "SELECT passwd FROM pg_shadow",
+    // Catalogs and statistics.
+    "SELECT * FROM pg_class",
+    "SELECT * FROM pg_attribute",
+    "SELECT * FROM pg_namespace",
+    "SELECT * FROM pg_attrdef",
+    "SELECT * FROM pg_constraint",
+    "SELECT * FROM pg_index",
+    "SELECT * FROM pg_indexes",
+    "SELECT * FROM pg_sequence",
+    "SELECT * FROM pg_sequences",
+    "SELECT * FROM pg_views",
+    "SELECT * FROM pg_tables",
+    "SELECT * FROM pg_type",
+    "SELECT * FROM pg_description",
+    "SELECT * FROM pg_stats",
+    "SELECT * FROM pg_statistic",
+    "SELECT * FROM pg_stat_activity",
+    "SELECT * FROM pg_stat_user_tables",
+    "SELECT * FROM pg_locks",
+    "SELECT * FROM pg_prepared_statements",
+    "SELECT * FROM pg_cursors",
+    "SELECT * FROM pg_listening_channels()",
+    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM information_schema.columns",
+    "SELECT * FROM information_schema.schemata",
+    "SELECT * FROM information_schema.sequences",
+    "SELECT * FROM information_schema.views",
+    "SELECT * FROM information_schema.table_constraints",
+    "SELECT * FROM information_schema.key_column_usage",
+    "SELECT reltuples, relpages FROM pg_class WHERE relname = 'messages' AND reltuples > 0",
+    // Functions and files.
+    "SELECT kalam_flush('messages')",
+    "SELECT kalam_flush('diary_' || 'of_a')",
+    "SELECT pg_read_file('PG_VERSION')",
+    "SELECT pg_ls_dir('.')",
+    "COPY messages TO '/tmp/kalamdb-stolen'",
+    "COPY messages FROM '/etc/passwd'",
+    "COPY messages TO PROGRAM 'cat'",
+    "CREATE EXTERNAL TABLE f STORED AS PARQUET LOCATION '/'",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
+    "SELECT query FROM pg_stat_activity WHERE usename = 'alice'",
+    // Errors that could quote her rows.
+    "INSERT INTO messages VALUES (7, 'mine', 100); INSERT INTO messages VALUES (8, 'mine', 100)",
+    "CREATE UNIQUE INDEX ON messages (body)",
+    "SELECT body::int FROM messages",
+    "SELECT 1 / (n - 100) FROM messages",
+    // Live.
+    "LISTEN whisper; SELECT 1",
+    "SELECT pg_notify('whis' || 'per', 'from bob')",
+    "SELECT pg_current_position()",
+    "COPY (SUBSCRIBE diary_of_a) TO STDOUT",
+    "SUBSCRIBE alice.messages",
+];
+
+#[test]
+fn bob_sees_nothing_of_alice() {
+    let (server, mut alice) = two_worlds();
+    let mut leaks = String::new();
+    for attack in ATTACKS {
+        // Bob comes anew each time, so that no attack disarms the next.
+        let mut bob = server.connect_as("bob", "bob-password").expect("bob logs in");
+        let heard = hear(&mut bob, attack);
+        leaks += &leaked(attack, &heard);
+    }
+    assert!(leaks.is_empty(), "\n{leaks}");
+    // And none of it has touched what is hers.
+    let rows = check::run(&mut alice, "SELECT id, body, n FROM messages ORDER BY id").unwrap().rows;
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(rows[0][1].as_deref(), Some("tungsten one"));
+    let diary = check::run(&mut alice, "SELECT hidden_column FROM diary_of_a").unwrap();
+    assert_eq!(diary.scalar(), "tungsten three");
+    // Her channel stayed silent: the first thing she hears is herself.
+    let messages = alice.query("NOTIFY whisper, 'mine'").unwrap();
+    let payloads: Vec<_> = messages.iter().filter_map(payload).collect();
+    assert_eq!(payloads, ["mine"]);
+}
+
+/// A statement or cursor prepared as one role must not serve the next.
+#[test]
+fn what_was_prepared_for_one_role_is_not_another_roles() {
+    let (server, _alice) = two_worlds();
+    let mut admin = server.connect().expect("the superuser connects");
+    for sql in ["CREATE ROLE pooler LOGIN PASSWORD 'p'", "GRANT kalam_impersonate TO pooler"] {
+        check::run(&mut admin, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+    let mut pool = server.connect_as("pooler", "p").expect("the pooler logs in");
+    let alices = [
+        "SET ROLE alice",
+        "PREPARE p AS SELECT * FROM messages",
+        "EXECUTE p",
+        "PREPARE d AS SELECT * FROM diary_of_a",
+        "LISTEN whisper",
+    ];
+    for sql in alices {
+        check::run(&mut pool, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+    let mut frames = Frontend::default();
+    frames.parse("wire", "SELECT * FROM messages", &[]);
+    frames.sync();
+    pool.send(&frames).unwrap();
+    pool.until_ready().unwrap();
+    let own = check::run(&mut pool, "EXECUTE p").unwrap();
+    assert_eq!(own.rows.len(), 2, "impersonating, the pooler reads alice's rows");
+
+    let mut leaks = String::new();
+    check::run(&mut pool, "SET ROLE bob").unwrap();
+    for sql in ["EXECUTE p", "EXECUTE d", "SELECT * FROM messages", "TABLE pg_listening_channels"] {
+        leaks += &leaked(sql, &hear(&mut pool, sql));
+    }
+    let mut frames = Frontend::default();
+    frames.bind(("", "wire"), &[], &[], &[]);
+    frames.execute("", 0);
+    frames.sync();
+    pool.send(&frames).unwrap();
+    leaks += &leaked("Bind of a statement of alice's time", &pool.until_ready().unwrap());
+    let mut alice = server.connect_as("alice", "alice-password").unwrap();
+    check::run(&mut alice, "NOTIFY whisper, 'tungsten payload'").unwrap();
+    leaks += &leaked("a channel of alice's time", &hear(&mut pool, "SELECT 1"));
+
+    // A cursor opened as alice ends with her role, or shows nothing after it.
+    for sql in ["RESET ROLE", "SET ROLE alice", "BEGIN"] {
+        check::run(&mut pool, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+    check::run(&mut pool, "DECLARE c CURSOR FOR SELECT * FROM messages").unwrap();
+    check::run(&mut pool, "SET ROLE bob").unwrap();
+    leaks += &leaked("FETCH of a cursor of alice's", &hear(&mut pool, "FETCH ALL FROM c"));
+    assert!(leaks.is_empty(), "\n{leaks}");
+}
+
+#[test]
+fn a_login_tells_nothing_and_a_role_option_needs_the_right() {
+    let (server, _alice) = two_worlds();
+    let refusal = |user: &str, password: &str| {
+        server.connect_as(user, password).expect_err("the password is wrong").to_string()
+    };
+    let unknown = refusal("nobody_here", "x").replace("nobody_here", "USER");
+    assert_eq!(unknown, refusal("alice", "x").replace("alice", "USER"));
+    let mut target = server.target_of("bob", "bob-password");
+    target.parameters.push(("options".to_owned(), "-c role=alice".to_owned()));
+    let refused = match Client::connect(&target) {
+        Err(failure) => failure.sqlstate().map(str::to_owned),
+        Ok(mut client) => {
+            let heard = hear(&mut client, "SELECT * FROM messages");
+            panic!("bob logged in as alice: {heard:?}")
+        }
+    };
+    assert_eq!(refused.as_deref(), Some("42501"));
+}
+
+#[test]
+fn one_text_two_results() {
+    let (server, mut alice) = two_worlds();
+    let mut bob = server.connect_as("bob", "bob-password").expect("bob logs in");
+    check::run(&mut bob, "INSERT INTO messages VALUES (1, 'bob one', 100)").unwrap();
+    let text = "SELECT body FROM messages ORDER BY id";
+    let of = |client: &mut Client| check::run(client, text).unwrap().rows.concat();
+    assert_eq!(
+        of(&mut alice).into_iter().flatten().collect::<Vec<_>>(),
+        ["tungsten one", "tungsten two"]
+    );
+    assert_eq!(of(&mut bob).into_iter().flatten().collect::<Vec<_>>(), ["bob one"]);
+    // A private table of the same name is another table.
+    check::run(&mut bob, "CREATE TABLE diary_of_a (other int)").unwrap();
+    check::run(&mut bob, "INSERT INTO diary_of_a VALUES (7)").unwrap();
+    assert_eq!(check::run(&mut bob, "SELECT * FROM diary_of_a").unwrap().scalar(), "7");
+    let hers = check::run(&mut alice, "SELECT hidden_column FROM diary_of_a").unwrap();
+    assert_eq!(hers.scalar(), "tungsten three");
+    // Locks don't meet either: alice holds her row, bob updates his.
+    check::run(&mut alice, "BEGIN").unwrap();
+    check::run(&mut alice, "UPDATE messages SET n = 1 WHERE id = 1").unwrap();
+    check::run(&mut bob, "UPDATE messages SET n = 2 WHERE id = 1").unwrap();
+    check::run(&mut alice, "COMMIT").unwrap();
+}
+
+fn two_worlds() -> (Server, Client) {
+    let server = Server::start(Product::KalamDb).unwrap_or_else(|e| panic!("{e}"));
+    let mut admin = server.connect().expect("the superuser connects");
+    for sql in DEFINITIONS {
+        check::run(&mut admin, sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+    let mut alice = server.connect_as("alice", "alice-password").expect("alice logs in");
+    for sql in ALICE {
+        check::run(&mut alice, sql).unwrap_or_else(|e| panic!("alice: {sql}: {e}"));
+    }
+    (server, alice)
+}
+
+/// Everything the server says to `sql`; a stream that never ends is left after its first words.
+fn hear(client: &mut Client, sql: &str) -> Vec<Backend> {
+    client.send_query(sql).expect("the server listens");
+    let mut heard = Vec::new();
+    let patience = std::time::Duration::from_secs(5);
+    loop {
+        match client.read_within(patience) {
+            Ok(Some(Backend::CopyIn(..))) => {
+                let mut frames = Frontend::default();
+                frames.copy_fail("no");
+                client.send(&frames).expect("the server listens");
+            }
+            Ok(Some(message)) => {
+                let done = matches!(message, Backend::ReadyForQuery(_));
+                heard.push(message);
+                if done {
+                    return heard;
+                }
+            }
+            Ok(None) if sql.contains("SUBSCRIBE") => return heard,
+            Ok(None) => panic!("no answer to {sql}"),
+            Err(error) => panic!("{sql} breaks the connection: {error}"),
+        }
+    }
+}
+
+/// A line for each canary in what was heard. What bob himself wrote in the attack, and what the
+/// server quotes of it, tells him nothing.
+fn leaked(attack: &str, heard: &[Backend]) -> String {
+    let mut report = String::new();
+    for message in heard {
+        let text = match message {
+            Backend::DataRow(values) => values
+                .iter()
+                .flatten()
+                .map(|v| String::from_utf8_lossy(v).into_owned())
+                .collect::<Vec<_>>()
+                .join("|"),
+            Backend::CopyData(data) => String::from_utf8_lossy(data).into_owned(),
+            Backend::Error(fields) | Backend::Notice(fields) => format!("{fields:?}"),
+            Backend::Notification { payload, .. } => payload.clone(),
+            _ => continue,
+        };
+        let text = text.replace(attack, "");
+        for canary in CANARIES.iter().filter(|c| text.contains(**c) && !attack.contains(**c)) {
+            report += &format!("  {attack}\n    shows {canary}: {text}\n");
+        }
+    }
+    report
+}
+
+fn payload(message: &Backend) -> Option<&str> {
+    match message {
+        Backend::Notification { payload, .. } => Some(payload),
+        _ => None,
+    }
+}

@@ -1,0 +1,17 @@
+//! LISTEN and NOTIFY: the whole sequence of backend messages, for several connections, is
+//! PostgreSQL's.
+
+use kalamdb_compat_tests::{tools, transcript};
+
+#[test]
+fn the_transcript_is_postgresqls() {
+    let mut cases = 0;
+    for name in ["delivery", "transactions", "names"] {
+        let path = tools::crate_directory().join(format!("notify/{name}.txt"));
+        match transcript::run(&path) {
+            Ok(n) => cases += n,
+            Err(differences) => panic!("\n{differences}"),
+        }
+    }
+    assert!(cases >= 25, "{cases} cases");
+}

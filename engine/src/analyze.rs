@@ -1,0 +1,357 @@
+//! Parse analysis: gives every name and expression of a statement its PostgreSQL meaning.
+//!
+//! The tree that sqlparser made goes in; out comes a DataFusion plan whose every operator,
+//! function and cast has been chosen by PostgreSQL's rules (chapter "Type Conversion"), so that
+//! DataFusion has nothing left to guess. DataFusion's own SQL planner is not used.
+//!
+//! * Inside plans every column has a name of the analyser's making: `a<attnum>` qualified by
+//!   `t<n>` for columns of a base table, `c<n>` for all else. What the user sees (name, type,
+//!   origin) travels beside the plan as [`OutputColumn`]s, so duplicate names never matter.
+//! * Nothing of a session is inside: what depends on the session is a function that asks the
+//!   `ExecutionContext` when it is evaluated.
+//! * Whatever equality can't be told from the bytes of a value (numeric with its display scale,
+//!   for one) is compared, grouped and joined by a normalising key, see `keys`.
+//!
+//! In reading order: [`binder`] holds what one statement's analysis knows; [`query`], [`select`],
+//! [`from`] build plans; [`expression`] types expressions with the help of [`coerce`];
+//! [`grouping`] and [`windows`] place aggregates and window functions; [`apply`] runs what can't
+//! be turned into joins; [`insert`], [`update`], [`delete`] plan the read half of changes.
+
+use std::sync::Arc;
+
+use datafusion::{
+    logical_expr::{Expr, LogicalPlan, SortExpr},
+    sql::sqlparser::ast,
+};
+
+use crate::{
+    catalog::{Relation, part::CatalogView},
+    error::{Error, Result},
+    types::{Oid, PgType},
+};
+
+pub(crate) mod apply;
+mod binder;
+mod calls;
+mod coerce;
+mod delete;
+mod expression;
+mod from;
+mod grouping;
+mod insert;
+mod keys;
+mod literals;
+mod names;
+mod operators;
+mod query;
+mod returning;
+mod scope;
+mod select;
+pub(crate) mod series;
+mod subquery;
+mod typename;
+mod update;
+mod windows;
+
+use binder::Binder;
+pub(crate) use typename::resolve_type;
+
+/// What names mean to the statement being analysed.
+pub(crate) struct Environment<'a> {
+    /// The session's catalog.
+    pub(crate) catalog: &'a Arc<CatalogView>,
+    /// Schemas to look in, in order, `pg_catalog` made explicit.
+    pub(crate) search_path: &'a [String],
+    /// The database of the session: the only one that a name may be qualified with.
+    pub(crate) database_name: &'a str,
+}
+
+/// Types of a statement's parameters, `$1` first: given by Parse, completed by analysis.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parameters {
+    /// `None`: not known yet.
+    pub(crate) types: Vec<Option<PgType>>,
+}
+
+/// A column of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OutputColumn {
+    pub(crate) name: String,
+    pub(crate) ty: PgType,
+    /// The table it comes from unchanged; 0 when computed.
+    pub(crate) table: Oid,
+    /// Its attribute number there; 0 when computed.
+    pub(crate) attnum: i16,
+}
+
+/// An analysed statement. Every other kind of statement runs from its tree.
+#[derive(Debug)]
+pub(crate) enum Analyzed {
+    Query(BoundQuery),
+    Insert(BoundInsert),
+    Update(BoundUpdate),
+    Delete(BoundDelete),
+}
+
+/// SELECT, VALUES, TABLE.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundQuery {
+    /// Its columns are those of `output` in order, then one key column for each of `locks`.
+    pub(crate) plan: LogicalPlan,
+    pub(crate) output: Vec<OutputColumn>,
+    /// The same query for the short path, if it is that simple.
+    pub(crate) simple: Option<SimpleQuery>,
+    /// With locks, LIMIT is the plan's root: it counts the rows that could be locked.
+    pub(crate) locks: Vec<BoundLock>,
+    /// All base tables and views named anywhere: for privileges, locks and the plan cache.
+    pub(crate) relations: Vec<Arc<Relation>>,
+    /// The query is `SELECT f(...)` and `f` waits or acts by itself.
+    pub(crate) statement_function: Option<StatementFunction>,
+}
+
+/// A query over one base table (or none) without aggregate, window, DISTINCT, subquery, set
+/// operation or set-returning function. Expressions are over columns `a<attnum>` without
+/// qualifier.
+#[derive(Clone, Debug)]
+pub(crate) struct SimpleQuery {
+    pub(crate) relation: Option<Arc<Relation>>,
+    pub(crate) filter: Option<Expr>,
+    pub(crate) projection: Vec<Expr>,
+    pub(crate) order: Vec<SortExpr>,
+    pub(crate) limit: Option<Expr>,
+    pub(crate) offset: Option<Expr>,
+}
+
+/// A function that needs more than its arguments: it is awaited by the executor.
+#[derive(Clone, Debug)]
+pub(crate) struct StatementFunction {
+    pub(crate) name: String,
+    /// Over no columns.
+    pub(crate) arguments: Vec<Expr>,
+}
+
+/// `FOR UPDATE` and its kin, for one relation.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundLock {
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) strength: LockStrength,
+    pub(crate) wait: LockWait,
+    /// Index in the plan's output of the relation's `_key`.
+    pub(crate) key_column: usize,
+}
+
+/// Row lock modes, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LockStrength {
+    KeyShare,
+    Share,
+    NoKeyUpdate,
+    Update,
+}
+
+/// What to do about a row that somebody else has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockWait {
+    Block,
+    NoWait,
+    SkipLocked,
+}
+
+/// INSERT.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundInsert {
+    pub(crate) target: Arc<Relation>,
+    /// Attribute numbers of the columns that the statement names or implies.
+    pub(crate) columns: Vec<i16>,
+    pub(crate) source: InsertSource,
+    pub(crate) on_conflict: Option<BoundConflict>,
+    /// Over `a<attnum>` of the row that was stored.
+    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) relations: Vec<Arc<Relation>>,
+}
+
+/// Where the rows come from: all live columns of the target in order, defaults filled in.
+/// Generated columns are NULL here.
+#[derive(Clone, Debug)]
+pub(crate) enum InsertSource {
+    /// Rows of expressions over no columns, without subqueries.
+    Values(Vec<Vec<Expr>>),
+    Plan(LogicalPlan),
+}
+
+/// `ON CONFLICT`. Expressions are over `a<attnum>` (the row that is there) and `e<attnum>` (the
+/// row proposed).
+#[derive(Clone, Debug)]
+pub(crate) struct BoundConflict {
+    /// Indexes into the target's `indexes()` whose violation is meant; `None`: any.
+    pub(crate) arbiter: Option<Vec<usize>>,
+    pub(crate) action: ConflictAction,
+}
+
+/// What to do with a row that is there already.
+#[derive(Clone, Debug)]
+pub(crate) enum ConflictAction {
+    Nothing,
+    Update {
+        /// (index among the live columns, new value).
+        assignments: Vec<(usize, Expr)>,
+        filter: Option<Expr>,
+    },
+}
+
+/// UPDATE. `plan` yields `_key`, the old row `a<attnum>`, the new row `n<attnum>` (live columns),
+/// then what RETURNING needs.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundUpdate {
+    pub(crate) target: Arc<Relation>,
+    pub(crate) plan: LogicalPlan,
+    pub(crate) simple: Option<SimpleChange>,
+    /// Attribute numbers that SET names.
+    pub(crate) assigned: Vec<i16>,
+    /// Over the plan's columns: `n<attnum>` is the new row.
+    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) relations: Vec<Arc<Relation>>,
+}
+
+/// DELETE. `plan` yields `_key`, the old row `a<attnum>` (live columns), then what RETURNING
+/// needs.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundDelete {
+    pub(crate) target: Arc<Relation>,
+    pub(crate) plan: LogicalPlan,
+    pub(crate) simple: Option<SimpleChange>,
+    /// Over the plan's columns.
+    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) relations: Vec<Arc<Relation>>,
+}
+
+/// A change without other tables and subqueries, over `a<attnum>` without qualifier.
+#[derive(Clone, Debug)]
+pub(crate) struct SimpleChange {
+    pub(crate) filter: Option<Expr>,
+    /// The new row, one expression per live column; empty for DELETE.
+    pub(crate) new_row: Vec<Expr>,
+}
+
+/// Analyses a query or a change. Parameters whose types were unknown have one afterwards.
+///
+/// `text` is what the tree was parsed from: error positions are places in it.
+pub(crate) fn analyze(
+    statement: &ast::Statement,
+    text: &str,
+    env: &Environment<'_>,
+    params: &mut Parameters,
+) -> Result<Analyzed> {
+    let given = params.clone();
+    match analyze_once(statement, text, env, params, false, false)? {
+        Some(analyzed) => Ok(analyzed),
+        None => {
+            *params = given;
+            analyze_once(statement, text, env, params, true, false)?
+                .ok_or_else(|| Error::internal("a correlated subquery was not planned"))
+        }
+    }
+}
+
+/// `None`: the optimizer couldn't turn a correlated subquery into a join, and it has to be
+/// applied row by row.
+fn analyze_once(
+    statement: &ast::Statement,
+    text: &str,
+    env: &Environment<'_>,
+    params: &mut Parameters,
+    apply_subqueries: bool,
+    retyped: bool,
+) -> Result<Option<Analyzed>> {
+    let mut binder = Binder::new(env, text, params, apply_subqueries);
+    let analyzed = match statement {
+        ast::Statement::Query(query) => binder.bind_statement_query(query)?,
+        ast::Statement::Insert(insert) => Analyzed::Insert(binder.bind_insert(insert)?),
+        ast::Statement::Update(update) => Analyzed::Update(binder.bind_update(update)?),
+        ast::Statement::Delete(delete) => Analyzed::Delete(binder.bind_delete(delete)?),
+        _ => return Err(Error::feature_not_supported("this statement can't be planned")),
+    };
+    binder.finish_parameters()?;
+    if binder.has_untyped_parameters() && !retyped {
+        return analyze_once(statement, text, env, params, apply_subqueries, true);
+    }
+    if binder.has_correlated_joins() && !apply_subqueries {
+        let plan = match &analyzed {
+            Analyzed::Query(query) => Some(&query.plan),
+            Analyzed::Insert(BoundInsert { source: InsertSource::Plan(plan), .. }) => Some(plan),
+            Analyzed::Insert(_) => None,
+            Analyzed::Update(update) => Some(&update.plan),
+            Analyzed::Delete(delete) => Some(&delete.plan),
+        };
+        if plan.is_some_and(|plan| !crate::plan::decorrelates(plan)) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(analyzed))
+}
+
+/// Analyses a stand-alone expression over the row of `relation` (columns `a<attnum>` without
+/// qualifier; none when `relation` is `None`) and casts it to `target` as an assignment.
+///
+/// Serves CHECK, DEFAULT, GENERATED, `ALTER ... USING`, COPY's WHERE and SUBSCRIBE's predicates.
+pub(crate) fn bind_expression(
+    expression: &ast::Expr,
+    text: &str,
+    relation: Option<&Arc<Relation>>,
+    target: Option<PgType>,
+    env: &Environment<'_>,
+    params: &mut Parameters,
+) -> Result<(Expr, PgType)> {
+    let mut binder = Binder::new(env, text, params, false);
+    let bound = binder.bind_standalone(expression, relation, target)?;
+    binder.finish_parameters()?;
+    Ok(bound)
+}
+
+/// [`bind_expression`] for a text kept in the catalog, without parameters.
+pub(crate) fn bind_expression_text(
+    text: &str,
+    relation: Option<&Arc<Relation>>,
+    target: Option<PgType>,
+    env: &Environment<'_>,
+) -> Result<(Expr, PgType)> {
+    let expression = parse_expression(text)?;
+    bind_expression(&expression, text, relation, target, env, &mut Parameters::default())
+}
+
+/// Parses a stand-alone expression.
+pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
+    use datafusion::sql::sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
+    let dialect = PostgreSqlDialect {};
+    Parser::new(&dialect)
+        .try_with_sql(text)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(|error| Error::syntax_error(error.to_string()))
+}
+
+/// The value that the column with number `attnum` gets when a row doesn't give one: its default,
+/// the next value of its identity sequence, or NULL. Over no columns.
+pub(crate) fn column_default(
+    relation: &Arc<Relation>,
+    attnum: i16,
+    env: &Environment<'_>,
+) -> Result<Expr> {
+    let mut params = Parameters::default();
+    Binder::new(env, "", &mut params, false).column_default(relation, attnum)
+}
+
+/// Constant rows as a plan; columns are `column1` on.
+fn values_plan(types: &[PgType], rows: Vec<Vec<Expr>>) -> Result<LogicalPlan> {
+    use datafusion::{
+        arrow::datatypes::{Field, Schema},
+        common::DFSchema,
+        logical_expr::Values,
+    };
+    let fields = types
+        .iter()
+        .enumerate()
+        .map(|(i, ty)| Ok(Field::new(format!("column{}", i + 1), ty.arrow()?, true)))
+        .collect::<Result<Vec<Field>>>()?;
+    let schema = Arc::new(DFSchema::try_from(Schema::new(fields))?);
+    Ok(LogicalPlan::Values(Values { schema, values: rows }))
+}

@@ -1,0 +1,721 @@
+//! Function calls: scalar, aggregate, window, set-returning, and those with a grammar of their own.
+
+use std::sync::Arc;
+
+use datafusion::{
+    logical_expr::{
+        Case, Expr, ScalarUDF, SortExpr, WindowFunctionDefinition,
+        expr::{
+            AggregateFunction, ScalarFunction, Unnest, WindowFunction, WindowFunctionParams,
+        },
+    },
+    prelude::lit,
+    scalar::ScalarValue,
+    sql::sqlparser::ast,
+};
+
+use super::{
+    StatementFunction,
+    binder::{Binder, Typed},
+    coerce::Coercion,
+    expression::Clause,
+    literals,
+    names::{At, fold},
+    scope::Scope,
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    functions::{
+        FunctionKind, Implementation, ResolvedCall, ResolvedCast, registry, resolve_function,
+        resolve_function_named,
+    },
+    types::{Oid, PgType},
+};
+
+/// The arguments of a call as the tree has them.
+struct Arguments {
+    values: Vec<Typed>,
+    /// Names of the last ones.
+    names: Vec<String>,
+    star: bool,
+    distinct: bool,
+    order: Vec<(Typed, ast::OrderByOptions)>,
+}
+
+/// Functions that wait, or act beyond their row: only as `SELECT f(...)`. With the types of their
+/// arguments and of the result.
+const STATEMENT_FUNCTIONS: &[(&str, &[PgType], PgType)] = &[
+    ("kalam_flush", &[PgType::TEXT], PgType::INT8),
+    ("kalam_compact", &[PgType::TEXT], PgType::INT8),
+];
+
+/// Statement functions that PostgreSQL has as well.
+const AWAITED_FUNCTIONS: &[&str] = &[
+    "pg_sleep",
+    "pg_sleep_for",
+    "pg_sleep_until",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_xact_lock",
+    "pg_advisory_xact_lock_shared",
+];
+
+impl Binder<'_> {
+    /// What a session's settings add to functions that need them.
+    pub(super) fn time_zone(&self) -> Expr {
+        crate::functions::session::time_zone_argument()
+    }
+
+    /// The expression of a scalar call whose overload is chosen; arguments are cast here.
+    pub(super) fn build_scalar(
+        &mut self,
+        call: &ResolvedCall,
+        values: Vec<Typed>,
+    ) -> Result<Typed> {
+        let args = self.cast_arguments(call, values)?;
+        let expr = match &call.implementation {
+            Implementation::Session => {
+                let udf = self.session_function(call)?;
+                let args = call.arguments(args, &self.time_zone());
+                Expr::ScalarFunction(ScalarFunction::new_udf(udf, args))
+            }
+            _ => call.scalar(args, &self.time_zone())?,
+        };
+        Ok(Typed::new(expr, call.ret))
+    }
+
+    fn cast_arguments(&mut self, call: &ResolvedCall, values: Vec<Typed>) -> Result<Vec<Expr>> {
+        values
+            .into_iter()
+            .zip(&call.args)
+            .map(|(value, ty)| Ok(self.coerce_argument(value, *ty)?.expr))
+            .collect()
+    }
+
+    fn session_function(&self, call: &ResolvedCall) -> Result<Arc<ScalarUDF>> {
+        let name = call.function.name;
+        if AWAITED_FUNCTIONS.contains(&name) {
+            return Err(Error::feature_not_supported(format!(
+                "function {name} can only be called as the whole of a query, SELECT {name}(...)"
+            )));
+        }
+        crate::functions::session::session_function(name, &call.args, call.ret)
+            .ok_or_else(|| {
+                Error::feature_not_supported(format!("function {name} is not supported"))
+            })
+    }
+
+    /// The expression of a cast that was found.
+    pub(super) fn apply_cast(
+        &mut self,
+        cast: &ResolvedCast,
+        expr: Expr,
+        from: PgType,
+        to: PgType,
+    ) -> Result<Expr> {
+        use crate::functions::resolve::CastImplementation;
+        match cast.implementation {
+            CastImplementation::Session => {
+                let udf = crate::functions::session::session_cast(from, to).ok_or_else(|| {
+                    Error::cannot_coerce(&from.name(), &to.name())
+                })?;
+                Ok(Expr::ScalarFunction(ScalarFunction::new_udf(udf, vec![expr])))
+            }
+            CastImplementation::Relabel | CastImplementation::Udf(_) => {
+                cast.apply(expr, &self.time_zone())
+            }
+        }
+    }
+
+    pub(super) fn construct_array(&self, element: PgType, members: Vec<Expr>) -> Result<Expr> {
+        let udf = crate::functions::array::construct(element);
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(udf, members)))
+    }
+
+    /// A scalar function by name.
+    pub(super) fn call(
+        &mut self,
+        name: &str,
+        values: Vec<Typed>,
+        place: Option<u32>,
+    ) -> Result<Typed> {
+        let types: Vec<PgType> = values.iter().map(|value| value.ty).collect();
+        let call = resolve_function(name, &types).at_place(place)?;
+        self.build_scalar(&call, values).at_place(place)
+    }
+
+    pub(super) fn call_named(
+        &mut self,
+        name: &str,
+        args: &[&ast::Expr],
+        whole: &ast::Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        let values = args
+            .iter()
+            .map(|arg| self.expression(arg, scope, clause))
+            .collect::<Result<Vec<Typed>>>()?;
+        self.call(name, values, self.places.start(whole))
+    }
+
+    /// `f(...)` in all its forms.
+    pub(super) fn function(
+        &mut self,
+        function: &ast::Function,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        let place = self.places.start(&function.name);
+        let name = self.function_name(&function.name).at_place(place)?;
+        match &function.args {
+            ast::FunctionArguments::None => {
+                return self.bare_function(&name, None)?.ok_or_else(|| {
+                    Error::undefined_column(&name).at_place(place)
+                });
+            }
+            ast::FunctionArguments::Subquery(query) if name == "array" => {
+                return self.array_subquery(query, scope);
+            }
+            ast::FunctionArguments::Subquery(_) => {
+                return Err(Error::syntax_error_near("SELECT").at_place(place));
+            }
+            ast::FunctionArguments::List(list) => {
+                if let Some(typed) = self.special_call(&name, list, scope, clause, place)? {
+                    return Ok(typed);
+                }
+            }
+        }
+        if !matches!(function.parameters, ast::FunctionArguments::None) {
+            return Err(Error::syntax_error_near("(").at_place(place));
+        }
+        let kind = function_kind(&name);
+        let inside = match (kind, &function.over) {
+            (_, Some(_)) => Clause::Window,
+            (Some(FunctionKind::Aggregate), None) => Clause::Aggregate,
+            _ => clause,
+        };
+        let refusal = match (kind, &function.over) {
+            (Some(FunctionKind::Aggregate), None) => clause
+                .refuses_aggregates()
+                .map(|message| Error::grouping_error(message)),
+            (_, Some(_)) => clause
+                .refuses_windows()
+                .map(|message| Error::new(SqlState::WINDOWING_ERROR, message)),
+            (Some(FunctionKind::Set), None) => {
+                clause.refuses_sets().map(Error::feature_not_supported)
+            }
+            _ => None,
+        };
+        if let Some(error) = refusal {
+            return Err(error.at_place(place));
+        }
+        let arguments = self.arguments(&function.args, &name, scope, inside)?;
+        self.resolved_call(function, &name, arguments, scope, clause, place).at_place(place)
+    }
+
+    fn resolved_call(
+        &mut self,
+        function: &ast::Function,
+        name: &str,
+        mut arguments: Arguments,
+        scope: &Scope<'_>,
+        clause: Clause,
+        place: Option<u32>,
+    ) -> Result<Typed> {
+        if !function.within_group.is_empty() {
+            for item in &function.within_group {
+                let typed = self.expression(&item.expr, scope, Clause::Aggregate)?;
+                arguments.order.push((typed.clone(), item.options));
+                arguments.values.push(typed);
+            }
+        }
+        let types: Vec<PgType> = arguments.values.iter().map(|value| value.ty).collect();
+        let names: Vec<&str> = arguments.names.iter().map(String::as_str).collect();
+        let call = resolve_function_named(name, &types, &names, false).at_place(place)?;
+        let plain_only = |what: &str| {
+            Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!("{what} specified, but {name} is not an aggregate function"),
+            )
+            .at_place(place))
+        };
+        match (call.function.kind, &function.over) {
+            (FunctionKind::Aggregate, over) => {
+                let aggregate = self.aggregate(function, &call, arguments, scope)?;
+                match over {
+                    None => Ok(Typed::new(Expr::AggregateFunction(aggregate), call.ret)),
+                    Some(window) => {
+                        let AggregateFunction { func, params } = aggregate;
+                        if params.distinct {
+                            return Err(Error::feature_not_supported(
+                                "DISTINCT is not implemented for window functions",
+                            ));
+                        }
+                        if !params.order_by.is_empty() {
+                            return Err(Error::feature_not_supported(
+                                "aggregate ORDER BY is not implemented for window functions",
+                            ));
+                        }
+                        let fun = WindowFunctionDefinition::AggregateUDF(func);
+                        let params = WindowFunctionParams {
+                            args: params.args,
+                            filter: params.filter,
+                            ..self.window_params(window, scope)?
+                        };
+                        Ok(Typed::new(Expr::from(WindowFunction { fun, params }), call.ret))
+                    }
+                }
+            }
+            _ if arguments.distinct => plain_only("DISTINCT"),
+            _ if !arguments.order.is_empty() => plain_only("ORDER BY"),
+            _ if function.filter.is_some() => plain_only("FILTER"),
+            (FunctionKind::Window, Some(window)) => {
+                let args = self.cast_arguments(&call, arguments.values)?;
+                let args = call.arguments(args, &self.time_zone());
+                let Implementation::Udwf(udwf) = &call.implementation else {
+                    return Err(Error::internal("a window function without implementation"));
+                };
+                let fun = WindowFunctionDefinition::WindowUDF(Arc::clone(udwf));
+                let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
+                Ok(Typed::new(Expr::from(WindowFunction { fun, params }), call.ret))
+            }
+            (FunctionKind::Window, None) => Err(Error::new(
+                SqlState::WINDOWING_ERROR,
+                format!("window function {name} requires an OVER clause"),
+            )
+            .at_place(place)),
+            (_, Some(_)) => Err(Error::new(
+                SqlState::WRONG_OBJECT_TYPE,
+                format!(
+                    "OVER specified, but {name} is not a window function nor an aggregate function"
+                ),
+            )
+            .at_place(place)),
+            (FunctionKind::Set, None) => {
+                if let Some(message) = clause.refuses_sets() {
+                    return Err(Error::feature_not_supported(message).at_place(place));
+                }
+                if call.function.out_columns.len() > 1 {
+                    return Err(Error::feature_not_supported(format!(
+                        "function {name} returns several columns and is supported in FROM only"
+                    )));
+                }
+                let list = self.build_scalar(&call, arguments.values)?;
+                Ok(Typed::new(Expr::Unnest(Unnest::new(list.expr)), call.ret))
+            }
+            (FunctionKind::Scalar, None) => self.build_scalar(&call, arguments.values),
+        }
+    }
+
+    fn aggregate(
+        &mut self,
+        function: &ast::Function,
+        call: &ResolvedCall,
+        arguments: Arguments,
+        scope: &Scope<'_>,
+    ) -> Result<AggregateFunction> {
+        let name = call.function.name;
+        let Implementation::Udaf(udaf) = &call.implementation else {
+            return Err(Error::internal("an aggregate without implementation"));
+        };
+        if function.null_treatment.is_some() {
+            return Err(Error::feature_not_supported("IGNORE NULLS is not supported"));
+        }
+        if !function.within_group.is_empty() {
+            return Err(Error::feature_not_supported(format!(
+                "the ordered-set aggregate {name} is not supported"
+            )));
+        }
+        let types: Vec<PgType> = call.args.clone();
+        let args = self.cast_arguments(call, arguments.values)?;
+        let mut args = call.arguments(args, &self.time_zone());
+        if args.is_empty() {
+            if !arguments.star {
+                return Err(Error::new(
+                    SqlState::WRONG_OBJECT_TYPE,
+                    format!("{name}(*) must be used to call a parameterless aggregate function"),
+                ));
+            }
+            args.push(lit(1_i64));
+        }
+        if arguments.distinct {
+            for (arg, ty) in args.iter_mut().zip(&types) {
+                super::keys::check_groupable(*ty)?;
+                if super::keys::needs_key(*ty) {
+                    if !matches!(name, "count" | "min" | "max" | "bool_and" | "bool_or") {
+                        return Err(Error::feature_not_supported(format!(
+                            "{name}(DISTINCT ...) of type {} is not supported",
+                            ty.name()
+                        )));
+                    }
+                    if name == "count" {
+                        *arg = super::keys::key(arg.clone(), *ty)?;
+                    }
+                }
+            }
+        }
+        // The least and the greatest are the same with and without repetition.
+        let distinct = arguments.distinct && !matches!(name, "min" | "max");
+        let mut order = Vec::with_capacity(arguments.order.len());
+        for (typed, options) in arguments.order {
+            let typed = self.resolve_unknown(typed)?;
+            order.push(super::keys::sort(typed.expr, typed.ty, &options)?);
+        }
+        if distinct && order.iter().any(|sort: &SortExpr| !args.contains(&sort.expr)) {
+            return Err(Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+            ));
+        }
+        let filter = match &function.filter {
+            None => None,
+            Some(filter) => {
+                let typed = self.expression(filter, scope, Clause::Filter)?;
+                Some(Box::new(self.condition(typed, "FILTER")?))
+            }
+        };
+        Ok(AggregateFunction::new_udf(Arc::clone(udaf), args, distinct, filter, order, None))
+    }
+
+    fn arguments(
+        &mut self,
+        args: &ast::FunctionArguments,
+        name: &str,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Arguments> {
+        let ast::FunctionArguments::List(list) = args else {
+            return Err(Error::internal("a call without arguments"));
+        };
+        let mut arguments = Arguments {
+            values: Vec::new(),
+            names: Vec::new(),
+            star: false,
+            distinct: matches!(
+                list.duplicate_treatment,
+                Some(ast::DuplicateTreatment::Distinct)
+            ),
+            order: Vec::new(),
+        };
+        for arg in &list.args {
+            let value = match arg {
+                ast::FunctionArg::Unnamed(value) => {
+                    if !arguments.names.is_empty() {
+                        return Err(Error::syntax_error(
+                            "positional argument cannot follow named argument",
+                        ));
+                    }
+                    value
+                }
+                ast::FunctionArg::Named { name, arg, .. } => {
+                    arguments.names.push(fold(name));
+                    arg
+                }
+                ast::FunctionArg::ExprNamed { .. } => {
+                    return Err(Error::syntax_error("an argument's name must be a name"));
+                }
+            };
+            match value {
+                ast::FunctionArgExpr::Expr(expr) => {
+                    let value = match self.row_argument(name, expr, scope)? {
+                        Some(value) => value,
+                        None => self.expression(expr, scope, clause)?,
+                    };
+                    arguments.values.push(value);
+                }
+                ast::FunctionArgExpr::Wildcard => arguments.star = true,
+                ast::FunctionArgExpr::QualifiedWildcard(table) => {
+                    let table = super::names::parts(table)?.pop().unwrap_or_default();
+                    let expr = ast::Expr::Identifier(ast::Ident::with_quote('"', table));
+                    let value = self.row_argument(name, &expr, scope)?.ok_or_else(|| {
+                        Error::feature_not_supported("a whole row as an argument is not supported")
+                    })?;
+                    arguments.values.push(value);
+                }
+                ast::FunctionArgExpr::WildcardWithOptions(_) => {
+                    return Err(Error::syntax_error_near("*"));
+                }
+            }
+        }
+        for extra in &list.clauses {
+            match extra {
+                ast::FunctionArgumentClause::OrderBy(items) => {
+                    for item in items {
+                        let typed = self.expression(&item.expr, scope, clause)?;
+                        arguments.order.push((typed, item.options));
+                    }
+                }
+                other => {
+                    return Err(Error::feature_not_supported(format!(
+                        "{other} in a call is not supported"
+                    )));
+                }
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// A table's name as the argument of a function that turns rows into JSON.
+    fn row_argument(
+        &mut self,
+        function: &str,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Typed>> {
+        let ast::Expr::Identifier(ident) = expr else { return Ok(None) };
+        let name = fold(ident);
+        if scope.column(&name).is_ok_and(|column| column.is_some()) {
+            return Ok(None);
+        }
+        let Some((table, depth)) = scope.table(None, &name)? else { return Ok(None) };
+        if table.function && table.columns.len() == 1 {
+            return Ok(None);
+        }
+        let builder = match function {
+            "row_to_json" | "to_json" | "json_agg" => "json_build_object",
+            "to_jsonb" | "jsonb_agg" => "jsonb_build_object",
+            _ => return Ok(None),
+        };
+        let mut values = Vec::with_capacity(table.columns.len() * 2);
+        for column in &table.columns {
+            values.push(literals::text(&column.name));
+            let expr = match depth {
+                0 => column.expr.clone(),
+                _ => super::scope::outer(column.expr.clone(), column.ty)?,
+            };
+            values.push(Typed::new(expr, column.ty));
+        }
+        let place = self.places.span(ident.span);
+        let object = self.call(builder, values, place)?;
+        if function == "row_to_json" {
+            // json to json: the object is the row already.
+            return self.call("to_json", vec![object], place).map(Some);
+        }
+        Ok(Some(object))
+    }
+
+    /// The last part of a function's name; the schema may only be the system's.
+    fn function_name(&self, name: &ast::ObjectName) -> Result<String> {
+        let mut parts = super::names::parts(name)?;
+        let last = parts.pop().unwrap_or_default();
+        match parts.pop().as_deref() {
+            None | Some("pg_catalog" | "information_schema") => Ok(last),
+            Some(schema) if self.env.catalog.schema_by_name(schema).is_none() => {
+                Err(Error::undefined_schema(schema))
+            }
+            Some(schema) => Err(Error::undefined_function(&format!("{schema}.{last}(...)"))),
+        }
+    }
+
+    /// COALESCE and other calls that aren't functions.
+    fn special_call(
+        &mut self,
+        name: &str,
+        list: &ast::FunctionArgumentList,
+        scope: &Scope<'_>,
+        clause: Clause,
+        place: Option<u32>,
+    ) -> Result<Option<Typed>> {
+        match name {
+            "coalesce" | "greatest" | "least" | "nullif" => {}
+            "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
+                let precision = match list.args.as_slice() {
+                    [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(v)))] => {
+                        match &v.value {
+                            ast::Value::Number(digits, _) => digits.parse::<i32>().ok(),
+                            _ => None,
+                        }
+                    }
+                    [] => None,
+                    _ => return Err(Error::syntax_error_near("(").at_place(place)),
+                };
+                return self.bare_function(name, precision);
+            }
+            "row" => {
+                return Err(Error::feature_not_supported(
+                    "row values are supported in comparisons only",
+                )
+                .at_place(place));
+            }
+            _ => return Ok(None),
+        }
+        let mut values = Vec::with_capacity(list.args.len());
+        for arg in &list.args {
+            let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg else {
+                return Err(Error::syntax_error_near(name).at_place(place));
+            };
+            values.push(self.expression(expr, scope, clause)?);
+        }
+        if values.is_empty() {
+            return Err(Error::syntax_error_near(")").at_place(place));
+        }
+        match name {
+            "coalesce" => {
+                let ty = self.unify("COALESCE", &mut values, place)?;
+                let mut values: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
+                let last = values.pop().expect("checked above");
+                if values.is_empty() {
+                    return Ok(Some(Typed::new(last, ty)));
+                }
+                let pairs = values
+                    .into_iter()
+                    .map(|value| (Box::new(value.clone().is_not_null()), Box::new(value)))
+                    .collect();
+                let case = Case::new(None, pairs, Some(Box::new(last)));
+                Ok(Some(Typed::new(Expr::Case(case), ty)))
+            }
+            "nullif" => {
+                let [left, right]: [Typed; 2] = values
+                    .try_into()
+                    .map_err(|_| Error::syntax_error_near("nullif").at_place(place))?;
+                let equal = self.operator("=", left.clone(), right, place)?;
+                let left = self.resolve_unknown(left)?;
+                let null = Expr::Literal(ScalarValue::try_from(&left.ty.arrow()?)?, None);
+                let pairs = vec![(Box::new(equal.expr), Box::new(null))];
+                let case = Case::new(None, pairs, Some(Box::new(left.expr)));
+                Ok(Some(Typed::new(Expr::Case(case), left.ty)))
+            }
+            _ => self.extreme(name, values, place).map(Some),
+        }
+    }
+
+    /// GREATEST and LEAST: NULLs don't count.
+    fn extreme(
+        &mut self,
+        name: &str,
+        mut values: Vec<Typed>,
+        place: Option<u32>,
+    ) -> Result<Typed> {
+        let greatest = name == "greatest";
+        let ty = self.unify(if greatest { "GREATEST" } else { "LEAST" }, &mut values, place)?;
+        let by_key = matches!(ty.oid, Oid::INTERVAL | Oid::JSONB | Oid::BPCHAR)
+            || ty.element().is_some();
+        if !by_key {
+            // For the other types the order of the values is that of their bytes.
+            super::keys::sort_key_expr(values[0].expr.clone(), ty).at_place(place)?;
+            let udf = match greatest {
+                true => datafusion::functions::core::greatest(),
+                false => datafusion::functions::core::least(),
+            };
+            let args: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
+            if let [single] = args.as_slice() {
+                return Ok(Typed::new(single.clone(), ty));
+            }
+            return Ok(Typed::new(
+                Expr::ScalarFunction(ScalarFunction::new_udf(udf, args)),
+                ty,
+            ));
+        }
+        if values.len() > 4 {
+            return Err(Error::feature_not_supported(format!(
+                "{name} of more than 4 values of type {} is not supported",
+                ty.name()
+            ))
+            .at_place(place));
+        }
+        let op = if greatest { ">=" } else { "<=" };
+        let mut rest = values.into_iter();
+        let mut best = rest.next().expect("a call has arguments");
+        for value in rest {
+            let better = self.operator(op, best.clone(), value.clone(), place)?.expr;
+            let pairs = vec![
+                (Box::new(best.expr.clone().is_null()), Box::new(value.expr.clone())),
+                (Box::new(value.expr.clone().is_null()), Box::new(best.expr.clone())),
+                (Box::new(better), Box::new(best.expr)),
+            ];
+            let case = Case::new(None, pairs, Some(Box::new(value.expr)));
+            best = Typed::new(Expr::Case(case), ty);
+        }
+        Ok(best)
+    }
+
+    /// Functions of the grammar that take no parentheses.
+    pub(super) fn bare_function(
+        &mut self,
+        name: &str,
+        precision: Option<i32>,
+    ) -> Result<Option<Typed>> {
+        let target = |oid: Oid| PgType::new(oid, precision.unwrap_or(-1));
+        let (function, target) = match name {
+            "current_user" | "current_role" | "user" => ("current_user", None),
+            "session_user" => ("session_user", None),
+            "current_catalog" => ("current_database", None),
+            "current_schema" => ("current_schema", None),
+            "current_timestamp" => ("now", precision.map(|_| target(Oid::TIMESTAMPTZ))),
+            "current_date" => ("now", Some(PgType::DATE)),
+            "localtimestamp" => ("now", Some(target(Oid::TIMESTAMP))),
+            "localtime" => ("now", Some(target(Oid::TIME))),
+            "current_time" => {
+                return Err(Error::feature_not_supported(
+                    "type time with time zone is not supported",
+                ));
+            }
+            _ => return Ok(None),
+        };
+        let typed = self.call(function, Vec::new(), None)?;
+        Ok(Some(match target {
+            None => typed,
+            Some(ty) if ty.oid == Oid::TIME => {
+                let local = self.cast(typed, PgType::TIMESTAMP)?;
+                self.cast(local, ty)?
+            }
+            Some(ty) => self.cast(typed, ty)?,
+        }))
+    }
+
+    /// `SELECT f(...)` of a function that waits; `None` for all else.
+    pub(super) fn statement_function(
+        &mut self,
+        expr: &ast::Expr,
+    ) -> Result<Option<(StatementFunction, PgType)>> {
+        let ast::Expr::Function(function) = expr else { return Ok(None) };
+        let ast::FunctionArguments::List(_) = &function.args else { return Ok(None) };
+        if function.over.is_some() || function.filter.is_some() {
+            return Ok(None);
+        }
+        let place = self.places.start(&function.name);
+        let Ok(name) = self.function_name(&function.name) else { return Ok(None) };
+        let ours = STATEMENT_FUNCTIONS.iter().find(|(known, ..)| *known == name);
+        if ours.is_none() && !AWAITED_FUNCTIONS.contains(&name.as_str()) {
+            return Ok(None);
+        }
+        let scope = Scope::empty(None);
+        let values = self.arguments(&function.args, &name, &scope, Clause::Standalone)?.values;
+        let (types, ret) = match ours {
+            Some((_, types, ret)) => (types.to_vec(), *ret),
+            None => {
+                let given: Vec<PgType> = values.iter().map(|value| value.ty).collect();
+                let call = resolve_function(&name, &given).at_place(place)?;
+                (call.args.clone(), call.ret)
+            }
+        };
+        if values.len() != types.len() {
+            let given: Vec<String> = values.iter().map(|value| value.ty.name()).collect();
+            return Err(Error::undefined_function(&format!("{name}({})", given.join(", ")))
+                .at_place(place));
+        }
+        let mut arguments = Vec::with_capacity(values.len());
+        for (value, ty) in values.into_iter().zip(types) {
+            let from = value.ty;
+            let value = self.coerce(value, ty, Coercion::Assignment).at_place(place)?;
+            arguments.push(
+                value
+                    .ok_or_else(|| {
+                        Error::undefined_function(&format!("{name}({})", from.name()))
+                            .at_place(place)
+                    })?
+                    .expr,
+            );
+        }
+        Ok(Some((StatementFunction { name, arguments }, ret)))
+    }
+}
+
+/// What a name is, when all functions that have it are of one kind.
+fn function_kind(name: &str) -> Option<FunctionKind> {
+    let mut kinds = registry().functions_named(name).map(|function| function.kind);
+    let first = kinds.next()?;
+    kinds.all(|kind| kind == first).then_some(first)
+}
+

@@ -1,0 +1,275 @@
+//! Casts that context asks for, and the types of literals and parameters that have none.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::datatypes::Field,
+    logical_expr::{Expr, expr::Placeholder},
+    scalar::ScalarValue,
+};
+
+use super::binder::{Binder, Typed};
+use crate::{
+    error::{Error, Result, SqlState},
+    functions::{CastContext, common_type, find_cast},
+    types::{FormatSettings, Oid, PgType, input_scalar},
+};
+
+/// Who asks for a cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coercion {
+    /// An operator, a function, a UNION.
+    Implicit,
+    /// A column that takes the value.
+    Assignment,
+    /// The user.
+    Explicit,
+}
+
+impl From<Coercion> for CastContext {
+    fn from(coercion: Coercion) -> Self {
+        match coercion {
+            Coercion::Implicit => CastContext::Implicit,
+            Coercion::Assignment => CastContext::Assignment,
+            Coercion::Explicit => CastContext::Explicit,
+        }
+    }
+}
+
+impl Binder<'_> {
+    /// Casts to `target` if `coercion` allows it.
+    pub(super) fn coerce(
+        &mut self,
+        typed: Typed,
+        target: PgType,
+        coercion: Coercion,
+    ) -> Result<Option<Typed>> {
+        if typed.ty.is_unknown() {
+            return self.coerce_unknown(typed, target, coercion).map(Some);
+        }
+        if typed.ty == target || target.oid == Oid::ANY || target.is_unknown() {
+            return Ok(Some(typed));
+        }
+        let Some(cast) = find_cast(typed.ty, target, coercion.into())? else {
+            return Ok(None);
+        };
+        let expr = self.apply_cast(&cast, typed.expr, typed.ty, target)?;
+        let kept = typed.ty.oid == target.oid && target.typmod < 0;
+        let ty = if kept { typed.ty } else { target };
+        Ok(Some(Typed::new(expr, ty)))
+    }
+
+    /// Casts because the operator or function chosen says so.
+    pub(super) fn coerce_argument(&mut self, typed: Typed, target: PgType) -> Result<Typed> {
+        let from = typed.ty;
+        self.coerce(typed, target, Coercion::Implicit)?.ok_or_else(|| {
+            Error::internal(format!("no cast from {} to {}", from.name(), target.name()))
+        })
+    }
+
+    /// `CAST(x AS target)`
+    pub(super) fn cast(&mut self, typed: Typed, target: PgType) -> Result<Typed> {
+        let from = typed.ty;
+        self.coerce(typed, target, Coercion::Explicit)?
+            .ok_or_else(|| Error::cannot_coerce(&from.name(), &target.name()))
+    }
+
+    /// Casts to boolean for a clause that needs one.
+    pub(super) fn condition(&mut self, typed: Typed, clause: &str) -> Result<Expr> {
+        let from = typed.ty;
+        match self.coerce(typed, PgType::BOOL, Coercion::Assignment)? {
+            Some(typed) => Ok(typed.expr),
+            None => Err(Error::datatype_mismatch(format!(
+                "argument of {clause} must be type boolean, not type {}",
+                from.name()
+            ))),
+        }
+    }
+
+    /// Brings expressions to their common type and tells it.
+    pub(super) fn unify(
+        &mut self,
+        context: &str,
+        members: &mut [Typed],
+        place: Option<u32>,
+    ) -> Result<PgType> {
+        use super::names::At;
+        let types: Vec<PgType> = members.iter().map(|typed| typed.ty).collect();
+        let ty = common_type(context, &types).at_place(place)?;
+        for member in members.iter_mut() {
+            let typed = std::mem::replace(
+                member,
+                Typed::new(Expr::Literal(ScalarValue::Null, None), PgType::UNKNOWN),
+            );
+            let from = typed.ty;
+            *member = self.coerce(typed, ty, Coercion::Implicit).at_place(place)?.ok_or_else(
+                || {
+                    Error::new(
+                        SqlState::CANNOT_COERCE,
+                        format!(
+                            "{context} could not convert type {} to {}",
+                            from.name(),
+                            ty.name()
+                        ),
+                    )
+                    .at_place(place)
+                },
+            )?;
+        }
+        Ok(ty)
+    }
+
+    /// What is still of unknown type becomes text.
+    pub(super) fn resolve_unknown(&mut self, typed: Typed) -> Result<Typed> {
+        if typed.ty.is_unknown() {
+            self.coerce_unknown(typed, PgType::TEXT, Coercion::Implicit)
+        } else {
+            Ok(typed)
+        }
+    }
+
+    fn coerce_unknown(
+        &mut self,
+        typed: Typed,
+        target: PgType,
+        coercion: Coercion,
+    ) -> Result<Typed> {
+        if target.is_unknown() || target.oid == Oid::ANY {
+            return self.coerce_unknown(typed, PgType::TEXT, coercion);
+        }
+        let base = PgType::plain(target.oid);
+        let value = match typed.expr {
+            Expr::Literal(ref value, _) if value.is_null() => {
+                let null = ScalarValue::try_from(&target.arrow()?)?;
+                return Ok(Typed::new(Expr::Literal(null, None), target));
+            }
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => {
+                self.input_literal(&text, target)?
+            }
+            Expr::Placeholder(Placeholder { ref id, .. }) => {
+                let number: usize = id
+                    .trim_start_matches('$')
+                    .parse()
+                    .map_err(|_| Error::internal("a parameter without a number"))?;
+                self.decide_parameter(number, base)?
+            }
+            other => {
+                let text = Typed::new(other, PgType::TEXT);
+                return self
+                    .coerce(text, target, Coercion::Explicit)?
+                    .ok_or_else(|| Error::cannot_coerce("text", &target.name()));
+            }
+        };
+        if target.typmod < 0 || value.ty.typmod == target.typmod {
+            return Ok(Typed::new(value.expr, target));
+        }
+        let from = value.ty;
+        self.coerce(value, target, coercion.max_assignment())?
+            .ok_or_else(|| Error::cannot_coerce(&from.name(), &target.name()))
+    }
+
+    /// A quoted literal read as a value of `target`'s type, without its length rule.
+    fn input_literal(&mut self, text: &str, target: PgType) -> Result<Typed> {
+        // An interval's fields say what a bare number means.
+        let ty = match target.oid {
+            Oid::INTERVAL => target,
+            oid => PgType::plain(oid),
+        };
+        if is_constant_input(ty.oid, text) {
+            let value = input_scalar(ty, text, &FormatSettings::default())?;
+            return Ok(Typed::new(Expr::Literal(value, None), ty));
+        }
+        let literal = Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None);
+        let cast = find_cast(PgType::UNKNOWN, ty, CastContext::Explicit)?
+            .ok_or_else(|| Error::cannot_coerce("unknown", &ty.name()))?;
+        let expr = self.apply_cast(&cast, literal, PgType::TEXT, ty)?;
+        Ok(Typed::new(expr, ty))
+    }
+
+    /// An untyped parameter takes the type that its context needs.
+    fn decide_parameter(&mut self, number: usize, ty: PgType) -> Result<Typed> {
+        let slot = self
+            .params
+            .types
+            .get_mut(number - 1)
+            .ok_or_else(|| Error::undefined_parameter(number))?;
+        match *slot {
+            Some(known) if !known.is_unknown() && known.oid != ty.oid => {
+                return Err(Error::new(
+                    SqlState::AMBIGUOUS_PARAMETER,
+                    format!("inconsistent types deduced for parameter ${number}"),
+                )
+                .with_detail(format!("{} versus {}", known.name(), ty.name())));
+            }
+            _ => *slot = Some(ty),
+        }
+        Ok(Typed::new(placeholder(number, ty)?, ty))
+    }
+}
+
+impl Coercion {
+    /// A literal's length is checked as in an assignment unless the user cast it.
+    fn max_assignment(self) -> Self {
+        match self {
+            Coercion::Implicit | Coercion::Assignment => Coercion::Assignment,
+            Coercion::Explicit => Coercion::Explicit,
+        }
+    }
+}
+
+/// `$number` of a known type.
+pub(super) fn placeholder(number: usize, ty: PgType) -> Result<Expr> {
+    let field = Field::new("", ty.arrow()?, true);
+    Ok(Expr::Placeholder(Placeholder::new_with_field(
+        format!("${number}"),
+        Some(Arc::new(field)),
+    )))
+}
+
+/// Whether a literal means the same value in every session and at every moment.
+fn is_constant_input(oid: Oid, text: &str) -> bool {
+    let element = PgType::plain(oid).element().map_or(oid, |element| element.oid);
+    match element {
+        _ if crate::functions::resolve::is_named_object(element) => {
+            text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty()
+        }
+        Oid::DATE | Oid::TIMESTAMP => element == oid && is_iso(text),
+        Oid::TIMESTAMPTZ => element == oid && is_iso(text) && has_zone(text),
+        Oid::TIME => false,
+        _ => true,
+    }
+}
+
+/// `2024-01-31`, perhaps with a time behind it.
+fn is_iso(text: &str) -> bool {
+    let bytes = text.trim().as_bytes();
+    bytes.len() >= 10
+        && bytes[..10].iter().enumerate().all(|(i, b)| match i {
+            4 | 7 => *b == b'-',
+            _ => b.is_ascii_digit(),
+        })
+        && bytes[10..]
+            .iter()
+            .all(|b| b.is_ascii_digit() || matches!(b, b' ' | b':' | b'.' | b'+' | b'-' | b'T' | b'Z'))
+}
+
+fn has_zone(text: &str) -> bool {
+    let text = text.trim();
+    text.ends_with('Z') || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_session_changes_is_constant() {
+        assert!(is_constant_input(Oid::DATE, "2024-01-31"));
+        assert!(!is_constant_input(Oid::DATE, "tomorrow"));
+        assert!(!is_constant_input(Oid::DATE, "01/02/2024"));
+        assert!(is_constant_input(Oid::TIMESTAMPTZ, "2024-01-31 10:00:00+02"));
+        assert!(!is_constant_input(Oid::TIMESTAMPTZ, "2024-01-31 10:00:00"));
+        assert!(is_constant_input(Oid::INT4, "12"));
+        assert!(!is_constant_input(Oid::REGCLASS, "pg_class"));
+    }
+}

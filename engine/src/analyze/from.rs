@@ -1,0 +1,945 @@
+//! FROM: tables, views, subqueries, functions, and how they are joined.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{Column, TableReference, tree_node::{Transformed, TreeNode}},
+    datasource::provider_as_source,
+    logical_expr::{
+        Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder,
+        expr::ScalarFunction,
+    },
+    sql::sqlparser::{ast, dialect::PostgreSqlDialect, parser::Parser},
+};
+
+use super::{
+    OutputColumn,
+    apply::apply_lateral,
+    binder::{Binder, CteBody, Rowset, Typed},
+    expression::Clause,
+    names::{At, fold},
+    query::{Outer, too_many_aliases},
+    scope::{FromItem, Scope, ScopeColumn, ScopeTable, scan_columns},
+    subquery::{Below, has_subquery, plan_outer_references, unnest_lists},
+};
+use crate::{
+    catalog::{Relation, RelationBody},
+    error::{Error, Result, SqlState},
+    functions::{FunctionKind, resolve_function_named},
+    plan::RelationSource,
+    types::{Oid, PgType},
+};
+
+/// The kind of a join with what makes rows match.
+struct JoinKind<'j> {
+    ty: JoinType,
+    constraint: &'j ast::JoinConstraint,
+}
+
+impl Binder<'_> {
+    /// All of FROM. Without one: a single row without columns.
+    pub(super) fn bind_from(
+        &mut self,
+        from: &[ast::TableWithJoins],
+        outer: Outer<'_>,
+    ) -> Result<FromItem> {
+        let mut whole: Option<FromItem> = None;
+        for item in from {
+            let next = self.bind_joined(item, whole.as_ref(), outer)?;
+            whole = Some(match whole {
+                None => next,
+                Some(left) => self.cross(left, next)?,
+            });
+        }
+        match whole {
+            Some(item) => Ok(item),
+            None => Ok(FromItem {
+                plan: LogicalPlanBuilder::empty(true).build()?,
+                tables: Vec::new(),
+                columns: Vec::new(),
+            }),
+        }
+    }
+
+    /// The target of a change with the items of its FROM or USING.
+    pub(super) fn bind_from_beside(
+        &mut self,
+        first: FromItem,
+        others: &[ast::TableWithJoins],
+    ) -> Result<FromItem> {
+        let mut whole = first;
+        for (i, item) in others.iter().enumerate() {
+            // The target itself is out of LATERAL's reach.
+            let next = self.bind_joined(item, (i > 0).then_some(&whole), None)?;
+            whole = self.cross(whole, next)?;
+        }
+        Ok(whole)
+    }
+
+    /// `a JOIN b ... JOIN c ...`; `left` are the items before it, for LATERAL.
+    fn bind_joined(
+        &mut self,
+        item: &ast::TableWithJoins,
+        left: Option<&FromItem>,
+        outer: Outer<'_>,
+    ) -> Result<FromItem> {
+        let mut joined = self.bind_factor(&item.relation, left, outer)?;
+        for join in &item.joins {
+            joined = self.bind_join(joined, left, join, outer)?;
+        }
+        Ok(joined)
+    }
+
+    fn bind_join(
+        &mut self,
+        left: FromItem,
+        before: Option<&FromItem>,
+        join: &ast::Join,
+        outer: Outer<'_>,
+    ) -> Result<FromItem> {
+        use ast::JoinOperator as J;
+        let none = ast::JoinConstraint::None;
+        let kind = match &join.join_operator {
+            J::Join(constraint) | J::Inner(constraint) => {
+                JoinKind { ty: JoinType::Inner, constraint }
+            }
+            J::Left(constraint) | J::LeftOuter(constraint) => {
+                JoinKind { ty: JoinType::Left, constraint }
+            }
+            J::Right(constraint) | J::RightOuter(constraint) => {
+                JoinKind { ty: JoinType::Right, constraint }
+            }
+            J::FullOuter(constraint) => JoinKind { ty: JoinType::Full, constraint },
+            J::CrossJoin(ast::JoinConstraint::None) => {
+                JoinKind { ty: JoinType::Inner, constraint: &none }
+            }
+            _ => return Err(Error::syntax_error_near("JOIN")),
+        };
+        let is_cross = matches!(&join.join_operator, J::CrossJoin(_));
+        if !is_cross && matches!(kind.constraint, ast::JoinConstraint::None) {
+            return Err(Error::syntax_error("a join needs ON, USING or NATURAL"));
+        }
+        // What LATERAL on the right may name: the left side, and what stands before both.
+        let around = match before {
+            None => left.clone(),
+            Some(before) => FromItem {
+                plan: left.plan.clone(),
+                tables: before.tables.iter().chain(&left.tables).cloned().collect(),
+                columns: before.columns.iter().chain(&left.columns).cloned().collect(),
+            },
+        };
+        let right = self.bind_factor(&join.relation, Some(&around), outer)?;
+        check_aliases(&left, &right)?;
+        if self.is_lateral(&right.plan, &left.plan)? {
+            return self.lateral_join(left, right, &kind, outer);
+        }
+        match kind.constraint {
+            ast::JoinConstraint::None => self.cross(left, right),
+            ast::JoinConstraint::On(condition) => {
+                let merged = beside(&left, &right);
+                let scope = Scope::of(&merged, outer);
+                let place = self.places.start(condition);
+                let typed = self.expression(condition, &scope, Clause::On)?;
+                let on = self.condition(typed, "JOIN/ON").at_place(place)?;
+                let plan = self.join_plans(left.plan, right.plan, kind.ty, on)?;
+                Ok(FromItem { plan, ..merged })
+            }
+            ast::JoinConstraint::Using(columns) => {
+                let mut names = Vec::with_capacity(columns.len());
+                for column in columns {
+                    names.push(super::names::parts(column)?.pop().unwrap_or_default());
+                }
+                self.join_using(left, right, kind.ty, &names)
+            }
+            ast::JoinConstraint::Natural => {
+                let names: Vec<String> = left
+                    .columns
+                    .iter()
+                    .map(|column| column.name.clone())
+                    .filter(|name| right.columns.iter().any(|column| column.name == *name))
+                    .collect();
+                self.join_using(left, right, kind.ty, &names)
+            }
+        }
+    }
+
+    /// Items of FROM beside each other; a lateral one is applied to each row on its left.
+    fn cross(&mut self, left: FromItem, right: FromItem) -> Result<FromItem> {
+        check_aliases(&left, &right)?;
+        let merged = beside(&left, &right);
+        let plan = match self.is_lateral(&right.plan, &left.plan)? {
+            true => self.apply_or_unnest(left.plan, right.plan, false)?,
+            false => LogicalPlanBuilder::from(left.plan).cross_join(right.plan)?.build()?,
+        };
+        Ok(FromItem { plan, ..merged })
+    }
+
+    fn join_plans(
+        &mut self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        ty: JoinType,
+        on: Expr,
+    ) -> Result<LogicalPlan> {
+        if has_subquery(&on) {
+            if ty != JoinType::Inner {
+                return Err(Error::feature_not_supported(
+                    "a subquery in the condition of an outer join is not supported",
+                ));
+            }
+            let plan = LogicalPlanBuilder::from(left).cross_join(right)?.build()?;
+            return self.filter(plan, on);
+        }
+        Ok(LogicalPlanBuilder::from(left).join_on(right, ty, [on])?.build()?)
+    }
+
+    /// USING and NATURAL: the columns named come once, first, and from the side that has them.
+    fn join_using(
+        &mut self,
+        left: FromItem,
+        right: FromItem,
+        ty: JoinType,
+        names: &[String],
+    ) -> Result<FromItem> {
+        let mut conditions = Vec::with_capacity(names.len());
+        let mut pairs = Vec::with_capacity(names.len());
+        for name in names {
+            let a = using_column(&left.columns, name, "left")?;
+            let b = using_column(&right.columns, name, "right")?;
+            let typed = self.operator(
+                "=",
+                Typed::new(a.expr.clone(), a.ty),
+                Typed::new(b.expr.clone(), b.ty),
+                None,
+            )?;
+            conditions.push(typed.expr);
+            pairs.push((a, b));
+        }
+        let rest_of = |item: &FromItem| -> Vec<ScopeColumn> {
+            item.columns.iter().filter(|c| !names.contains(&c.name)).cloned().collect()
+        };
+        let (left_rest, right_rest) = (rest_of(&left), rest_of(&right));
+        let tables: Vec<ScopeTable> = left.tables.iter().chain(&right.tables).cloned().collect();
+        let mut plan = match conditions.is_empty() {
+            true if ty == JoinType::Inner => {
+                LogicalPlanBuilder::from(left.plan).cross_join(right.plan)?.build()?
+            }
+            _ => {
+                let on = super::operators::all_of(conditions);
+                self.join_plans(left.plan, right.plan, ty, on)?
+            }
+        };
+        let mut columns = Vec::new();
+        let mut computed = Vec::new();
+        for (a, b) in pairs {
+            let mut members =
+                vec![Typed::new(a.expr.clone(), a.ty), Typed::new(b.expr.clone(), b.ty)];
+            let common = self.unify("JOIN/USING", &mut members, None)?;
+            let simple = match ty {
+                JoinType::Right if b.ty.oid == common.oid => Some(b.clone()),
+                JoinType::Inner | JoinType::Left if a.ty.oid == common.oid => Some(a.clone()),
+                _ => None,
+            };
+            columns.push(match simple {
+                Some(column) => column,
+                None => {
+                    let second = members.pop().expect("two members").expr;
+                    let first = members.pop().expect("two members").expr;
+                    let value = match ty {
+                        JoinType::Right => second,
+                        JoinType::Full => Expr::Case(Case::new(
+                            None,
+                            vec![(Box::new(first.clone().is_not_null()), Box::new(first))],
+                            Some(Box::new(second)),
+                        )),
+                        _ => first,
+                    };
+                    let name = self.fresh();
+                    computed.push(value.alias(&name));
+                    ScopeColumn::computed(a.name.clone(), &name, common)
+                }
+            });
+        }
+        if !computed.is_empty() {
+            let mut all: Vec<Expr> =
+                plan.schema().columns().into_iter().map(Expr::Column).collect();
+            all.extend(computed);
+            plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
+        }
+        columns.extend(left_rest);
+        columns.extend(right_rest);
+        Ok(FromItem { plan, tables, columns })
+    }
+
+    /// Whether the right side takes columns from the left.
+    fn is_lateral(&self, right: &LogicalPlan, left: &LogicalPlan) -> Result<bool> {
+        let outer = plan_outer_references(right)?;
+        Ok(outer.iter().any(|expr| match expr {
+            Expr::OuterReferenceColumn(_, column) => left.schema().has_column(column),
+            _ => false,
+        }))
+    }
+
+    fn lateral_join(
+        &mut self,
+        left: FromItem,
+        right: FromItem,
+        kind: &JoinKind<'_>,
+        outer: Outer<'_>,
+    ) -> Result<FromItem> {
+        let keep = match kind.ty {
+            JoinType::Inner => false,
+            JoinType::Left => true,
+            _ => {
+                return Err(Error::new(
+                    SqlState::INVALID_COLUMN_REFERENCE,
+                    "the combining JOIN type must be INNER or LEFT for a LATERAL reference",
+                ));
+            }
+        };
+        let merged = beside(&left, &right);
+        let condition = match kind.constraint {
+            ast::JoinConstraint::None => None,
+            ast::JoinConstraint::On(condition) => Some(condition),
+            _ => {
+                return Err(Error::feature_not_supported(
+                    "USING and NATURAL with a LATERAL item are not supported",
+                ));
+            }
+        };
+        let always = matches!(condition, Some(ast::Expr::Value(value))
+            if value.value == ast::Value::Boolean(true));
+        let plan = match condition {
+            None => self.apply_or_unnest(left.plan, right.plan, keep)?,
+            Some(_) if always => self.apply_or_unnest(left.plan, right.plan, keep)?,
+            Some(condition) => {
+                let place = self.places.start(condition);
+                let around = Scope::of(&left, outer);
+                let inside = Scope::of(&right, Some(&around));
+                let typed = self.expression(condition, &inside, Clause::On)?;
+                let on = self.condition(typed, "JOIN/ON").at_place(place)?;
+                let right_plan = self.filter(right.plan, on)?;
+                apply_lateral(left.plan, right_plan, keep)?
+            }
+        };
+        Ok(FromItem { plan, ..merged })
+    }
+
+    /// A function over columns on the left is unnested beside them; anything else is run for each
+    /// row.
+    fn apply_or_unnest(
+        &mut self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        keep: bool,
+    ) -> Result<LogicalPlan> {
+        if !keep && let Some(plan) = unnest_beside(&left, &right)? {
+            return Ok(plan);
+        }
+        apply_lateral(left, right, keep)
+    }
+
+    fn bind_factor(
+        &mut self,
+        factor: &ast::TableFactor,
+        left: Option<&FromItem>,
+        outer: Outer<'_>,
+    ) -> Result<FromItem> {
+        self.nested(|binder| binder.bind_factor_here(factor, left, outer))
+    }
+
+    fn bind_factor_here(
+        &mut self,
+        factor: &ast::TableFactor,
+        left: Option<&FromItem>,
+        outer: Outer<'_>,
+    ) -> Result<FromItem> {
+        let lateral_scope = left.map(|item| Scope::of(item, outer));
+        let lateral: Outer<'_> = match &lateral_scope {
+            Some(scope) => Some(scope),
+            None => outer,
+        };
+        match factor {
+            ast::TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                version: None,
+                sample: None,
+                json_path: None,
+                with_ordinality: false,
+                ..
+            } => self.bind_table_name(name, alias.as_ref(), true),
+            ast::TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
+                self.bind_table_function(name, &args.args, *with_ordinality, alias.as_ref(), lateral)
+            }
+            ast::TableFactor::Function { name, args, with_ordinality, alias, .. } => {
+                self.bind_table_function(name, args, *with_ordinality, alias.as_ref(), lateral)
+            }
+            ast::TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset: false, .. } => {
+                self.bind_unnest(array_exprs, *with_ordinality, alias.as_ref(), lateral)
+            }
+            ast::TableFactor::Derived { lateral: is_lateral, subquery, alias, sample: None } => {
+                let scope = if *is_lateral { lateral } else { outer };
+                let rows = self.bind_query(subquery, scope, true)?;
+                self.derived(rows, alias.as_ref())
+            }
+            ast::TableFactor::NestedJoin { table_with_joins, alias } => {
+                let item = self.bind_joined(table_with_joins, left, outer)?;
+                match alias {
+                    None => Ok(item),
+                    Some(alias) => {
+                        let name = fold(&alias.name);
+                        let columns = aliased(item.columns, &alias.columns, &name)?;
+                        let table = ScopeTable {
+                            alias: name,
+                            schema: None,
+                            columns: columns.clone(),
+                            base: None,
+                            function: false,
+                        };
+                        Ok(FromItem { plan: item.plan, tables: vec![table], columns })
+                    }
+                }
+            }
+            ast::TableFactor::Table { sample: Some(_), .. } => {
+                Err(Error::feature_not_supported("TABLESAMPLE is not supported"))
+            }
+            other => Err(Error::feature_not_supported(format!(
+                "{other} in FROM is not supported"
+            ))),
+        }
+    }
+
+    /// A subquery of FROM under its alias.
+    fn derived(&mut self, rows: Rowset, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
+        let Some(alias) = alias else {
+            return Err(Error::syntax_error("subquery in FROM must have an alias")
+                .with_hint("For example, FROM (SELECT ...) [AS] foo."));
+        };
+        let name = fold(&alias.name);
+        let columns = rows
+            .columns
+            .iter()
+            .map(|column| ScopeColumn {
+                name: column.output.name.clone(),
+                expr: column.expr(),
+                ty: column.output.ty,
+                table: column.output.table,
+                attnum: column.output.attnum,
+            })
+            .collect();
+        let columns = aliased(columns, &alias.columns, &name)?;
+        Ok(single_table(rows.plan, name, None, columns, None))
+    }
+
+    /// A name in FROM: a query of WITH, a table, a view.
+    pub(super) fn bind_table_name(
+        &mut self,
+        name: &ast::ObjectName,
+        alias: Option<&ast::TableAlias>,
+        allow_cte: bool,
+    ) -> Result<FromItem> {
+        let _ = allow_cte;
+        if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() {
+            let wanted = fold(ident);
+            let found = self.ctes.iter().rev().find(|cte| cte.name == wanted).cloned();
+            if let Some(cte) = found {
+                return self.bind_cte(&wanted, cte.body, alias);
+            }
+        }
+        let place = self.places.start(name);
+        let (schema, _) =
+            super::names::schema_and_name(name, self.env.database_name).at_place(place)?;
+        let relation = self.relation(name)?;
+        let alias_name = alias.map_or_else(|| relation.name.clone(), |alias| fold(&alias.name));
+        let names = alias.map_or(&[][..], |alias| &alias.columns);
+        let schema = match alias {
+            Some(_) => None,
+            None => Some(schema.unwrap_or_else(|| {
+                self.env.catalog.schema_name(relation.schema)
+            })),
+        };
+        match &relation.body {
+            RelationBody::View { query, search_path } => {
+                let rows = self.bind_view(&relation, query, search_path)?;
+                let columns = rows
+                    .columns
+                    .iter()
+                    .zip(relation.live_columns())
+                    .map(|(column, (attnum, attribute))| ScopeColumn {
+                        name: attribute.name.clone(),
+                        expr: column.expr(),
+                        ty: column.output.ty,
+                        table: relation.oid,
+                        attnum,
+                    })
+                    .collect();
+                let columns = aliased(columns, names, &alias_name)?;
+                Ok(single_table(rows.plan, alias_name, schema, columns, None))
+            }
+            RelationBody::Table { .. } | RelationBody::System => {
+                let (plan, qualifier) = self.scan(&relation)?;
+                let columns = scan_columns(&relation, Some(&qualifier))
+                    .into_iter()
+                    .map(ScopeColumn::from)
+                    .collect();
+                let columns = aliased(columns, names, &alias_name)?;
+                let base = Some((relation, qualifier));
+                Ok(single_table(plan, alias_name, schema, columns, base))
+            }
+            RelationBody::Sequence(_) => {
+                let rows = self.sequence_row(&relation)?;
+                let columns = rows
+                    .columns
+                    .iter()
+                    .map(|c| ScopeColumn::computed(c.output.name.clone(), &c.internal, c.output.ty))
+                    .collect();
+                let columns = aliased(columns, names, &alias_name)?;
+                Ok(single_table(rows.plan, alias_name, schema, columns, None))
+            }
+        }
+    }
+
+    /// `SELECT * FROM sequence`: its state.
+    fn sequence_row(&mut self, relation: &Arc<Relation>) -> Result<Rowset> {
+        let schema = self.env.catalog.schema_name(relation.schema);
+        let quoted = format!("\"{schema}\".\"{}\"", relation.name);
+        let last = self.call(
+            "pg_sequence_last_value",
+            vec![Typed::new(datafusion::prelude::lit(relation.oid.0), PgType::plain(Oid::REGCLASS))],
+            None,
+        )?;
+        let start = match &relation.body {
+            RelationBody::Sequence(sequence) => sequence.start,
+            _ => return Err(Error::internal(format!("{quoted} is not a sequence"))),
+        };
+        let value = Expr::Case(Case::new(
+            None,
+            vec![(Box::new(last.expr.clone().is_not_null()), Box::new(last.expr.clone()))],
+            Some(Box::new(datafusion::prelude::lit(start))),
+        ));
+        let output = |name: &str, ty: PgType| OutputColumn {
+            name: name.to_owned(),
+            ty,
+            table: Oid::INVALID,
+            attnum: 0,
+        };
+        let plan = LogicalPlanBuilder::empty(true).build()?;
+        self.project_outputs(
+            plan,
+            vec![
+                (value, output("last_value", PgType::INT8)),
+                (datafusion::prelude::lit(0_i64), output("log_cnt", PgType::INT8)),
+                (last.expr.is_not_null(), output("is_called", PgType::BOOL)),
+            ],
+        )
+    }
+
+    /// A scan of a base table and the qualifier of its columns.
+    pub(super) fn scan(&mut self, relation: &Arc<Relation>) -> Result<(LogicalPlan, String)> {
+        let qualifier = self.fresh_table();
+        let source = provider_as_source(Arc::new(RelationSource::new(Arc::clone(relation))?));
+        let plan =
+            LogicalPlanBuilder::scan(TableReference::bare(qualifier.clone()), source, None)?
+                .build()?;
+        Ok((plan, qualifier))
+    }
+
+    fn bind_view(
+        &mut self,
+        relation: &Arc<Relation>,
+        query: &str,
+        search_path: &[String],
+    ) -> Result<Rowset> {
+        let broken = |what: String| {
+            Error::internal(format!("the text of view \"{}\" is damaged: {what}", relation.name))
+        };
+        let statements = Parser::parse_sql(&PostgreSqlDialect {}, query)
+            .map_err(|error| broken(error.to_string()))?;
+        let [ast::Statement::Query(parsed)] = statements.as_slice() else {
+            return Err(broken("not one query".to_owned()));
+        };
+        let rows = self.in_view(search_path, |binder| binder.bind_query(parsed, None, true))?;
+        // `SELECT *` of a table that got more columns since still means those of its time.
+        let live: Vec<PgType> = relation.live_columns().map(|(_, column)| column.ty).collect();
+        if rows.columns.len() < live.len() {
+            return Err(broken("it has lost columns".to_owned()));
+        }
+        Ok(rows)
+    }
+
+    /// A reference to a query of WITH: its plan under names of its own.
+    fn bind_cte(
+        &mut self,
+        name: &str,
+        body: CteBody,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<FromItem> {
+        let alias_name = alias.map_or_else(|| name.to_owned(), |alias| fold(&alias.name));
+        let names = alias.map_or(&[][..], |alias| &alias.columns);
+        let rows = match body {
+            CteBody::Rows(rows) => {
+                let exprs =
+                    rows.columns.iter().map(|c| (c.expr(), c.output.clone())).collect();
+                self.project_outputs(rows.plan, exprs)?
+            }
+            CteBody::Recursive { table, columns } => self.work_table(&table, columns)?,
+            CteBody::Forbidden(place) => {
+                return Err(Error::new(
+                    SqlState::INVALID_RECURSION,
+                    format!(
+                        "recursive reference to query \"{name}\" must not appear {place}"
+                    ),
+                ));
+            }
+        };
+        let columns = rows
+            .columns
+            .iter()
+            .map(|column| ScopeColumn {
+                name: column.output.name.clone(),
+                expr: column.expr(),
+                ty: column.output.ty,
+                table: column.output.table,
+                attnum: column.output.attnum,
+            })
+            .collect();
+        let columns = aliased(columns, names, &alias_name)?;
+        Ok(single_table(rows.plan, alias_name, None, columns, None))
+    }
+
+    /// The rows that the last round of a recursive query made.
+    fn work_table(&mut self, table: &str, columns: Vec<OutputColumn>) -> Result<Rowset> {
+        use datafusion::arrow::datatypes::{Field, Schema};
+        let fields = columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| Ok(Field::new(format!("r{}", i + 1), column.ty.arrow()?, true)))
+            .collect::<Result<Vec<Field>>>()?;
+        let schema = Arc::new(Schema::new(fields));
+        let provider = datafusion::datasource::cte_worktable::CteWorkTable::new(table, schema);
+        let plan = LogicalPlanBuilder::scan(
+            TableReference::bare(table),
+            provider_as_source(Arc::new(provider)),
+            None,
+        )?
+        .build()?;
+        let exprs = columns
+            .into_iter()
+            .enumerate()
+            .map(|(i, output)| {
+                let column =
+                    Column::new(Some(TableReference::bare(table)), format!("r{}", i + 1));
+                (Expr::Column(column), output)
+            })
+            .collect();
+        self.project_outputs(plan, exprs)
+    }
+
+    /// `f(...)` in FROM.
+    fn bind_table_function(
+        &mut self,
+        name: &ast::ObjectName,
+        args: &[ast::FunctionArg],
+        with_ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        lateral: Outer<'_>,
+    ) -> Result<FromItem> {
+        let place = self.places.start(name);
+        let mut parts = super::names::parts(name)?;
+        let function = parts.pop().unwrap_or_default();
+        if let Some(schema) = parts.pop()
+            && !matches!(schema.as_str(), "pg_catalog" | "information_schema")
+        {
+            return Err(Error::undefined_function(&format!("{schema}.{function}(...)"))
+                .at_place(place));
+        }
+        let scope = Scope::empty(lateral);
+        let mut values = Vec::with_capacity(args.len());
+        let mut names = Vec::new();
+        for arg in args {
+            let (label, value) = match arg {
+                ast::FunctionArg::Unnamed(value) => (None, value),
+                ast::FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
+                ast::FunctionArg::ExprNamed { .. } => {
+                    return Err(Error::syntax_error("an argument's name must be a name"));
+                }
+            };
+            let ast::FunctionArgExpr::Expr(expr) = value else {
+                return Err(Error::syntax_error_near("*").at_place(place));
+            };
+            values.push(self.expression(expr, &scope, Clause::From)?);
+            names.extend(label);
+        }
+        if function == "unnest" && values.len() > 1 {
+            return self.unnest_values(values, with_ordinality, alias, place);
+        }
+        let types: Vec<PgType> = values.iter().map(|value| value.ty).collect();
+        let labels: Vec<&str> = names.iter().map(String::as_str).collect();
+        let call = resolve_function_named(&function, &types, &labels, false).at_place(place)?;
+        let outputs: Vec<(String, PgType)> = call
+            .function
+            .out_columns
+            .iter()
+            .map(|(name, oid)| ((*name).to_owned(), PgType::plain(*oid)))
+            .collect();
+        match call.function.kind {
+            FunctionKind::Set => {}
+            FunctionKind::Scalar => {
+                let typed = self.build_scalar(&call, values).at_place(place)?;
+                let list = self.construct_array_of(typed.expr)?;
+                return self.function_rows(&function, vec![(list, call.ret)], with_ordinality, alias, None);
+            }
+            FunctionKind::Aggregate => {
+                return Err(Error::grouping_error(
+                    "aggregate functions are not allowed in functions in FROM",
+                )
+                .at_place(place));
+            }
+            FunctionKind::Window => {
+                return Err(Error::new(
+                    SqlState::WINDOWING_ERROR,
+                    "window functions are not allowed in functions in FROM",
+                )
+                .at_place(place));
+            }
+        }
+        if function == "generate_series"
+            && !with_ordinality
+            && let Some(rows) = self.integer_series(&call, &values)?
+        {
+            return Ok(self.series_item(rows, call.ret, &function, alias)?);
+        }
+        let typed = self.build_scalar(&call, values).at_place(place)?;
+        let columns = (outputs.len() > 1).then_some(outputs);
+        self.function_rows(&function, vec![(typed.expr, call.ret)], with_ordinality, alias, columns)
+    }
+
+    fn series_item(
+        &mut self,
+        rows: (LogicalPlan, String),
+        ty: PgType,
+        function: &str,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<FromItem> {
+        let (plan, internal) = rows;
+        let table = alias.map_or_else(|| function.to_owned(), |alias| fold(&alias.name));
+        let column = ScopeColumn::computed(table.clone(), &internal, ty);
+        let names = alias.map_or(&[][..], |alias| &alias.columns);
+        let columns = aliased(vec![column], names, &table)?;
+        let mut item = single_table(plan, table, None, columns, None);
+        item.tables[0].function = true;
+        Ok(item)
+    }
+
+    /// A list of one element.
+    fn construct_array_of(&mut self, value: Expr) -> Result<Expr> {
+        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(
+            datafusion::functions_nested::make_array::make_array_udf(),
+            vec![value],
+        )))
+    }
+
+    fn bind_unnest(
+        &mut self,
+        arrays: &[ast::Expr],
+        with_ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        lateral: Outer<'_>,
+    ) -> Result<FromItem> {
+        let place = arrays.first().and_then(|first| self.places.start(first));
+        let scope = Scope::empty(lateral);
+        let values = arrays
+            .iter()
+            .map(|array| self.expression(array, &scope, Clause::From))
+            .collect::<Result<Vec<Typed>>>()?;
+        self.unnest_values(values, with_ordinality, alias, place)
+    }
+
+    fn unnest_values(
+        &mut self,
+        values: Vec<Typed>,
+        with_ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        place: Option<u32>,
+    ) -> Result<FromItem> {
+        let mut lists = Vec::with_capacity(values.len());
+        for value in values {
+            let call = resolve_function_named("unnest", &[value.ty], &[], false).at_place(place)?;
+            let typed = self.build_scalar(&call, vec![value]).at_place(place)?;
+            lists.push((typed.expr, call.ret));
+        }
+        self.function_rows("unnest", lists, with_ordinality, alias, None)
+    }
+
+    /// Lists side by side, one row per element. With `outputs` the elements are structs.
+    fn function_rows(
+        &mut self,
+        function: &str,
+        lists: Vec<(Expr, PgType)>,
+        with_ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        outputs: Option<Vec<(String, PgType)>>,
+    ) -> Result<FromItem> {
+        let table = alias.map_or_else(|| function.to_owned(), |alias| fold(&alias.name));
+        let single = lists.len() == 1 && outputs.is_none();
+        let names: Vec<String> = lists.iter().map(|_| self.fresh()).collect();
+        let exprs: Vec<Expr> = lists.iter().map(|(expr, _)| expr.clone()).collect();
+        let plan = LogicalPlanBuilder::empty(true).build()?;
+        let (plan, exprs) = self.place(plan, exprs, Below::Other)?;
+        let mut plan = unnest_lists(plan, exprs, &names, false)?;
+        let mut columns = Vec::new();
+        match outputs {
+            None => {
+                for ((_, ty), name) in lists.iter().zip(&names) {
+                    // A single column goes by the alias of its function.
+                    let label = if single { table.clone() } else { function.to_owned() };
+                    columns.push(ScopeColumn::computed(label, name, *ty));
+                }
+            }
+            Some(outputs) => {
+                let mut all: Vec<Expr> = Vec::with_capacity(outputs.len());
+                for (name, ty) in outputs {
+                    let internal = self.fresh();
+                    let field = datafusion::functions::core::expr_ext::FieldAccessor::field(
+                        Expr::Column(Column::new_unqualified(&names[0])),
+                        name.clone(),
+                    );
+                    all.push(field.alias(&internal));
+                    columns.push(ScopeColumn::computed(name, &internal, ty));
+                }
+                plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
+            }
+        }
+        if with_ordinality {
+            let (numbered, name) = self.row_number(plan, Vec::new(), Vec::new())?;
+            let cast = self.fresh();
+            let mut all: Vec<Expr> = numbered
+                .schema()
+                .columns()
+                .into_iter()
+                .filter(|column| column.name != name)
+                .map(Expr::Column)
+                .collect();
+            let number = Expr::Column(Column::new_unqualified(&name));
+            all.push(
+                datafusion::logical_expr::cast(number, datafusion::arrow::datatypes::DataType::Int64)
+                    .alias(&cast),
+            );
+            plan = LogicalPlanBuilder::from(numbered).project(all)?.build()?;
+            columns.push(ScopeColumn::computed("ordinality".to_owned(), &cast, PgType::INT8));
+        }
+        let names = alias.map_or(&[][..], |alias| &alias.columns);
+        let columns = aliased(columns, names, &table)?;
+        let mut item = single_table(plan, table, None, columns, None);
+        item.tables[0].function = single && !with_ordinality;
+        Ok(item)
+    }
+}
+
+/// `unnest(t.a)` beside `t`: the list is a column of `t`'s rows.
+fn unnest_beside(left: &LogicalPlan, right: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let (projection, unnest) = match right {
+        LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+            LogicalPlan::Unnest(unnest) => (Some(projection), unnest),
+            _ => return Ok(None),
+        },
+        LogicalPlan::Unnest(unnest) => (None, unnest),
+        _ => return Ok(None),
+    };
+    let LogicalPlan::Projection(lists) = unnest.input.as_ref() else { return Ok(None) };
+    let LogicalPlan::EmptyRelation(_) = lists.input.as_ref() else { return Ok(None) };
+    let mut names = Vec::with_capacity(lists.expr.len());
+    let mut exprs = Vec::with_capacity(lists.expr.len());
+    for expr in &lists.expr {
+        let Expr::Alias(alias) = expr else { return Ok(None) };
+        if has_subquery(&alias.expr) {
+            return Ok(None);
+        }
+        names.push(alias.name.clone());
+        // What the left doesn't have comes from further out and stays a reference.
+        let inner = alias.expr.as_ref().clone().transform(|node| {
+            Ok(match node {
+                Expr::OuterReferenceColumn(_, column) if left.schema().has_column(&column) => {
+                    Transformed::yes(Expr::Column(column))
+                }
+                other => Transformed::no(other),
+            })
+        })?;
+        exprs.push(inner.data);
+    }
+    let plan = unnest_lists(left.clone(), exprs, &names, false)?;
+    let Some(projection) = projection else { return Ok(Some(plan)) };
+    let mut all: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).collect();
+    all.extend(projection.expr.iter().cloned());
+    Ok(Some(LogicalPlanBuilder::from(plan).project(all)?.build()?))
+}
+
+fn single_table(
+    plan: LogicalPlan,
+    alias: String,
+    schema: Option<String>,
+    columns: Vec<ScopeColumn>,
+    base: Option<(Arc<Relation>, String)>,
+) -> FromItem {
+    let table = ScopeTable { alias, schema, columns: columns.clone(), base, function: false };
+    FromItem { plan, tables: vec![table], columns }
+}
+
+/// The names of two items together; the plan is the left one's until they are joined.
+fn beside(left: &FromItem, right: &FromItem) -> FromItem {
+    FromItem {
+        plan: left.plan.clone(),
+        tables: left.tables.iter().chain(&right.tables).cloned().collect(),
+        columns: left.columns.iter().chain(&right.columns).cloned().collect(),
+    }
+}
+
+/// 42712 when both sides have a table of one name.
+fn check_aliases(left: &FromItem, right: &FromItem) -> Result<()> {
+    for table in &right.tables {
+        let twice = left.tables.iter().any(|other| {
+            other.alias == table.alias
+                && (other.schema.is_none() || table.schema.is_none() || other.schema == table.schema)
+        });
+        if twice {
+            return Err(Error::duplicate_alias(&table.alias));
+        }
+    }
+    Ok(())
+}
+
+/// Gives columns the names of an alias list.
+fn aliased(
+    mut columns: Vec<ScopeColumn>,
+    names: &[ast::TableAliasColumnDef],
+    table: &str,
+) -> Result<Vec<ScopeColumn>> {
+    if names.len() > columns.len() {
+        return Err(too_many_aliases(table, columns.len(), names.len()));
+    }
+    for (column, alias) in columns.iter_mut().zip(names) {
+        column.name = fold(&alias.name);
+    }
+    Ok(columns)
+}
+
+fn using_column<'c>(
+    columns: &'c [ScopeColumn],
+    name: &str,
+    side: &str,
+) -> Result<&'c ScopeColumn> {
+    let mut found = columns.iter().filter(|column| column.name == name);
+    match (found.next(), found.next()) {
+        (Some(column), None) => Ok(column),
+        (Some(_), Some(_)) => Err(Error::new(
+            SqlState::AMBIGUOUS_COLUMN,
+            format!("common column name \"{name}\" appears more than once in {side} table"),
+        )),
+        (None, _) => Err(Error::new(
+            SqlState::UNDEFINED_COLUMN,
+            format!("column \"{name}\" specified in USING clause does not exist in {side} table"),
+        )),
+    }
+}

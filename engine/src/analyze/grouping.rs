@@ -1,0 +1,499 @@
+//! GROUP BY, aggregates and HAVING.
+
+use std::ops::ControlFlow;
+
+use datafusion::{
+    common::{
+        Column,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    logical_expr::{Case, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder},
+    scalar::ScalarValue,
+    sql::sqlparser::ast::{self, Visit, Visitor},
+};
+
+use super::{
+    binder::{Binder, Typed},
+    expression::Clause,
+    names::{At, fold},
+    scope::{FromItem, Scope},
+    subquery::{Below, outer_references},
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    functions::{FunctionKind, registry},
+};
+
+/// Most grouping sets of one query.
+const MAX_GROUPING_SETS: usize = 4096;
+
+/// GROUP BY, bound: the expressions, and which of them each grouping set has.
+pub(super) struct Grouping {
+    pub(super) exprs: Vec<Typed>,
+    sets: Vec<Vec<usize>>,
+}
+
+impl Grouping {
+    fn is_simple(&self) -> bool {
+        self.sets.len() == 1
+    }
+}
+
+/// The parts of a SELECT that GROUP BY looks at.
+pub(super) struct GroupContext<'s> {
+    pub(super) select: &'s ast::Select,
+    pub(super) from: &'s FromItem,
+    /// Output names with the expressions behind them, for GROUP BY by name and position.
+    pub(super) outputs: &'s [(String, ast::Expr)],
+}
+
+impl Binder<'_> {
+    /// Binds GROUP BY.
+    pub(super) fn bind_grouping(
+        &mut self,
+        context: &GroupContext<'_>,
+        scope: &Scope<'_>,
+    ) -> Result<Grouping> {
+        let list = match &context.select.group_by {
+            ast::GroupByExpr::Expressions(list, modifiers) if modifiers.is_empty() => list,
+            _ => return Err(Error::syntax_error_near("GROUP")),
+        };
+        let mut grouping = Grouping { exprs: Vec::new(), sets: vec![Vec::new()] };
+        for item in list {
+            let alternatives = self.group_item(item, context, scope, &mut grouping.exprs)?;
+            let mut sets = Vec::new();
+            for set in &grouping.sets {
+                for alternative in &alternatives {
+                    let mut set = set.clone();
+                    set.extend(alternative);
+                    set.sort_unstable();
+                    set.dedup();
+                    sets.push(set);
+                }
+            }
+            if sets.len() > MAX_GROUPING_SETS {
+                return Err(Error::program_limit_exceeded(format!(
+                    "too many grouping sets present (maximum {MAX_GROUPING_SETS})"
+                )));
+            }
+            grouping.sets = sets;
+        }
+        Ok(grouping)
+    }
+
+    /// The grouping sets that one item of GROUP BY stands for.
+    fn group_item(
+        &mut self,
+        item: &ast::Expr,
+        context: &GroupContext<'_>,
+        scope: &Scope<'_>,
+        known: &mut Vec<Typed>,
+    ) -> Result<Vec<Vec<usize>>> {
+        let mut lists = |lists: &[Vec<ast::Expr>]| {
+            lists
+                .iter()
+                .map(|list| {
+                    let mut set = Vec::new();
+                    for expr in list {
+                        set.push(self.group_expression(expr, context, scope, known)?);
+                    }
+                    Ok(set)
+                })
+                .collect::<Result<Vec<Vec<usize>>>>()
+        };
+        match item {
+            ast::Expr::GroupingSets(sets) => lists(sets),
+            ast::Expr::Rollup(elements) => {
+                let elements = lists(elements)?;
+                Ok((0..=elements.len()).rev().map(|n| elements[..n].concat()).collect())
+            }
+            ast::Expr::Cube(elements) => {
+                let elements = lists(elements)?;
+                if elements.len() > 12 {
+                    return Err(Error::program_limit_exceeded("CUBE is limited to 12 elements"));
+                }
+                let all = 1_usize << elements.len();
+                Ok((0..all)
+                    .rev()
+                    .map(|mask| {
+                        let chosen = elements
+                            .iter()
+                            .enumerate()
+                            .filter(|(i, _)| mask & (1 << (elements.len() - 1 - i)) != 0);
+                        chosen.flat_map(|(_, set)| set.iter().copied()).collect()
+                    })
+                    .collect())
+            }
+            ast::Expr::Tuple(members) => {
+                Ok(vec![lists(&[members.clone()])?.pop().unwrap_or_default()])
+            }
+            other => Ok(vec![vec![self.group_expression(other, context, scope, known)?]]),
+        }
+    }
+
+    /// One expression, which may be an output's position or name. Columns of FROM come before
+    /// output names.
+    fn group_expression(
+        &mut self,
+        expr: &ast::Expr,
+        context: &GroupContext<'_>,
+        scope: &Scope<'_>,
+        known: &mut Vec<Typed>,
+    ) -> Result<usize> {
+        let place = self.places.start(expr);
+        let mut meant = expr;
+        if let Some(index) =
+            super::select::position(expr, context.outputs.len(), "GROUP BY").at_place(place)?
+        {
+            meant = &context.outputs[index].1;
+        } else if let ast::Expr::Identifier(ident) = expr {
+            let name = fold(ident);
+            let is_column = context.from.columns.iter().any(|column| column.name == name);
+            if !is_column
+                && let Some((_, output)) = context.outputs.iter().find(|(n, _)| *n == name)
+            {
+                meant = output;
+            }
+        }
+        let typed = self.expression(meant, scope, Clause::GroupBy)?;
+        let typed = self.resolve_unknown(typed)?;
+        super::keys::check_groupable(typed.ty).at_place(place)?;
+        if let Some(index) = known.iter().position(|other| other.expr == typed.expr) {
+            return Ok(index);
+        }
+        known.push(typed);
+        Ok(known.len() - 1)
+    }
+
+    /// Computes groups and aggregates; `exprs` are rewritten to what is above them.
+    pub(super) fn place_groups(
+        &mut self,
+        plan: LogicalPlan,
+        mut grouping: Grouping,
+        exprs: Vec<Expr>,
+        context: &GroupContext<'_>,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        if grouping.is_simple() {
+            self.add_dependent_columns(&mut grouping, &exprs, context.from);
+        }
+        let mut aggregates: Vec<Expr> = Vec::new();
+        for expr in &exprs {
+            collect_aggregates(expr, &mut aggregates)?;
+        }
+        let count = grouping.exprs.len();
+        let mut below: Vec<Expr> = grouping.exprs.iter().map(|typed| typed.expr.clone()).collect();
+        below.extend(aggregates.iter().cloned());
+        let (plan, mut below) = self.place(plan, below, Below::Other)?;
+        let computed_aggregates = below.split_off(count);
+        let (plan, groups) = self.group_columns(plan, &grouping, below)?;
+        let mut outputs: Vec<Expr> = Vec::new();
+        let mut aggregate_columns: Vec<Expr> = Vec::new();
+        for aggregate in computed_aggregates {
+            let name = self.fresh();
+            outputs.push(aggregate.alias(&name));
+            aggregate_columns.push(Expr::Column(Column::new_unqualified(name)));
+        }
+        // What stands for each group expression above the aggregate.
+        let mut group_outputs = Vec::with_capacity(count);
+        for (typed, group) in grouping.exprs.iter().zip(&groups) {
+            group_outputs.push(match &group.value {
+                None => group.key.clone(),
+                Some(value) => {
+                    let first = super::keys::first_value(value.clone());
+                    let name = match &typed.expr {
+                        Expr::Column(column) if grouping.is_simple() => {
+                            outputs.push(
+                                first.alias_qualified(column.relation.clone(), &column.name),
+                            );
+                            Expr::Column(column.clone())
+                        }
+                        _ => {
+                            let name = self.fresh();
+                            outputs.push(first.alias(&name));
+                            Expr::Column(Column::new_unqualified(name))
+                        }
+                    };
+                    match grouping.is_simple() {
+                        true => name,
+                        // In sets without this expression it is NULL.
+                        false => null_with(&group.key, name, typed)?,
+                    }
+                }
+            });
+        }
+        let keys: Vec<Expr> = groups.iter().map(|group| group.key.clone()).collect();
+        let group_exprs = match grouping.is_simple() {
+            true => keys,
+            false => vec![Expr::GroupingSet(GroupingSet::GroupingSets(
+                grouping
+                    .sets
+                    .iter()
+                    .map(|set| set.iter().map(|i| keys[*i].clone()).collect())
+                    .collect(),
+            ))],
+        };
+        let plan = match (group_exprs.is_empty(), outputs.is_empty()) {
+            // HAVING alone makes one group of everything.
+            (true, true) => LogicalPlanBuilder::empty(true).build()?,
+            _ => LogicalPlanBuilder::from(plan).aggregate(group_exprs, outputs)?.build()?,
+        };
+        let mut replaced = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            let expr = rewrite(expr, &grouping, &group_outputs, &aggregates, &aggregate_columns)?;
+            self.check_grouped(&expr, &plan, context)?;
+            replaced.push(expr);
+        }
+        Ok((plan, replaced))
+    }
+
+    /// Makes every group expression a column; those with a key get one for it.
+    fn group_columns(
+        &mut self,
+        plan: LogicalPlan,
+        grouping: &Grouping,
+        exprs: Vec<Expr>,
+    ) -> Result<(LogicalPlan, Vec<GroupColumn>)> {
+        let mut columns = Vec::with_capacity(exprs.len());
+        let mut added = Vec::new();
+        for (typed, expr) in grouping.exprs.iter().zip(exprs) {
+            let needs_key = super::keys::needs_key(typed.ty);
+            if let (Expr::Column(_), false) = (&expr, needs_key) {
+                columns.push(GroupColumn { key: expr, value: None });
+                continue;
+            }
+            let mut add = |binder: &mut Self, expr: Expr| {
+                let name = binder.fresh();
+                added.push(expr.alias(&name));
+                Expr::Column(Column::new_unqualified(name))
+            };
+            let value = match &expr {
+                Expr::Column(_) => expr.clone(),
+                _ => add(self, expr.clone()),
+            };
+            columns.push(match needs_key {
+                true => GroupColumn {
+                    key: add(self, super::keys::key(expr, typed.ty)?),
+                    value: Some(value),
+                },
+                false => GroupColumn { key: value, value: None },
+            });
+        }
+        if added.is_empty() {
+            return Ok((plan, columns));
+        }
+        let mut all: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        all.extend(added);
+        Ok((LogicalPlanBuilder::from(plan).project(all)?.build()?, columns))
+    }
+
+    /// Columns that a grouped primary key determines count as grouped.
+    fn add_dependent_columns(&self, grouping: &mut Grouping, exprs: &[Expr], from: &FromItem) {
+        let mut used: Vec<Column> = Vec::new();
+        for expr in exprs {
+            columns_outside_aggregates(expr, &mut used);
+            used.extend(outer_references(expr));
+        }
+        let grouped = |grouping: &Grouping, expr: &Expr| {
+            grouping.exprs.iter().any(|typed| typed.expr == *expr)
+        };
+        for column in used {
+            let expr = Expr::Column(column.clone());
+            if grouped(grouping, &expr) {
+                continue;
+            }
+            let Some(table) = from.tables.iter().find(|table| {
+                table.base.as_ref().is_some_and(|(_, qualifier)| {
+                    column.relation.as_ref().is_some_and(|r| r.table() == qualifier)
+                })
+            }) else {
+                continue;
+            };
+            let Some((relation, _)) = &table.base else { continue };
+            let Some(key) = relation.primary_key() else { continue };
+            let determined = key.columns.iter().all(|member| {
+                table
+                    .columns
+                    .iter()
+                    .find(|c| c.attnum == member.attnum)
+                    .is_some_and(|c| grouped(grouping, &c.expr))
+            });
+            let found = table.columns.iter().find(|c| c.expr == expr);
+            if let (true, Some(found)) = (determined, found) {
+                grouping.exprs.push(Typed::new(expr, found.ty));
+                let index = grouping.exprs.len() - 1;
+                grouping.sets[0].push(index);
+            }
+        }
+    }
+
+    /// 42803 for columns that are neither grouped nor inside an aggregate.
+    fn check_grouped(
+        &self,
+        expr: &Expr,
+        plan: &LogicalPlan,
+        context: &GroupContext<'_>,
+    ) -> Result<()> {
+        let mut used = Vec::new();
+        columns_outside_aggregates(expr, &mut used);
+        let inner = used.len();
+        used.extend(outer_references(expr));
+        for (i, column) in used.iter().enumerate() {
+            if plan.schema().has_column(column) {
+                continue;
+            }
+            let wanted = Expr::Column(column.clone());
+            let named = context.from.tables.iter().find_map(|table| {
+                let found = table.columns.iter().find(|c| c.expr == wanted)?;
+                Some((format!("{}.{}", table.alias, found.name), found.name.clone()))
+            });
+            let named = named.or_else(|| {
+                let found = context.from.columns.iter().find(|c| c.expr == wanted)?;
+                Some((found.name.clone(), found.name.clone()))
+            });
+            // Columns of queries further out are none of this level's business.
+            let Some((qualified, name)) = named else { continue };
+            if i >= inner {
+                return Err(Error::grouping_error(format!(
+                    "subquery uses ungrouped column \"{qualified}\" from outer query"
+                )));
+            }
+            let place = ungrouped_place(context.select, &name).and_then(|s| self.places.span(s));
+            return Err(Error::not_grouped(&qualified).at_place(place));
+        }
+        Ok(())
+    }
+}
+
+/// A group expression as columns of the aggregate's input.
+struct GroupColumn {
+    /// What rows are told apart by.
+    key: Expr,
+    /// The value, where the key is something else.
+    value: Option<Expr>,
+}
+
+/// `CASE WHEN key IS NOT NULL THEN value END`
+fn null_with(key: &Expr, value: Expr, typed: &Typed) -> Result<Expr> {
+    let null = Expr::Literal(ScalarValue::try_from(&typed.ty.arrow()?)?, None);
+    let pairs = vec![(Box::new(key.clone().is_not_null()), Box::new(value))];
+    Ok(Expr::Case(Case::new(None, pairs, Some(Box::new(null)))))
+}
+
+/// Whether an aggregate of this level is inside.
+pub(super) fn has_aggregate(expr: &Expr) -> bool {
+    let mut found = Vec::new();
+    collect_aggregates(expr, &mut found).is_ok() && !found.is_empty()
+}
+
+fn collect_aggregates(expr: &Expr, found: &mut Vec<Expr>) -> Result<()> {
+    expr.apply(|node| {
+        Ok(match node {
+            Expr::AggregateFunction(_) => {
+                if !found.contains(node) {
+                    found.push(node.clone());
+                }
+                TreeNodeRecursion::Jump
+            }
+            _ => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(())
+}
+
+fn columns_outside_aggregates(expr: &Expr, columns: &mut Vec<Column>) {
+    let walked = expr.apply(|node| {
+        Ok(match node {
+            Expr::AggregateFunction(_) => TreeNodeRecursion::Jump,
+            Expr::Column(column) => {
+                if !columns.contains(column) {
+                    columns.push(column.clone());
+                }
+                TreeNodeRecursion::Continue
+            }
+            _ => TreeNodeRecursion::Continue,
+        })
+    });
+    debug_assert!(walked.is_ok(), "collecting columns doesn't fail");
+}
+
+fn rewrite(
+    expr: Expr,
+    grouping: &Grouping,
+    group_outputs: &[Expr],
+    aggregates: &[Expr],
+    aggregate_columns: &[Expr],
+) -> Result<Expr> {
+    Ok(expr
+        .transform_down(|node| {
+            if let Some(i) = grouping.exprs.iter().position(|typed| typed.expr == node) {
+                let jump = TreeNodeRecursion::Jump;
+                return Ok(Transformed::new(group_outputs[i].clone(), true, jump));
+            }
+            if let Some(i) = aggregates.iter().position(|aggregate| *aggregate == node) {
+                let jump = TreeNodeRecursion::Jump;
+                return Ok(Transformed::new(aggregate_columns[i].clone(), true, jump));
+            }
+            Ok(Transformed::no(node))
+        })?
+        .data)
+}
+
+/// Where a column's name stands outside of aggregates.
+fn ungrouped_place(
+    select: &ast::Select,
+    name: &str,
+) -> Option<datafusion::sql::sqlparser::tokenizer::Span> {
+    struct Finder<'n> {
+        name: &'n str,
+        inside: usize,
+        found: Option<datafusion::sql::sqlparser::tokenizer::Span>,
+    }
+    fn is_aggregate(expr: &ast::Expr) -> bool {
+        let ast::Expr::Function(function) = expr else { return false };
+        let name = function.name.0.last().and_then(|part| part.as_ident()).map(fold);
+        function.over.is_none()
+            && name.is_some_and(|name| {
+                registry().functions_named(&name).any(|f| f.kind == FunctionKind::Aggregate)
+            })
+    }
+    impl Visitor for Finder<'_> {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
+            if is_aggregate(expr) {
+                self.inside += 1;
+            }
+            let span = match expr {
+                ast::Expr::Identifier(ident) if fold(ident) == self.name => Some(ident.span),
+                ast::Expr::CompoundIdentifier(parts)
+                    if parts.last().is_some_and(|part| fold(part) == self.name) =>
+                {
+                    parts.first().map(|part| part.span)
+                }
+                _ => None,
+            };
+            if self.inside == 0 && span.is_some() {
+                self.found = span;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        }
+        fn post_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
+            if is_aggregate(expr) {
+                self.inside -= 1;
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut finder = Finder { name, inside: 0, found: None };
+    if select.projection.visit(&mut finder).is_continue()
+        && select.having.visit(&mut finder).is_continue()
+    {
+        return None;
+    }
+    finder.found
+}
+
+/// 42803: HAVING and friends need a group.
+pub(super) fn needs_group(message: &str) -> Error {
+    Error::new(SqlState::GROUPING_ERROR, message)
+}

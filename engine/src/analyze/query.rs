@@ -1,0 +1,839 @@
+//! Queries: WITH, set operations, VALUES, ORDER BY and LIMIT around a body.
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{NullEquality, TableReference},
+    logical_expr::{
+        Expr, JoinType, LogicalPlan, LogicalPlanBuilder, SortExpr, Union,
+        expr::WindowFunctionParams,
+    },
+    sql::sqlparser::ast,
+};
+
+use super::{
+    Analyzed, BoundQuery, OutputColumn,
+    binder::{Binder, Cte, CteBody, RowColumn, Rowset, Typed},
+    coerce::Coercion,
+    expression::Clause,
+    names::{At, fold},
+    scope::Scope,
+    select::{SelectTail, Tail},
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    types::{Oid, PgType},
+};
+
+/// A subplan's outer scope, if it is a subquery.
+pub(super) type Outer<'s> = Option<&'s Scope<'s>>;
+
+impl Binder<'_> {
+    /// A query as a statement of its own; `WITH ... INSERT` comes here as well.
+    pub(super) fn bind_statement_query(&mut self, query: &ast::Query) -> Result<Analyzed> {
+        if let ast::SetExpr::Insert(statement)
+        | ast::SetExpr::Update(statement)
+        | ast::SetExpr::Delete(statement) = query.body.as_ref()
+        {
+            self.bind_with(query.with.as_ref(), None)?;
+            return match statement {
+                ast::Statement::Insert(insert) => Ok(Analyzed::Insert(self.bind_insert(insert)?)),
+                ast::Statement::Update(update) => Ok(Analyzed::Update(self.bind_update(update)?)),
+                ast::Statement::Delete(delete) => Ok(Analyzed::Delete(self.bind_delete(delete)?)),
+                _ => Err(Error::feature_not_supported("this statement can't follow WITH")),
+            };
+        }
+        let mut tail = SelectTail { top: true, ..SelectTail::default() };
+        let rows = self.bind_query_with(query, None, true, &mut tail)?;
+        let output = rows.columns.iter().map(|column| column.output.clone()).collect();
+        Ok(Analyzed::Query(BoundQuery {
+            plan: rows.plan,
+            output,
+            simple: tail.simple,
+            locks: tail.locks,
+            relations: std::mem::take(&mut self.relations),
+            statement_function: tail.statement_function,
+        }))
+    }
+
+    /// A subquery. With `resolve` its columns of unknown type become text.
+    pub(super) fn bind_query(
+        &mut self,
+        query: &ast::Query,
+        outer: Outer<'_>,
+        resolve: bool,
+    ) -> Result<Rowset> {
+        let mut tail = SelectTail::default();
+        self.bind_query_with(query, outer, resolve, &mut tail)
+    }
+
+    fn bind_query_with(
+        &mut self,
+        query: &ast::Query,
+        outer: Outer<'_>,
+        resolve: bool,
+        tail: &mut SelectTail,
+    ) -> Result<Rowset> {
+        self.nested(|binder| {
+            let known = binder.ctes.len();
+            binder.bind_with(query.with.as_ref(), outer)?;
+            let rows = binder.bind_query_body(query, outer, resolve, tail);
+            binder.ctes.truncate(known);
+            rows
+        })
+    }
+
+    fn bind_query_body(
+        &mut self,
+        query: &ast::Query,
+        outer: Outer<'_>,
+        resolve: bool,
+        tail: &mut SelectTail,
+    ) -> Result<Rowset> {
+        refuse_foreign(query)?;
+        let (limit, offset) = self.bind_limits(query, outer)?;
+        let order = order_expressions(query)?;
+        let with_ties = query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties);
+        let around = Tail { order, limit, offset, with_ties, locks: &query.locks, resolve };
+        let mut body = query.body.as_ref();
+        while let ast::SetExpr::Query(inner) = body {
+            if !around.is_empty() || !is_plain(inner) {
+                break;
+            }
+            body = inner.body.as_ref();
+        }
+        match body {
+            ast::SetExpr::Select(select) => self.bind_select(select, outer, around, tail),
+            other => {
+                if let Some(lock) = query.locks.first() {
+                    let what = match other {
+                        ast::SetExpr::Values(_) => "VALUES",
+                        _ => "UNION/INTERSECT/EXCEPT",
+                    };
+                    return Err(Error::feature_not_supported(format!(
+                        "{} is not allowed with {what}",
+                        super::select::lock_name(lock)
+                    )));
+                }
+                if with_ties {
+                    return Err(Error::feature_not_supported(
+                        "WITH TIES is supported for a plain SELECT only",
+                    ));
+                }
+                let rows = self.bind_body(other, outer, resolve)?;
+                self.order_and_limit(rows, &around)
+            }
+        }
+    }
+
+    /// A body on its own, without ORDER BY and LIMIT around it.
+    fn bind_body(
+        &mut self,
+        body: &ast::SetExpr,
+        outer: Outer<'_>,
+        resolve: bool,
+    ) -> Result<Rowset> {
+        self.nested(|binder| match body {
+            ast::SetExpr::Select(select) => {
+                let around = Tail { resolve, ..Tail::default() };
+                binder.bind_select(select, outer, around, &mut SelectTail::default())
+            }
+            ast::SetExpr::Query(query) => binder.bind_query(query, outer, resolve),
+            ast::SetExpr::Values(values) => binder.bind_values(values, outer, resolve),
+            ast::SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                binder.bind_set_operation(left, *op, *set_quantifier, right, outer)
+            }
+            ast::SetExpr::Table(table) => binder.bind_table_command(table, outer),
+            ast::SetExpr::Insert(_)
+            | ast::SetExpr::Update(_)
+            | ast::SetExpr::Delete(_)
+            | ast::SetExpr::Merge(_) => Err(Error::feature_not_supported(
+                "changes inside of a query (data-modifying WITH) are not supported",
+            )),
+        })
+    }
+
+    /// `TABLE t`
+    fn bind_table_command(&mut self, table: &ast::Table, outer: Outer<'_>) -> Result<Rowset> {
+        let mut parts = Vec::new();
+        if let Some(schema) = &table.schema_name {
+            parts.push(ast::Ident::new(schema));
+        }
+        parts.push(ast::Ident::new(table.table_name.clone().unwrap_or_default()));
+        let item = self.bind_table_name(&ast::ObjectName::from(parts), None, false)?;
+        let _ = outer;
+        let columns = item.columns.clone();
+        self.project_scope(item.plan, &columns)
+    }
+
+    /// Makes the queries of a WITH known.
+    fn bind_with(&mut self, with: Option<&ast::With>, outer: Outer<'_>) -> Result<()> {
+        let Some(with) = with else { return Ok(()) };
+        for cte in &with.cte_tables {
+            let name = fold(&cte.alias.name);
+            let twice = with.cte_tables.iter().filter(|c| fold(&c.alias.name) == name).count() > 1;
+            if twice {
+                return Err(Error::new(
+                    SqlState::DUPLICATE_ALIAS,
+                    format!("WITH query name \"{name}\" specified more than once"),
+                )
+                .at_place(self.places.span(cte.alias.name.span)));
+            }
+            let body = if with.recursive && mentions(&cte.query, &name) {
+                self.bind_recursive(cte, &name, outer)?
+            } else {
+                let rows = self.bind_query(&cte.query, outer, true)?;
+                self.rename_columns(rows, &cte.alias.columns, &name)?
+            };
+            self.ctes.push(Cte { name, body: CteBody::Rows(body) });
+        }
+        Ok(())
+    }
+
+    /// Gives a rowset the column names of an alias.
+    pub(super) fn rename_columns(
+        &self,
+        mut rows: Rowset,
+        names: &[ast::TableAliasColumnDef],
+        table: &str,
+    ) -> Result<Rowset> {
+        if names.len() > rows.columns.len() {
+            return Err(too_many_aliases(table, rows.columns.len(), names.len()));
+        }
+        for (column, alias) in rows.columns.iter_mut().zip(names) {
+            column.output.name = fold(&alias.name);
+        }
+        Ok(rows)
+    }
+
+    /// `WITH RECURSIVE name AS (first UNION [ALL] next)`
+    fn bind_recursive(
+        &mut self,
+        cte: &ast::Cte,
+        name: &str,
+        outer: Outer<'_>,
+    ) -> Result<Rowset> {
+        let malformed = || {
+            Error::new(
+                SqlState::INVALID_RECURSION,
+                format!(
+                    "recursive query \"{name}\" does not have the form non-recursive-term UNION \
+                     [ALL] recursive-term"
+                ),
+            )
+        };
+        let ast::SetExpr::SetOperation { left, op, set_quantifier, right } =
+            cte.query.body.as_ref()
+        else {
+            return Err(malformed());
+        };
+        if *op != ast::SetOperator::Union || cte.query.with.is_some() {
+            return Err(malformed());
+        }
+        if cte.query.order_by.is_some() || cte.query.limit_clause.is_some() {
+            return Err(Error::feature_not_supported(
+                "ORDER BY and LIMIT in a recursive query are not implemented",
+            ));
+        }
+        let distinct = !matches!(set_quantifier, ast::SetQuantifier::All);
+        self.ctes.push(Cte {
+            name: name.to_owned(),
+            body: CteBody::Forbidden("within its non-recursive term"),
+        });
+        let first = self.bind_body(left, outer, true);
+        self.ctes.pop();
+        let first = self.rename_columns(first?, &cte.alias.columns, name)?;
+        let table = self.fresh_table();
+        let output: Vec<OutputColumn> = first
+            .columns
+            .iter()
+            .map(|column| OutputColumn { table: Oid::INVALID, attnum: 0, ..column.output.clone() })
+            .collect();
+        self.ctes.push(Cte {
+            name: name.to_owned(),
+            body: CteBody::Recursive { table: table.clone(), columns: output.clone() },
+        });
+        let next = self.bind_body(right, outer, true);
+        self.ctes.pop();
+        let next = next?;
+        self.check_recursive_types(name, &output, &next)?;
+        let names: Vec<String> = (1..=output.len()).map(|i| format!("r{i}")).collect();
+        let first_plan = renamed(first.plan, &first.columns, &names)?;
+        let next_plan = renamed(next.plan, &next.columns, &names)?;
+        if distinct && output.iter().any(|column| super::keys::needs_key(column.ty)) {
+            return Err(Error::feature_not_supported(
+                "WITH RECURSIVE ... UNION over this column type is not supported; use UNION ALL",
+            ));
+        }
+        let plan = LogicalPlanBuilder::from(first_plan)
+            .to_recursive_query(table.clone(), next_plan, distinct)?
+            .alias(TableReference::bare(table.clone()))?
+            .build()?;
+        let qualified = |name: &String| {
+            Expr::Column(datafusion::common::Column::new(
+                Some(TableReference::bare(table.clone())),
+                name.clone(),
+            ))
+        };
+        let exprs = names.iter().zip(output).map(|(n, o)| (qualified(n), o)).collect();
+        self.project_outputs(plan, exprs)
+    }
+
+    fn check_recursive_types(
+        &self,
+        name: &str,
+        first: &[OutputColumn],
+        next: &Rowset,
+    ) -> Result<()> {
+        if first.len() != next.columns.len() {
+            return Err(column_count("UNION"));
+        }
+        for (i, (a, b)) in first.iter().zip(&next.columns).enumerate() {
+            if a.ty.oid != b.output.ty.oid {
+                return Err(Error::datatype_mismatch(format!(
+                    "recursive query \"{name}\" column {} has type {} in non-recursive term but \
+                     type {} overall",
+                    i + 1,
+                    a.ty.name(),
+                    b.output.ty.name()
+                ))
+                .with_hint("Cast the output of the non-recursive term to the correct type."));
+            }
+        }
+        Ok(())
+    }
+
+    /// `VALUES (...), (...)` as a query.
+    fn bind_values(
+        &mut self,
+        values: &ast::Values,
+        outer: Outer<'_>,
+        resolve: bool,
+    ) -> Result<Rowset> {
+        let scope = Scope::empty(outer);
+        let mut rows: Vec<Vec<Typed>> = Vec::with_capacity(values.rows.len());
+        for row in &values.rows {
+            let row: Vec<Typed> = row
+                .iter()
+                .map(|expr| self.expression(expr, &scope, Clause::Values))
+                .collect::<Result<_>>()?;
+            if rows.first().is_some_and(|first| first.len() != row.len()) {
+                return Err(Error::syntax_error("VALUES lists must all be the same length"));
+            }
+            rows.push(row);
+        }
+        let width = rows.first().map_or(0, Vec::len);
+        let mut columns = Vec::with_capacity(width);
+        for i in 0..width {
+            let mut members: Vec<Typed> = rows.iter().map(|row| row[i].clone()).collect();
+            let single_unknown = members.len() == 1 && members[0].ty.is_unknown() && !resolve;
+            let ty = if single_unknown {
+                PgType::UNKNOWN
+            } else {
+                self.unify("VALUES", &mut members, None)?
+            };
+            for (row, member) in rows.iter_mut().zip(members) {
+                row[i] = member;
+            }
+            columns.push((format!("column{}", i + 1), ty));
+        }
+        if rows.iter().flatten().any(|typed| super::subquery::has_subquery(&typed.expr)) {
+            return self.values_as_union(rows, &columns);
+        }
+        let unknown: Vec<Option<Expr>> = (0..width)
+            .map(|i| columns[i].1.is_unknown().then(|| rows[0][i].expr.clone()))
+            .collect();
+        let plan = super::values_plan(
+            &columns.iter().map(|(_, ty)| *ty).collect::<Vec<_>>(),
+            rows.into_iter().map(|row| row.into_iter().map(|t| t.expr).collect()).collect(),
+        )?;
+        let mut rows = self.project_outputs(
+            plan,
+            columns
+                .into_iter()
+                .enumerate()
+                .map(|(i, (name, ty))| {
+                    let column = datafusion::common::Column::new_unqualified(format!(
+                        "column{}",
+                        i + 1
+                    ));
+                    (Expr::Column(column), OutputColumn { name, ty, table: Oid::INVALID, attnum: 0 })
+                })
+                .collect(),
+        )?;
+        for (column, literal) in rows.columns.iter_mut().zip(unknown) {
+            column.unknown = literal;
+        }
+        Ok(rows)
+    }
+
+    /// Rows with subqueries become one SELECT each.
+    fn values_as_union(
+        &mut self,
+        rows: Vec<Vec<Typed>>,
+        columns: &[(String, PgType)],
+    ) -> Result<Rowset> {
+        let mut inputs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let plan = LogicalPlanBuilder::empty(true).build()?;
+            let exprs = row
+                .into_iter()
+                .zip(columns)
+                .map(|(typed, (name, ty))| {
+                    let output =
+                        OutputColumn { name: name.clone(), ty: *ty, table: Oid::INVALID, attnum: 0 };
+                    (typed.expr, output)
+                })
+                .collect();
+            inputs.push(self.project_outputs(plan, exprs)?);
+        }
+        let columns = inputs[0].columns.clone();
+        let plan = union_all(inputs.into_iter().map(|rows| rows.plan).collect())?;
+        Ok(Rowset { plan, columns })
+    }
+
+    fn bind_set_operation(
+        &mut self,
+        left: &ast::SetExpr,
+        op: ast::SetOperator,
+        quantifier: ast::SetQuantifier,
+        right: &ast::SetExpr,
+        outer: Outer<'_>,
+    ) -> Result<Rowset> {
+        let name = match op {
+            ast::SetOperator::Union => "UNION",
+            ast::SetOperator::Intersect => "INTERSECT",
+            ast::SetOperator::Except | ast::SetOperator::Minus => "EXCEPT",
+        };
+        let all = match quantifier {
+            ast::SetQuantifier::All => true,
+            ast::SetQuantifier::None | ast::SetQuantifier::Distinct => false,
+            ast::SetQuantifier::ByName
+            | ast::SetQuantifier::AllByName
+            | ast::SetQuantifier::DistinctByName => {
+                return Err(Error::syntax_error_near("BY"));
+            }
+        };
+        let left = self.bind_body(left, outer, false)?;
+        let place = self.places.start(right);
+        let right = self.bind_body(right, outer, false)?;
+        if left.columns.len() != right.columns.len() {
+            return Err(column_count(name).at_place(place));
+        }
+        let (left, right) = self.unify_sides(name, left, right).at_place(place)?;
+        match (op, all) {
+            (ast::SetOperator::Union, true) => {
+                let columns = left.columns.clone();
+                Ok(Rowset { plan: union_all(vec![left.plan, right.plan])?, columns })
+            }
+            (ast::SetOperator::Union, false) => {
+                let columns = left.columns.clone();
+                let plan = union_all(vec![left.plan, right.plan])?;
+                self.distinct(Rowset { plan, columns })
+            }
+            (_, all) => {
+                let kind = match op {
+                    ast::SetOperator::Intersect => JoinType::LeftSemi,
+                    _ => JoinType::LeftAnti,
+                };
+                self.set_join(left, right, kind, all)
+            }
+        }
+    }
+
+    /// Casts both sides of a set operation to their common types.
+    fn unify_sides(
+        &mut self,
+        name: &'static str,
+        left: Rowset,
+        right: Rowset,
+    ) -> Result<(Rowset, Rowset)> {
+        let mut left_exprs = Vec::new();
+        let mut right_exprs = Vec::new();
+        for (a, b) in left.columns.iter().zip(&right.columns) {
+            let mut pair = vec![a.typed(), b.typed()];
+            let ty = self.unify(name, &mut pair, None)?;
+            let ty = match a.output.ty == b.output.ty && a.output.ty.oid == ty.oid {
+                true => a.output.ty,
+                false => ty,
+            };
+            let output = OutputColumn {
+                name: a.output.name.clone(),
+                ty,
+                table: Oid::INVALID,
+                attnum: 0,
+            };
+            let second = pair.pop().expect("a pair");
+            let first = pair.pop().expect("a pair");
+            left_exprs.push((first.expr, output.clone()));
+            right_exprs.push((second.expr, output));
+        }
+        Ok((
+            self.project_outputs(left.plan, left_exprs)?,
+            self.project_outputs(right.plan, right_exprs)?,
+        ))
+    }
+
+    /// INTERSECT and EXCEPT: rows of `left` that have (or lack) an equal in `right`. With ALL the
+    /// n-th of several equals looks for the n-th.
+    fn set_join(
+        &mut self,
+        left: Rowset,
+        right: Rowset,
+        kind: JoinType,
+        all: bool,
+    ) -> Result<Rowset> {
+        let (left, right) = match all {
+            true => (left, right),
+            false => (self.distinct(left)?, right),
+        };
+        let columns = left.columns.clone();
+        let (left_plan, mut left_keys) = self.with_keys(left, all)?;
+        let (right_plan, mut right_keys) = self.with_keys(right, all)?;
+        let plan = LogicalPlanBuilder::from(left_plan)
+            .join_detailed(
+                right_plan,
+                kind,
+                (std::mem::take(&mut left_keys), std::mem::take(&mut right_keys)),
+                None,
+                NullEquality::NullEqualsNull,
+            )?
+            .project(columns.iter().map(RowColumn::expr).collect::<Vec<_>>())?
+            .build()?;
+        Ok(Rowset { plan, columns })
+    }
+
+    /// Adds the key of each column (and, numbered, the place among equals) to a plan.
+    fn with_keys(
+        &mut self,
+        rows: Rowset,
+        numbered: bool,
+    ) -> Result<(LogicalPlan, Vec<datafusion::common::Column>)> {
+        let mut exprs: Vec<Expr> = rows.columns.iter().map(RowColumn::expr).collect();
+        let mut keys = Vec::new();
+        for column in &rows.columns {
+            let name = self.fresh();
+            exprs.push(super::keys::key(column.expr(), column.output.ty)?.alias(&name));
+            keys.push(datafusion::common::Column::new_unqualified(name));
+        }
+        let mut plan = LogicalPlanBuilder::from(rows.plan).project(exprs)?.build()?;
+        if numbered {
+            let partition = keys.iter().cloned().map(Expr::Column).collect();
+            let (numbered_plan, name) = self.row_number(plan, partition, Vec::new())?;
+            plan = numbered_plan;
+            keys.push(datafusion::common::Column::new_unqualified(name));
+        }
+        Ok((plan, keys))
+    }
+
+    /// Adds `row_number() OVER (PARTITION BY ... ORDER BY ...)` and tells its name.
+    pub(super) fn row_number(
+        &mut self,
+        plan: LogicalPlan,
+        partition_by: Vec<Expr>,
+        order_by: Vec<SortExpr>,
+    ) -> Result<(LogicalPlan, String)> {
+        use datafusion::logical_expr::{
+            WindowFrame, WindowFunctionDefinition, expr::WindowFunction,
+        };
+        let udwf = datafusion::functions_window::row_number::row_number_udwf();
+        let frame = WindowFrame::new((!order_by.is_empty()).then_some(false));
+        let function = Expr::from(WindowFunction {
+            fun: WindowFunctionDefinition::WindowUDF(udwf),
+            params: WindowFunctionParams {
+                args: Vec::new(),
+                partition_by,
+                order_by,
+                window_frame: frame,
+                filter: None,
+                null_treatment: None,
+                distinct: false,
+            },
+        });
+        let display = function.schema_name().to_string();
+        let name = self.fresh();
+        let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let plan = LogicalPlanBuilder::window_plan(plan, vec![function])?;
+        exprs.push(
+            Expr::Column(datafusion::common::Column::new_unqualified(display)).alias(&name),
+        );
+        let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+        Ok((plan, name))
+    }
+
+    /// Leaves one of several equal rows.
+    pub(super) fn distinct(&mut self, rows: Rowset) -> Result<Rowset> {
+        let columns = rows.columns;
+        let mut groups = Vec::new();
+        let mut firsts = Vec::new();
+        for column in &columns {
+            super::keys::check_groupable(column.output.ty)?;
+            if super::keys::needs_key(column.output.ty) {
+                let name = self.fresh();
+                groups.push(super::keys::key(column.expr(), column.output.ty)?.alias(name));
+                firsts.push(super::keys::first_value(column.expr()).alias(&column.internal));
+            } else {
+                groups.push(column.expr());
+            }
+        }
+        let builder = LogicalPlanBuilder::from(rows.plan);
+        let plan = if columns.is_empty() {
+            builder.limit(0, Some(1))?.build()?
+        } else if firsts.is_empty() {
+            builder.project(groups)?.distinct()?.build()?
+        } else {
+            builder
+                .aggregate(groups, firsts)?
+                .project(columns.iter().map(RowColumn::expr).collect::<Vec<_>>())?
+                .build()?
+        };
+        Ok(Rowset { plan, columns })
+    }
+
+    /// ORDER BY of anything but a SELECT: by output columns only.
+    fn order_and_limit(&mut self, rows: Rowset, around: &Tail<'_>) -> Result<Rowset> {
+        let Rowset { plan, columns } = if around.resolve { self.resolved(rows)? } else { rows };
+        let mut builder = LogicalPlanBuilder::from(plan);
+        if !around.order.is_empty() {
+            let mut sorts = Vec::new();
+            for item in around.order {
+                let place = self.places.start(&item.expr);
+                let index = match &item.expr {
+                    ast::Expr::Identifier(ident) => {
+                        let name = fold(ident);
+                        columns.iter().position(|column| column.output.name == name)
+                    }
+                    expr => super::select::position(expr, columns.len(), "ORDER BY")
+                        .at_place(place)?,
+                };
+                let Some(index) = index else {
+                    return Err(match &item.expr {
+                        ast::Expr::Identifier(ident) => Error::undefined_column(&fold(ident)),
+                        _ => Error::feature_not_supported(
+                            "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
+                        )
+                        .with_detail(
+                            "Only result column names can be used, not expressions or functions.",
+                        )
+                        .with_hint(
+                            "Add the expression/function to every SELECT, or move the UNION into \
+                             a FROM clause.",
+                        ),
+                    }
+                    .at_place(place));
+                };
+                let column = &columns[index];
+                sorts.push(super::keys::sort(column.expr(), column.output.ty, &item.options)?);
+            }
+            builder = builder.sort(sorts)?;
+        }
+        if around.limit.is_some() || around.offset.is_some() {
+            builder = builder.limit_by_expr(around.offset.clone(), around.limit.clone())?;
+        }
+        let plan = builder
+            .project(columns.iter().map(RowColumn::expr).collect::<Vec<_>>())?
+            .build()?;
+        Ok(Rowset { plan, columns })
+    }
+
+    /// Columns whose type is still unknown become text.
+    pub(super) fn resolved(&mut self, rows: Rowset) -> Result<Rowset> {
+        if rows.columns.iter().all(|column| column.unknown.is_none()) {
+            return Ok(rows);
+        }
+        let mut exprs = Vec::new();
+        for column in &rows.columns {
+            let typed = self.resolve_unknown(column.typed())?;
+            exprs.push((typed.expr, OutputColumn { ty: typed.ty, ..column.output.clone() }));
+        }
+        self.project_outputs(rows.plan, exprs)
+    }
+
+    /// Projects to fresh names.
+    pub(super) fn project_outputs(
+        &mut self,
+        plan: LogicalPlan,
+        exprs: Vec<(Expr, OutputColumn)>,
+    ) -> Result<Rowset> {
+        let mut columns = Vec::with_capacity(exprs.len());
+        let mut list = Vec::with_capacity(exprs.len());
+        for (expr, output) in exprs {
+            let internal = self.fresh();
+            list.push(expr);
+            columns.push(RowColumn { output, internal, unknown: None });
+        }
+        let (plan, list) = self.place(plan, list, super::subquery::Below::Project)?;
+        let list: Vec<Expr> =
+            list.into_iter().zip(&columns).map(|(e, column)| e.alias(&column.internal)).collect();
+        let plan = LogicalPlanBuilder::from(plan).project(list)?.build()?;
+        Ok(Rowset { plan, columns })
+    }
+
+    /// All columns of a scope as a rowset.
+    pub(super) fn project_scope(
+        &mut self,
+        plan: LogicalPlan,
+        columns: &[super::scope::ScopeColumn],
+    ) -> Result<Rowset> {
+        let exprs = columns
+            .iter()
+            .map(|column| {
+                let output = OutputColumn {
+                    name: column.name.clone(),
+                    ty: column.ty,
+                    table: column.table,
+                    attnum: column.attnum,
+                };
+                (column.expr.clone(), output)
+            })
+            .collect();
+        self.project_outputs(plan, exprs)
+    }
+
+    /// LIMIT and OFFSET as bigint expressions over nothing.
+    fn bind_limits(
+        &mut self,
+        query: &ast::Query,
+        outer: Outer<'_>,
+    ) -> Result<(Option<Expr>, Option<Expr>)> {
+        let mut limit = None;
+        let mut offset = None;
+        match &query.limit_clause {
+            Some(ast::LimitClause::LimitOffset { limit: l, offset: o, limit_by }) => {
+                if !limit_by.is_empty() {
+                    return Err(Error::syntax_error_near("BY"));
+                }
+                limit = l.as_ref();
+                offset = o.as_ref().map(|offset| &offset.value);
+            }
+            Some(ast::LimitClause::OffsetCommaLimit { .. }) => {
+                return Err(Error::syntax_error("LIMIT #,# syntax is not supported")
+                    .with_hint("Use separate LIMIT and OFFSET clauses."));
+            }
+            None => {}
+        }
+        let one = ast::Expr::value(ast::Value::Number("1".to_owned(), false));
+        if let Some(fetch) = &query.fetch {
+            if fetch.percent {
+                return Err(Error::syntax_error_near("PERCENT"));
+            }
+            limit = Some(fetch.quantity.as_ref().unwrap_or(&one));
+        }
+        let limit = limit.map(|expr| self.bind_count(expr, "LIMIT", outer)).transpose()?.flatten();
+        let offset =
+            offset.map(|expr| self.bind_count(expr, "OFFSET", outer)).transpose()?.flatten();
+        Ok((limit, offset))
+    }
+
+    /// `None` for a constant NULL, which means no limit.
+    fn bind_count(
+        &mut self,
+        expr: &ast::Expr,
+        clause: &'static str,
+        outer: Outer<'_>,
+    ) -> Result<Option<Expr>> {
+        let place = self.places.start(expr);
+        if matches!(expr, ast::Expr::Identifier(ident) if ident.quote_style.is_none()
+            && ident.value.eq_ignore_ascii_case("all"))
+        {
+            return Ok(None);
+        }
+        let typed = self.expression(expr, &Scope::empty(outer), Clause::Limit(clause))?;
+        let from = typed.ty;
+        let typed = self.coerce(typed, PgType::INT8, Coercion::Assignment).at_place(place)?;
+        let typed = typed.ok_or_else(|| {
+            Error::datatype_mismatch(format!(
+                "argument of {clause} must be type bigint, not type {}",
+                from.name()
+            ))
+            .at_place(place)
+        })?;
+        if super::subquery::has_subquery(&typed.expr) || typed.expr.contains_outer() {
+            return Err(Error::feature_not_supported(format!(
+                "a subquery in {clause} is not supported"
+            ))
+            .at_place(place));
+        }
+        if let Expr::Literal(value, _) = &typed.expr
+            && value.is_null()
+        {
+            return Ok(None);
+        }
+        Ok(Some(typed.expr))
+    }
+}
+
+/// The expressions of ORDER BY.
+fn order_expressions(query: &ast::Query) -> Result<&[ast::OrderByExpr]> {
+    match &query.order_by {
+        None => Ok(&[]),
+        Some(ast::OrderBy { kind: ast::OrderByKind::Expressions(list), interpolate: None }) => {
+            Ok(list)
+        }
+        Some(_) => Err(Error::syntax_error_near("ORDER")),
+    }
+}
+
+/// Clauses of other dialects that the parser lets through.
+fn refuse_foreign(query: &ast::Query) -> Result<()> {
+    let foreign = if query.for_clause.is_some() {
+        "FOR"
+    } else if query.settings.is_some() {
+        "SETTINGS"
+    } else if query.format_clause.is_some() {
+        "FORMAT"
+    } else if !query.pipe_operators.is_empty() {
+        "|>"
+    } else {
+        return Ok(());
+    };
+    Err(Error::syntax_error_near(foreign))
+}
+
+fn is_plain(query: &ast::Query) -> bool {
+    query.with.is_none()
+        && query.order_by.is_none()
+        && query.limit_clause.is_none()
+        && query.fetch.is_none()
+        && query.locks.is_empty()
+}
+
+/// Whether a query names a table without schema by this name: then a recursive WITH recurses.
+fn mentions(query: &ast::Query, name: &str) -> bool {
+    use std::ops::ControlFlow;
+    let flow = ast::visit_relations(query, |relation| {
+        let same = relation.0.len() == 1
+            && relation.0[0].as_ident().is_some_and(|ident| fold(ident) == name);
+        if same { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    flow.is_break()
+}
+
+/// One plan after another; column names are those of the first.
+fn union_all(plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+    let inputs = plans.into_iter().map(Arc::new).collect();
+    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+}
+
+fn renamed(
+    plan: LogicalPlan,
+    columns: &[RowColumn],
+    names: &[String],
+) -> Result<LogicalPlan> {
+    let exprs: Vec<Expr> =
+        columns.iter().zip(names).map(|(column, name)| column.expr().alias(name)).collect();
+    Ok(LogicalPlanBuilder::from(plan).project(exprs)?.build()?)
+}
+
+fn column_count(name: &str) -> Error {
+    Error::syntax_error(format!("each {name} query must have the same number of columns"))
+}
+
+pub(super) fn too_many_aliases(table: &str, available: usize, given: usize) -> Error {
+    Error::new(
+        SqlState::INVALID_COLUMN_REFERENCE,
+        format!(
+            "table \"{table}\" has {available} columns available but {given} columns specified"
+        ),
+    )
+}

@@ -1,0 +1,298 @@
+//! What names mean inside one SELECT: the columns and tables of its FROM, and those around it.
+
+use std::sync::Arc;
+
+use datafusion::{
+    arrow::datatypes::Field,
+    common::{Column, TableReference},
+    logical_expr::{Expr, LogicalPlan},
+};
+
+use super::OutputColumn;
+use crate::{
+    catalog::Relation,
+    error::{Error, Result},
+    types::{Oid, PgType},
+};
+
+/// A column that an expression may name.
+#[derive(Clone, Debug)]
+pub(super) struct ScopeColumn {
+    pub(super) name: String,
+    pub(super) expr: Expr,
+    pub(super) ty: PgType,
+    pub(super) table: Oid,
+    pub(super) attnum: i16,
+}
+
+impl ScopeColumn {
+    /// A column of the analyser's making called `internal` inside the plan.
+    pub(super) fn computed(name: String, internal: &str, ty: PgType) -> Self {
+        let expr = Expr::Column(Column::new_unqualified(internal));
+        ScopeColumn { name, expr, ty, table: Oid::INVALID, attnum: 0 }
+    }
+}
+
+/// A table of FROM under the name that qualifies its columns.
+#[derive(Clone, Debug)]
+pub(super) struct ScopeTable {
+    pub(super) alias: String,
+    /// The schema, for `schema.table.column`; only without an alias.
+    pub(super) schema: Option<String>,
+    pub(super) columns: Vec<ScopeColumn>,
+    /// A base table, and the qualifier of its scan.
+    pub(super) base: Option<(Arc<Relation>, String)>,
+    /// Whether the columns are those of a single function: then the table's name is a column.
+    pub(super) function: bool,
+}
+
+/// One item of FROM, or all of it: a plan and what its columns are called.
+#[derive(Clone, Debug)]
+pub(super) struct FromItem {
+    pub(super) plan: LogicalPlan,
+    pub(super) tables: Vec<ScopeTable>,
+    /// What unqualified names and `*` see: merged columns of USING once and first.
+    pub(super) columns: Vec<ScopeColumn>,
+}
+
+/// The names visible at one level of a query, and the levels around it.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) tables: &'a [ScopeTable],
+    pub(super) columns: &'a [ScopeColumn],
+    pub(super) parent: Option<&'a Scope<'a>>,
+}
+
+impl<'a> Scope<'a> {
+    /// No tables, inside `parent`.
+    pub(super) fn empty(parent: Option<&'a Scope<'a>>) -> Self {
+        Scope { tables: &[], columns: &[], parent }
+    }
+
+    pub(super) fn of(item: &'a FromItem, parent: Option<&'a Scope<'a>>) -> Self {
+        Scope { tables: &item.tables, columns: &item.columns, parent }
+    }
+
+    /// The column that an unqualified name means, innermost level first.
+    ///
+    /// # Errors
+    /// 42702 when a level has two of them.
+    pub(super) fn column(&self, name: &str) -> Result<Option<ScopeColumn>> {
+        let mut level = Some(self);
+        let mut depth = 0;
+        while let Some(scope) = level {
+            let mut found = scope.columns.iter().filter(|column| column.name == name);
+            if let Some(first) = found.next() {
+                if found.next().is_some() {
+                    return Err(Error::ambiguous_column(name));
+                }
+                return seen_from(first, depth).map(Some);
+            }
+            if name == "tableoid"
+                && let Some(column) = scope.tables.iter().find_map(table_oid)
+            {
+                return Ok(Some(column));
+            }
+            level = scope.parent;
+            depth += 1;
+        }
+        Ok(None)
+    }
+
+    /// The column that `table.name` or `schema.table.name` means.
+    ///
+    /// # Errors
+    /// 42703 when the table is there and the column isn't, 42P01 when the table isn't.
+    pub(super) fn qualified(
+        &self,
+        schema: Option<&str>,
+        table: &str,
+        name: &str,
+    ) -> Result<ScopeColumn> {
+        let Some((entry, depth)) = self.table(schema, table)? else {
+            return Err(self.missing_table(table));
+        };
+        let mut found = entry.columns.iter().filter(|column| column.name == name);
+        match found.next() {
+            Some(_) if found.next().is_some() => Err(Error::ambiguous_column(name)),
+            Some(column) => seen_from(column, depth),
+            None if name == "tableoid" => table_oid(entry)
+                .ok_or_else(|| Error::undefined_qualified_column(table, name)),
+            None => Err(Error::undefined_qualified_column(table, name)),
+        }
+    }
+
+    /// The table with this name and how many levels out it is.
+    pub(super) fn table(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<(&'a ScopeTable, usize)>> {
+        let mut level = Some(*self);
+        let mut depth = 0;
+        while let Some(scope) = level {
+            let mut found = scope.tables.iter().filter(|table| {
+                table.alias == name && schema.is_none_or(|s| table.schema.as_deref() == Some(s))
+            });
+            if let Some(first) = found.next() {
+                if found.next().is_some() {
+                    return Err(Error::new(
+                        crate::error::SqlState::AMBIGUOUS_ALIAS,
+                        format!("table reference \"{name}\" is ambiguous"),
+                    ));
+                }
+                return Ok(Some((first, depth)));
+            }
+            level = scope.parent.copied();
+            depth += 1;
+        }
+        Ok(None)
+    }
+
+    /// 42P01, with a hint where the table has an alias.
+    fn missing_table(&self, name: &str) -> Error {
+        let aliased = self.tables.iter().find(|table| {
+            table.base.as_ref().is_some_and(|(relation, _)| relation.name == name)
+                && table.alias != name
+        });
+        match aliased {
+            Some(table) => Error::new(
+                crate::error::SqlState::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{name}\""),
+            )
+            .with_hint(format!(
+                "Perhaps you meant to reference the table alias \"{}\".",
+                table.alias
+            )),
+            None => Error::missing_from_entry(name),
+        }
+    }
+
+    /// What 42703 says about an unqualified name, with PostgreSQL's hint where a near one exists.
+    pub(super) fn undefined(&self, name: &str) -> Error {
+        let error = Error::undefined_column(name);
+        let near = self.tables.iter().flat_map(|table| {
+            table.columns.iter().map(move |column| (distance(&column.name, name), table, column))
+        });
+        let best = near.min_by_key(|(distance, ..)| *distance);
+        match best {
+            Some((d, table, column)) if d <= 3 && d * 2 <= name.chars().count() => error.with_hint(
+                format!("Perhaps you meant to reference the column \"{}.{}\".", table.alias, column.name),
+            ),
+            _ => error,
+        }
+    }
+}
+
+/// A column as an expression `depth` levels further in refers to it.
+fn seen_from(column: &ScopeColumn, depth: usize) -> Result<ScopeColumn> {
+    if depth == 0 {
+        return Ok(column.clone());
+    }
+    Ok(ScopeColumn { expr: outer(column.expr.clone(), column.ty)?, ..column.clone() })
+}
+
+/// Turns the columns of an expression into references from inside a subquery. `ty` is the type
+/// of the whole expression.
+pub(super) fn outer(expr: Expr, ty: PgType) -> Result<Expr> {
+    match expr {
+        Expr::Column(column) => {
+            let field = Arc::new(Field::new(column.name.clone(), ty.arrow()?, true));
+            Ok(Expr::OuterReferenceColumn(field, column))
+        }
+        outer @ (Expr::OuterReferenceColumn(..) | Expr::Literal(..)) => Ok(outer),
+        _ => Err(Error::feature_not_supported(
+            "a column merged by FULL JOIN ... USING can't be used inside a subquery",
+        )),
+    }
+}
+
+/// `tableoid` is the same for all rows of a table.
+fn table_oid(table: &ScopeTable) -> Option<ScopeColumn> {
+    let (relation, _) = table.base.as_ref()?;
+    Some(ScopeColumn {
+        name: "tableoid".to_owned(),
+        expr: datafusion::prelude::lit(relation.oid.0),
+        ty: PgType::OID,
+        table: relation.oid,
+        attnum: -6,
+    })
+}
+
+/// The live columns of a base table as a scan under `qualifier` has them.
+pub(crate) fn scan_columns(
+    relation: &Relation,
+    qualifier: Option<&str>,
+) -> Vec<(OutputColumn, Expr)> {
+    relation
+        .live_columns()
+        .map(|(attnum, attribute)| {
+            let column = match qualifier {
+                Some(qualifier) => {
+                    Column::new(Some(TableReference::bare(qualifier)), format!("a{attnum}"))
+                }
+                None => Column::new_unqualified(format!("a{attnum}")),
+            };
+            let output = OutputColumn {
+                name: attribute.name.clone(),
+                ty: attribute.ty,
+                table: relation.oid,
+                attnum,
+            };
+            (output, Expr::Column(column))
+        })
+        .collect()
+}
+
+impl From<(OutputColumn, Expr)> for ScopeColumn {
+    fn from((output, expr): (OutputColumn, Expr)) -> Self {
+        let OutputColumn { name, ty, table, attnum } = output;
+        ScopeColumn { name, expr, ty, table, attnum }
+    }
+}
+
+/// Levenshtein's distance, for hints.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, internal: &str) -> ScopeColumn {
+        ScopeColumn::computed(name.to_owned(), internal, PgType::INT4)
+    }
+
+    #[test]
+    fn inner_names_hide_outer_ones() {
+        let outer_columns = [column("a", "c1"), column("b", "c2")];
+        let outer_scope = Scope { tables: &[], columns: &outer_columns, parent: None };
+        let inner_columns = [column("a", "c3"), column("x", "c4"), column("x", "c5")];
+        let scope = Scope { tables: &[], columns: &inner_columns, parent: Some(&outer_scope) };
+        assert!(matches!(scope.column("a").unwrap().unwrap().expr, Expr::Column(c) if c.name == "c3"));
+        assert!(matches!(
+            scope.column("b").unwrap().unwrap().expr,
+            Expr::OuterReferenceColumn(_, c) if c.name == "c2"
+        ));
+        assert_eq!(scope.column("x").unwrap_err().sqlstate.as_str(), "42702");
+        assert!(scope.column("z").unwrap().is_none());
+    }
+
+    #[test]
+    fn hints_are_near() {
+        assert_eq!(distance("body", "bdoy"), 2);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,750 @@
+//! Subqueries inside expressions.
+//!
+//! While an expression is being put together a subquery in it is one of DataFusion's subquery
+//! nodes over the plan of its rows. [`Binder::place`] decides, when the expression is attached to
+//! a plan, what remains for the optimizer to turn into a join and what is computed below it, row
+//! by row, by [`super::apply`].
+
+use std::sync::Arc;
+
+use datafusion::{
+    common::{
+        Column, DFSchema, ExprSchema, Spans,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    logical_expr::{
+        Case, Expr, LogicalPlan, LogicalPlanBuilder, Subquery,
+        expr::{AggregateFunction, Exists, InSubquery},
+    },
+    prelude::lit,
+    sql::sqlparser::ast,
+};
+
+use super::{
+    apply::apply_scalar,
+    binder::{Binder, Rowset, Typed},
+    expression::Clause,
+    literals,
+    names::At,
+    operators::{all_of, any_of, row_members},
+    scope::Scope,
+};
+use crate::{
+    error::{Error, Result},
+    functions::{FunctionKind, Implementation, resolve_function},
+    types::PgType,
+};
+
+/// What an expression is attached to, which decides the subqueries it may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Below {
+    /// Scalar subqueries become joins or are computed once.
+    Project,
+    /// EXISTS and IN as well.
+    Filter,
+    /// None.
+    Other,
+}
+
+impl Binder<'_> {
+    /// A condition of WHERE or HAVING: under AND, OR and NOT, EXISTS and IN stay what they are.
+    pub(super) fn predicate(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Expr> {
+        let word = if clause == Clause::Having { "HAVING" } else { "WHERE" };
+        self.nested(|binder| match expr {
+            ast::Expr::Nested(inner) => binder.predicate(inner, scope, clause),
+            ast::Expr::BinaryOp { op: op @ (ast::BinaryOperator::And | ast::BinaryOperator::Or), .. } => {
+                let mut operands = Vec::new();
+                let mut rest = vec![expr];
+                while let Some(next) = rest.pop() {
+                    match next {
+                        ast::Expr::BinaryOp { left, op: other, right } if other == op => {
+                            rest.push(right);
+                            rest.push(left);
+                        }
+                        operand => operands.push(binder.predicate(operand, scope, clause)?),
+                    }
+                }
+                Ok(match op {
+                    ast::BinaryOperator::And => all_of(operands),
+                    _ => any_of(operands),
+                })
+            }
+            ast::Expr::UnaryOp { op: ast::UnaryOperator::Not, expr: inner } => {
+                Ok(match binder.predicate(inner, scope, clause)? {
+                    Expr::Exists(exists) => {
+                        Expr::Exists(Exists { negated: !exists.negated, ..exists })
+                    }
+                    Expr::InSubquery(test) => {
+                        Expr::InSubquery(InSubquery { negated: !test.negated, ..test })
+                    }
+                    other => Expr::Not(Box::new(other)),
+                })
+            }
+            ast::Expr::Exists { subquery, negated } => {
+                let rows = binder.bind_query(subquery, Some(scope), true)?;
+                let subquery = binder.subquery(rows.plan)?;
+                Ok(Expr::Exists(Exists { subquery, negated: *negated }))
+            }
+            ast::Expr::InSubquery { expr: left, subquery, negated }
+                if row_members(left).is_none() =>
+            {
+                binder.in_predicate(left, subquery, *negated, scope, clause)
+            }
+            ast::Expr::AnyOp { left, compare_op: ast::BinaryOperator::Eq, right, .. }
+                if row_members(left).is_none() && as_query(right).is_some() =>
+            {
+                let query = as_query(right).expect("checked just now");
+                binder.in_predicate(left, query, false, scope, clause)
+            }
+            other => {
+                let typed = binder.expression(other, scope, clause)?;
+                binder.condition(typed, word).at_place(binder.places.start(other))
+            }
+        })
+    }
+
+    fn in_predicate(
+        &mut self,
+        left: &ast::Expr,
+        query: &ast::Query,
+        negated: bool,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Expr> {
+        let place = self.places.start(left);
+        let tree = left;
+        let left = self.expression(tree, scope, clause)?;
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let [column] = rows.columns.as_slice() else {
+            return Err(column_count(rows.columns.len(), 1).at_place(place));
+        };
+        let member = column.typed();
+        let call =
+            crate::functions::resolve_operator("=", Some(left.ty), member.ty).at_place(place)?;
+        let [left_type, right_type] = call.args[..] else {
+            return Err(Error::internal("an operator with other than two arguments"));
+        };
+        let left = self.coerce_argument(left, left_type)?;
+        let member = self.coerce_argument(member, right_type)?;
+        if left_type.oid != right_type.oid || has_subquery(&left.expr) {
+            // An equality of two types has no key in common.
+            let op = if negated { "<>" } else { "=" };
+            let values = self.values_inside(&[tree], scope, clause)?;
+            return Ok(self.quantified_rows(values, op, rows, negated, place)?.expr);
+        }
+        let name = self.fresh();
+        let key = super::keys::key(member.expr, right_type)?.alias(name);
+        let plan = LogicalPlanBuilder::from(rows.plan).project(vec![key])?.build()?;
+        let expr = Box::new(super::keys::key(left.expr, left_type)?);
+        let subquery = self.subquery(plan)?;
+        Ok(Expr::InSubquery(InSubquery { expr, subquery, negated }))
+    }
+
+    /// A plan as part of an expression.
+    fn subquery(&mut self, plan: LogicalPlan) -> Result<Subquery> {
+        let outer_ref_columns = plan_outer_references(&plan)?;
+        if !outer_ref_columns.is_empty() {
+            self.note_correlated();
+        }
+        Ok(Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() })
+    }
+
+    /// `(SELECT ...)` as a value: NULL without a row, an error with two.
+    pub(super) fn scalar_subquery(
+        &mut self,
+        query: &ast::Query,
+        scope: &Scope<'_>,
+    ) -> Result<Typed> {
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let [column] = rows.columns.as_slice() else {
+            return Err(Error::syntax_error("subquery must return only one column")
+                .at_place(self.places.start(query)));
+        };
+        let (expr, ty) = (column.expr(), column.output.ty);
+        if !self.apply_subqueries
+            && let Some(plan) = first_of_sorted(&rows.plan)?
+        {
+            let subquery = self.subquery(plan)?;
+            return Ok(Typed::new(Expr::ScalarSubquery(subquery), ty));
+        }
+        if yields_one_row(&rows.plan) {
+            let subquery = self.subquery(rows.plan)?;
+            return Ok(Typed::new(Expr::ScalarSubquery(subquery), ty));
+        }
+        let name = self.fresh();
+        let plan = LogicalPlanBuilder::from(rows.plan)
+            .aggregate(Vec::<Expr>::new(), vec![super::apply::up_to_two(expr).alias(name)])?
+            .build()?;
+        let subquery = self.subquery(plan)?;
+        Ok(Typed::new(super::apply::the_only(Expr::ScalarSubquery(subquery)), ty))
+    }
+
+    /// The columns of a subquery of one row, each as a value.
+    pub(super) fn row_subquery(
+        &mut self,
+        query: &ast::Query,
+        scope: &Scope<'_>,
+    ) -> Result<Vec<Typed>> {
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let mut values = Vec::with_capacity(rows.columns.len());
+        for column in &rows.columns {
+            let name = self.fresh();
+            let plan = LogicalPlanBuilder::from(rows.plan.clone())
+                .aggregate(
+                    Vec::<Expr>::new(),
+                    vec![super::apply::up_to_two(column.expr()).alias(name)],
+                )?
+                .build()?;
+            let subquery = self.subquery(plan)?;
+            let expr = super::apply::the_only(Expr::ScalarSubquery(subquery));
+            values.push(Typed::new(expr, column.output.ty));
+        }
+        Ok(values)
+    }
+
+    /// EXISTS where a value is needed.
+    pub(super) fn exists_value(
+        &mut self,
+        query: &ast::Query,
+        negated: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Typed> {
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let name = self.fresh();
+        let counted = self.fresh();
+        let count = datafusion::functions_aggregate::count::count(lit(1_i64)).alias(&counted);
+        let column = Expr::Column(Column::new_unqualified(&counted));
+        let test = match negated {
+            false => column.gt(lit(0_i64)),
+            true => column.eq(lit(0_i64)),
+        };
+        let plan = LogicalPlanBuilder::from(rows.plan)
+            .aggregate(Vec::<Expr>::new(), vec![count])?
+            .project(vec![test.alias(name)])?
+            .build()?;
+        let subquery = self.subquery(plan)?;
+        Ok(Typed::new(Expr::ScalarSubquery(subquery), PgType::BOOL))
+    }
+
+    /// `left op ANY/ALL (SELECT ...)` where a value is needed; `left` may be a row.
+    pub(super) fn quantified_subquery(
+        &mut self,
+        left: &ast::Expr,
+        op: &str,
+        query: &ast::Query,
+        all: bool,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        let place = self.places.start(left);
+        let members: Vec<&ast::Expr> = row_members(left).unwrap_or_else(|| vec![left]);
+        let values = self.values_inside(&members, scope, clause)?;
+        let rows = self.bind_query(query, Some(scope), true)?;
+        self.quantified_rows(values, op, rows, all, place)
+    }
+
+    /// Expressions as they are seen from inside a subquery.
+    fn values_inside(
+        &mut self,
+        members: &[&ast::Expr],
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Vec<Typed>> {
+        let inside = Scope::empty(Some(scope));
+        let mut values = Vec::with_capacity(members.len());
+        for member in members {
+            let typed = self.expression(member, &inside, clause)?;
+            if super::grouping::has_aggregate(&typed.expr) {
+                return Err(Error::feature_not_supported(
+                    "an aggregate compared with a subquery is not supported",
+                )
+                .with_hint("Compute the aggregate in a subquery in FROM.")
+                .at_place(self.places.start(*member)));
+            }
+            values.push(typed);
+        }
+        Ok(values)
+    }
+
+    fn quantified_rows(
+        &mut self,
+        values: Vec<Typed>,
+        op: &str,
+        rows: Rowset,
+        all: bool,
+        place: Option<u32>,
+    ) -> Result<Typed> {
+        if rows.columns.len() != values.len() {
+            return Err(column_count(rows.columns.len(), values.len()).at_place(place));
+        }
+        let mut pairs = Vec::with_capacity(values.len());
+        for (value, column) in values.into_iter().zip(&rows.columns) {
+            pairs.push((value, column.typed()));
+        }
+        let test = match <[_; 1]>::try_from(pairs) {
+            Ok([(left, right)]) => self.operator(op, left, right, place)?,
+            Err(pairs) => self.compare_pairs(op, pairs, place)?,
+        };
+        if test.ty != PgType::BOOL {
+            return Err(super::operators::wrong_operator().at_place(place));
+        }
+        let (tested, hits, known, rows_count, name) =
+            (self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh());
+        let column = |name: &String| Expr::Column(Column::new_unqualified(name));
+        let wanted = match all {
+            false => column(&tested),
+            true => Expr::Not(Box::new(column(&tested))),
+        };
+        let hit = Case::new(
+            None,
+            vec![(Box::new(Expr::IsTrue(Box::new(wanted))), Box::new(lit(1_i64)))],
+            None,
+        );
+        let count = datafusion::functions_aggregate::count::count;
+        // Any hit decides; else a comparison with NULL leaves it open.
+        let answer = Case::new(
+            None,
+            vec![
+                (Box::new(column(&hits).gt(lit(0_i64))), Box::new(literals::boolean(!all))),
+                (
+                    Box::new(column(&known).lt(column(&rows_count))),
+                    Box::new(Expr::Literal(datafusion::scalar::ScalarValue::Boolean(None), None)),
+                ),
+            ],
+            Some(Box::new(literals::boolean(all))),
+        );
+        let plan = LogicalPlanBuilder::from(rows.plan)
+            .project(vec![test.expr.alias(&tested)])?
+            .aggregate(
+                Vec::<Expr>::new(),
+                vec![
+                    count(Expr::Case(hit)).alias(&hits),
+                    count(column(&tested)).alias(&known),
+                    count(lit(1_i64)).alias(&rows_count),
+                ],
+            )?
+            .project(vec![Expr::Case(answer).alias(name)])?
+            .build()?;
+        let subquery = self.subquery(plan)?;
+        Ok(Typed::new(Expr::ScalarSubquery(subquery), PgType::BOOL))
+    }
+
+    /// `ARRAY(SELECT ...)`
+    pub(super) fn array_subquery(
+        &mut self,
+        query: &ast::Query,
+        scope: &Scope<'_>,
+    ) -> Result<Typed> {
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let [column] = rows.columns.as_slice() else {
+            return Err(Error::syntax_error("subquery must return only one column"));
+        };
+        let element = column.output.ty;
+        let ty = element.array().filter(|ty| ty.oid != element.oid).ok_or_else(|| {
+            Error::feature_not_supported("multidimensional arrays are not supported")
+        })?;
+        let call = resolve_function("array_agg", &[element])?;
+        let Implementation::Udaf(udaf) = &call.implementation else {
+            return Err(Error::internal("array_agg is not an aggregate"));
+        };
+        debug_assert_eq!(call.function.kind, FunctionKind::Aggregate);
+        let (plan, expr, order) = self.ordered_input(rows)?;
+        let collected = self.fresh();
+        let name = self.fresh();
+        let aggregate = Expr::AggregateFunction(AggregateFunction::new_udf(
+            Arc::clone(udaf),
+            vec![expr],
+            false,
+            None,
+            order,
+            None,
+        ));
+        let collected_column = Expr::Column(Column::new_unqualified(&collected));
+        let empty = self.construct_array(element, Vec::new())?;
+        let case = Case::new(
+            None,
+            vec![(
+                Box::new(collected_column.clone().is_not_null()),
+                Box::new(collected_column),
+            )],
+            Some(Box::new(empty)),
+        );
+        let plan = LogicalPlanBuilder::from(plan)
+            .aggregate(Vec::<Expr>::new(), vec![aggregate.alias(&collected)])?
+            .project(vec![Expr::Case(case).alias(name)])?
+            .build()?;
+        let subquery = self.subquery(plan)?;
+        Ok(Typed::new(Expr::ScalarSubquery(subquery), ty))
+    }
+
+    /// The rows of a query whose order matters, the column, and what orders it: the place of each
+    /// row, as sorts below aggregates don't survive.
+    fn ordered_input(
+        &mut self,
+        rows: Rowset,
+    ) -> Result<(LogicalPlan, Expr, Vec<datafusion::logical_expr::SortExpr>)> {
+        let expr = rows.columns[0].expr();
+        if !is_sorted(&rows.plan) {
+            return Ok((rows.plan, expr, Vec::new()));
+        }
+        let (plan, number) = self.row_number(rows.plan, Vec::new(), Vec::new())?;
+        let order = Expr::Column(Column::new_unqualified(number)).sort(true, false);
+        Ok((plan, expr, vec![order]))
+    }
+
+    /// Attaches expressions to a plan: subqueries that can't stay are computed below.
+    pub(super) fn place(
+        &mut self,
+        plan: LogicalPlan,
+        exprs: Vec<Expr>,
+        below: Below,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let mut plan = plan;
+        let mut lowered: Vec<(Expr, Expr)> = Vec::new();
+        let mut placed = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            if !has_subquery(&expr) {
+                placed.push(expr);
+                continue;
+            }
+            let expr = expr
+                .transform_down(|node| {
+                    let Some(subquery) = subquery_of(&node) else {
+                        return Ok(Transformed::no(node));
+                    };
+                    let correlated = !subquery.outer_ref_columns.is_empty();
+                    let stays = match (below, &node) {
+                        (Below::Other, _) => false,
+                        (Below::Project, Expr::ScalarSubquery(_)) => true,
+                        (Below::Project, _) => false,
+                        (Below::Filter, _) => true,
+                    };
+                    if stays && !(correlated && self.apply_subqueries) {
+                        return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
+                    }
+                    if let Some((_, column)) = lowered.iter().find(|(known, _)| *known == node) {
+                        return Ok(Transformed::yes(column.clone()));
+                    }
+                    let name = self.fresh();
+                    let input = std::mem::replace(
+                        &mut plan,
+                        LogicalPlanBuilder::empty(false).build()?,
+                    );
+                    let scalar = self.as_scalar(&node, input.schema())?;
+                    plan = apply_scalar(input, scalar, &name)?;
+                    let column = Expr::Column(Column::new_unqualified(name));
+                    lowered.push((node, column.clone()));
+                    Ok(Transformed::yes(column))
+                })?
+                .data;
+            placed.push(expr);
+        }
+        Ok((plan, placed))
+    }
+
+    /// A subquery node as a plan of one row and column.
+    fn as_scalar(&mut self, node: &Expr, outside: &DFSchema) -> Result<LogicalPlan> {
+        let count = datafusion::functions_aggregate::count::count;
+        let column = |name: &String| Expr::Column(Column::new_unqualified(name));
+        match node {
+            Expr::ScalarSubquery(subquery) => Ok(subquery.subquery.as_ref().clone()),
+            Expr::Exists(Exists { subquery, negated }) => {
+                let (counted, name) = (self.fresh(), self.fresh());
+                let test = match negated {
+                    false => column(&counted).gt(lit(0_i64)),
+                    true => column(&counted).eq(lit(0_i64)),
+                };
+                Ok(LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
+                    .limit(0, Some(1))?
+                    .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64)).alias(&counted)])?
+                    .project(vec![test.alias(name)])?
+                    .build()?)
+            }
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                // Both sides are keys of one type already: bytes decide.
+                let plan = subquery.subquery.as_ref().clone();
+                let member = Expr::Column(Column::from(plan.schema().qualified_field(0)));
+                let left = refer_from_inside(expr.as_ref().clone(), outside)?;
+                let (hits, known, rows, tested, name) =
+                    (self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh());
+                let hit = Case::new(
+                    None,
+                    vec![(Box::new(Expr::IsTrue(Box::new(column(&tested)))), Box::new(lit(1_i64)))],
+                    None,
+                );
+                let answer = Case::new(
+                    None,
+                    vec![
+                        (
+                            Box::new(column(&hits).gt(lit(0_i64))),
+                            Box::new(literals::boolean(!negated)),
+                        ),
+                        (
+                            Box::new(column(&known).lt(column(&rows))),
+                            Box::new(Expr::Literal(
+                                datafusion::scalar::ScalarValue::Boolean(None),
+                                None,
+                            )),
+                        ),
+                    ],
+                    Some(Box::new(literals::boolean(*negated))),
+                );
+                Ok(LogicalPlanBuilder::from(plan)
+                    .project(vec![left.eq(member).alias(&tested)])?
+                    .aggregate(
+                        Vec::<Expr>::new(),
+                        vec![
+                            count(Expr::Case(hit)).alias(&hits),
+                            count(column(&tested)).alias(&known),
+                            count(lit(1_i64)).alias(&rows),
+                        ],
+                    )?
+                    .project(vec![Expr::Case(answer).alias(name)])?
+                    .build()?)
+            }
+            other => Err(Error::internal(format!("{} is not a subquery", other.variant_name()))),
+        }
+    }
+
+    /// Computes the set-returning functions in `exprs` below them, side by side.
+    pub(super) fn place_sets(
+        &mut self,
+        plan: LogicalPlan,
+        exprs: Vec<Expr>,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let mut plan = plan;
+        let mut exprs = exprs;
+        loop {
+            // The innermost ones first: one may be another's argument.
+            let mut sets: Vec<Expr> = Vec::new();
+            for expr in &exprs {
+                expr.apply(|node| {
+                    if let Expr::Unnest(unnest) = node
+                        && !has_set(&unnest.expr)
+                        && !sets.contains(node)
+                    {
+                        sets.push(node.clone());
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })?;
+            }
+            if sets.is_empty() {
+                return Ok((plan, exprs));
+            }
+            let lists: Vec<Expr> = sets
+                .iter()
+                .filter_map(|set| match set {
+                    Expr::Unnest(unnest) => Some(unnest.expr.as_ref().clone()),
+                    _ => None,
+                })
+                .collect();
+            let (below, lists) = self.place(plan, lists, Below::Project)?;
+            let names: Vec<String> = lists.iter().map(|_| self.fresh()).collect();
+            plan = unnest_lists(below, lists, &names, false)?;
+            exprs = exprs
+                .into_iter()
+                .map(|expr| {
+                    Ok(expr
+                        .transform_down(|node| {
+                            Ok(match sets.iter().position(|set| *set == node) {
+                                Some(i) => Transformed::yes(Expr::Column(
+                                    Column::new_unqualified(&names[i]),
+                                )),
+                                None => Transformed::no(node),
+                            })
+                        })?
+                        .data)
+                })
+                .collect::<Result<_>>()?;
+        }
+    }
+}
+
+/// Adds one column per list and makes a row of each element.
+pub(super) fn unnest_lists(
+    plan: LogicalPlan,
+    lists: Vec<Expr>,
+    names: &[String],
+    keep_empty: bool,
+) -> Result<LogicalPlan> {
+    let mut all: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    all.extend(lists.into_iter().zip(names).map(|(list, name)| list.alias(name)));
+    let columns = names.iter().map(Column::new_unqualified).collect();
+    let options = datafusion::common::UnnestOptions::new().with_preserve_nulls(keep_empty);
+    Ok(LogicalPlanBuilder::from(plan)
+        .project(all)?
+        .unnest_columns_with_options(columns, options)?
+        .build()?)
+}
+
+fn as_query(expr: &ast::Expr) -> Option<&ast::Query> {
+    match expr {
+        ast::Expr::Nested(inner) => as_query(inner),
+        ast::Expr::Subquery(query) => Some(query),
+        _ => None,
+    }
+}
+
+fn column_count(has: usize, wanted: usize) -> Error {
+    Error::syntax_error(match has > wanted {
+        true => "subquery has too many columns",
+        false => "subquery has too few columns",
+    })
+}
+
+/// The same value from inside a subquery of a plan with these columns.
+fn refer_from_inside(expr: Expr, outside: &DFSchema) -> Result<Expr> {
+    Ok(expr
+        .transform_down(|node| {
+            Ok(match node {
+                Expr::Column(column) => {
+                    let field = outside.field_from_column(&column)?;
+                    let field = Arc::new(field.as_ref().clone().with_nullable(true));
+                    Transformed::yes(Expr::OuterReferenceColumn(field, column))
+                }
+                other => Transformed::no(other),
+            })
+        })?
+        .data)
+}
+
+/// The subquery that a node is.
+fn subquery_of(expr: &Expr) -> Option<&Subquery> {
+    match expr {
+        Expr::ScalarSubquery(subquery) => Some(subquery),
+        Expr::Exists(exists) => Some(&exists.subquery),
+        Expr::InSubquery(test) => Some(&test.subquery),
+        Expr::SetComparison(comparison) => Some(&comparison.subquery),
+        _ => None,
+    }
+}
+
+/// Whether a subquery is inside.
+pub(super) fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|node| Ok(subquery_of(node).is_some())).unwrap_or(false)
+}
+
+fn has_set(expr: &Expr) -> bool {
+    expr.exists(|node| Ok(matches!(node, Expr::Unnest(_)))).unwrap_or(false)
+}
+
+/// The columns that subqueries inside an expression take from around it.
+pub(super) fn outer_references(expr: &Expr) -> Vec<Column> {
+    let mut columns = Vec::new();
+    let walked = expr.apply(|node| {
+        if let Some(subquery) = subquery_of(node) {
+            for outer in &subquery.outer_ref_columns {
+                if let Expr::OuterReferenceColumn(_, column) = outer
+                    && !columns.contains(column)
+                {
+                    columns.push(column.clone());
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "collecting columns doesn't fail");
+    columns
+}
+
+/// What a plan takes from the queries around it.
+pub(super) fn plan_outer_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
+    let mut found: Vec<Expr> = Vec::new();
+    plan.apply(|node| {
+        let inputs = node.inputs();
+        for expr in node.expressions() {
+            expr.apply(|inner| {
+                match inner {
+                    Expr::OuterReferenceColumn(..) if !found.contains(inner) => {
+                        found.push(inner.clone());
+                    }
+                    _ => {}
+                }
+                for outer in subquery_of(inner).iter().flat_map(|s| &s.outer_ref_columns) {
+                    let Expr::OuterReferenceColumn(_, column) = outer else { continue };
+                    let here = inputs.iter().any(|input| input.schema().has_column(column));
+                    if !here && !found.contains(outer) {
+                        found.push(outer.clone());
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
+}
+
+/// Whether a plan has exactly one row by its form.
+fn yields_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => yields_one_row(&projection.input),
+        LogicalPlan::Sort(sort) => yields_one_row(&sort.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
+        _ => false,
+    }
+}
+
+/// `(SELECT x ... ORDER BY y LIMIT 1)` as an aggregate, which can be told apart by the columns of
+/// the query around it.
+fn first_of_sorted(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    use datafusion::logical_expr::{FetchType, SkipType};
+    let (limited, output) = match plan {
+        LogicalPlan::Projection(projection) => (
+            projection.input.as_ref(),
+            projection.expr.first().cloned(),
+        ),
+        other => (other, None),
+    };
+    let LogicalPlan::Limit(limit) = limited else { return Ok(None) };
+    let one = matches!(limit.get_fetch_type()?, FetchType::Literal(Some(1)))
+        && matches!(limit.get_skip_type()?, SkipType::Literal(0));
+    if !one {
+        return Ok(None);
+    }
+    let (input, order) = match limit.input.as_ref() {
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
+            (sort.input.as_ref().clone(), sort.expr.clone())
+        }
+        LogicalPlan::Projection(_) => (limit.input.as_ref().clone(), Vec::new()),
+        _ => return Ok(None),
+    };
+    let (name, value) = match output {
+        Some(Expr::Alias(alias)) => (alias.name.clone(), *alias.expr),
+        Some(_) => return Ok(None),
+        None => {
+            let (_, field) = input.schema().qualified_field(0);
+            let column = Column::from(input.schema().qualified_field(0));
+            (field.name().clone(), Expr::Column(column))
+        }
+    };
+    let Expr::Column(_) = &value else { return Ok(None) };
+    let first = Expr::AggregateFunction(AggregateFunction::new_udf(
+        datafusion::functions_aggregate::first_last::first_value_udaf(),
+        vec![value],
+        false,
+        None,
+        order,
+        None,
+    ));
+    let plan = LogicalPlanBuilder::from(input)
+        .aggregate(Vec::<Expr>::new(), vec![first.alias(name)])?
+        .build()?;
+    Ok(Some(plan))
+}
+
+/// Whether a query sorts its rows.
+fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => is_sorted(&projection.input),
+        LogicalPlan::Limit(limit) => is_sorted(&limit.input),
+        LogicalPlan::Sort(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,289 @@
+//! OVER: window definitions and frames.
+
+use datafusion::{
+    logical_expr::{
+        Expr, LogicalPlan, LogicalPlanBuilder, WindowFrame, WindowFrameBound, WindowFrameUnits,
+        expr::WindowFunctionParams,
+    },
+    common::tree_node::{Transformed, TreeNode},
+    scalar::ScalarValue,
+    sql::sqlparser::ast,
+};
+
+use super::{
+    binder::{Binder, Typed},
+    coerce::Coercion,
+    expression::Clause,
+    names::{At, fold},
+    scope::Scope,
+};
+use crate::{
+    error::{Error, Result, SqlState},
+    types::{Oid, PgType},
+};
+
+impl Binder<'_> {
+    /// Partition, order and frame of a window; arguments are filled in by the caller.
+    pub(super) fn window_params(
+        &mut self,
+        window: &ast::WindowType,
+        scope: &Scope<'_>,
+    ) -> Result<WindowFunctionParams> {
+        let spec = match window {
+            ast::WindowType::NamedWindow(name) => self.named_window(name)?,
+            ast::WindowType::WindowSpec(spec) => self.inherited(spec)?,
+        };
+        let mut partition_by = Vec::with_capacity(spec.partition_by.len());
+        for expr in &spec.partition_by {
+            let typed = self.expression(expr, scope, Clause::Window)?;
+            let typed = self.resolve_unknown(typed)?;
+            partition_by.push(
+                super::keys::key(typed.expr, typed.ty).at_place(self.places.start(expr))?,
+            );
+        }
+        let mut order_by = Vec::with_capacity(spec.order_by.len());
+        let mut order_type = None;
+        for item in &spec.order_by {
+            let typed = self.expression(&item.expr, scope, Clause::Window)?;
+            let typed = self.resolve_unknown(typed)?;
+            order_type = Some(typed.ty);
+            order_by.push(
+                super::keys::sort(typed.expr, typed.ty, &item.options)
+                    .at_place(self.places.start(&item.expr))?,
+            );
+        }
+        let window_frame = match &spec.window_frame {
+            None => WindowFrame::new((!order_by.is_empty()).then_some(false)),
+            Some(frame) => self.frame(frame, order_by.len(), order_type)?,
+        };
+        Ok(WindowFunctionParams {
+            args: Vec::new(),
+            partition_by,
+            order_by,
+            window_frame,
+            filter: None,
+            null_treatment: None,
+            distinct: false,
+        })
+    }
+
+    fn named_window(&mut self, name: &ast::Ident) -> Result<ast::WindowSpec> {
+        let wanted = fold(name);
+        let found = self.windows.iter().find(|definition| fold(&definition.0) == wanted).cloned();
+        match found.map(|definition| definition.1) {
+            Some(ast::NamedWindowExpr::WindowSpec(spec)) => self.inherited(&spec),
+            Some(ast::NamedWindowExpr::NamedWindow(other)) if fold(&other) != wanted => {
+                self.nested(|binder| binder.named_window(&other))
+            }
+            _ => Err(Error::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!("window \"{wanted}\" does not exist"),
+            )
+            .at_place(self.places.span(name.span))),
+        }
+    }
+
+    /// A definition that may begin with the name of another.
+    fn inherited(&mut self, spec: &ast::WindowSpec) -> Result<ast::WindowSpec> {
+        let Some(name) = &spec.window_name else { return Ok(spec.clone()) };
+        let base = self.nested(|binder| binder.named_window(name))?;
+        let windowing = |message: String| Error::new(SqlState::WINDOWING_ERROR, message);
+        let name = fold(name);
+        if !spec.partition_by.is_empty() {
+            return Err(windowing(format!(
+                "cannot override PARTITION BY clause of window \"{name}\""
+            )));
+        }
+        if !spec.order_by.is_empty() && !base.order_by.is_empty() {
+            return Err(windowing(format!("cannot override ORDER BY clause of window \"{name}\"")));
+        }
+        if base.window_frame.is_some() {
+            return Err(windowing(format!(
+                "cannot copy window \"{name}\" because it has a frame clause"
+            )));
+        }
+        Ok(ast::WindowSpec {
+            window_name: None,
+            partition_by: base.partition_by,
+            order_by: match spec.order_by.is_empty() {
+                true => base.order_by,
+                false => spec.order_by.clone(),
+            },
+            window_frame: spec.window_frame.clone(),
+        })
+    }
+
+    fn frame(
+        &mut self,
+        frame: &ast::WindowFrame,
+        order_columns: usize,
+        order_type: Option<PgType>,
+    ) -> Result<WindowFrame> {
+        let units = match frame.units {
+            ast::WindowFrameUnits::Rows => WindowFrameUnits::Rows,
+            ast::WindowFrameUnits::Range => WindowFrameUnits::Range,
+            ast::WindowFrameUnits::Groups => WindowFrameUnits::Groups,
+        };
+        let windowing = |message: &str| Err(Error::new(SqlState::WINDOWING_ERROR, message));
+        if units == WindowFrameUnits::Groups && order_columns == 0 {
+            return windowing("GROUPS mode requires an ORDER BY clause");
+        }
+        let is_offset = |bound: &ast::WindowFrameBound| {
+            matches!(
+                bound,
+                ast::WindowFrameBound::Preceding(Some(_))
+                    | ast::WindowFrameBound::Following(Some(_))
+            )
+        };
+        let has_offset =
+            is_offset(&frame.start_bound) || frame.end_bound.as_ref().is_some_and(is_offset);
+        if units == WindowFrameUnits::Range && has_offset && order_columns != 1 {
+            return windowing(
+                "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
+            );
+        }
+        if matches!(frame.start_bound, ast::WindowFrameBound::Following(None)) {
+            return windowing("frame start cannot be UNBOUNDED FOLLOWING");
+        }
+        if matches!(frame.end_bound, Some(ast::WindowFrameBound::Preceding(None))) {
+            return windowing("frame end cannot be UNBOUNDED PRECEDING");
+        }
+        let start = self.bound(&frame.start_bound, units, order_type)?;
+        let end = match &frame.end_bound {
+            Some(bound) => self.bound(bound, units, order_type)?,
+            None => WindowFrameBound::CurrentRow,
+        };
+        match (&start, &end) {
+            (WindowFrameBound::CurrentRow, WindowFrameBound::Preceding(_)) => {
+                return windowing("frame starting from current row cannot have preceding rows");
+            }
+            (WindowFrameBound::Following(_), WindowFrameBound::Preceding(_))
+            | (WindowFrameBound::Following(_), WindowFrameBound::CurrentRow) => {
+                return windowing(
+                    "frame starting from following row cannot have preceding rows",
+                );
+            }
+            _ => {}
+        }
+        if units == WindowFrameUnits::Range && order_columns == 0 {
+            // All rows are peers.
+            return Ok(WindowFrame::new(None));
+        }
+        Ok(WindowFrame::new_bounds(units, start, end))
+    }
+
+    fn bound(
+        &mut self,
+        bound: &ast::WindowFrameBound,
+        units: WindowFrameUnits,
+        order_type: Option<PgType>,
+    ) -> Result<WindowFrameBound> {
+        Ok(match bound {
+            ast::WindowFrameBound::CurrentRow => WindowFrameBound::CurrentRow,
+            ast::WindowFrameBound::Preceding(None) => {
+                WindowFrameBound::Preceding(ScalarValue::UInt64(None))
+            }
+            ast::WindowFrameBound::Following(None) => {
+                WindowFrameBound::Following(ScalarValue::UInt64(None))
+            }
+            ast::WindowFrameBound::Preceding(Some(offset)) => {
+                WindowFrameBound::Preceding(self.offset(offset, units, order_type)?)
+            }
+            ast::WindowFrameBound::Following(Some(offset)) => {
+                WindowFrameBound::Following(self.offset(offset, units, order_type)?)
+            }
+        })
+    }
+
+    fn offset(
+        &mut self,
+        offset: &ast::Expr,
+        units: WindowFrameUnits,
+        order_type: Option<PgType>,
+    ) -> Result<ScalarValue> {
+        let place = self.places.start(offset);
+        let typed = self.expression(offset, &Scope::empty(None), Clause::Window)?;
+        let ty = match (units, order_type) {
+            (WindowFrameUnits::Rows | WindowFrameUnits::Groups, _) => PgType::INT8,
+            (WindowFrameUnits::Range, Some(ty)) => match ty.oid {
+                Oid::INT2 | Oid::INT4 | Oid::INT8 => ty,
+                Oid::TIMESTAMP | Oid::TIMESTAMPTZ => PgType::INTERVAL,
+                _ => {
+                    return Err(Error::feature_not_supported(format!(
+                        "RANGE with offset PRECEDING/FOLLOWING is not supported for column type {}",
+                        ty.name()
+                    ))
+                    .at_place(place));
+                }
+            },
+            (WindowFrameUnits::Range, None) => {
+                return Err(Error::internal("a range frame without order"));
+            }
+        };
+        let Some(Typed { expr, .. }) =
+            self.coerce(typed, ty, Coercion::Assignment).at_place(place)?
+        else {
+            return Err(Error::datatype_mismatch(format!(
+                "argument of {} must be type {}",
+                if units == WindowFrameUnits::Rows { "ROWS" } else { "RANGE" },
+                ty.name()
+            ))
+            .at_place(place));
+        };
+        let negative = || {
+            Error::new(
+                SqlState::INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+                "frame starting offset must not be negative",
+            )
+            .at_place(place)
+        };
+        match (units, crate::plan::constant(&expr)?) {
+            (WindowFrameUnits::Rows | WindowFrameUnits::Groups, ScalarValue::Int64(Some(n))) => {
+                Ok(ScalarValue::UInt64(Some(u64::try_from(n).map_err(|_| negative())?)))
+            }
+            (_, value) if value.is_null() => Err(Error::new(
+                SqlState::NULL_VALUE_NOT_ALLOWED,
+                "frame starting offset must not be null",
+            )
+            .at_place(place)),
+            (_, value) => Ok(value),
+        }
+    }
+
+    /// Computes the window functions in `exprs` below them.
+    pub(super) fn place_windows(
+        &mut self,
+        plan: LogicalPlan,
+        exprs: Vec<Expr>,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let mut functions: Vec<Expr> = Vec::new();
+        for expr in &exprs {
+            expr.apply(|node| {
+                if matches!(node, Expr::WindowFunction(_)) && !functions.contains(node) {
+                    functions.push(node.clone());
+                }
+                Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+            })?;
+        }
+        if functions.is_empty() {
+            return Ok((plan, exprs));
+        }
+        let plan = LogicalPlanBuilder::window_plan(plan, functions.clone())?;
+        let exprs = exprs
+            .into_iter()
+            .map(|expr| {
+                Ok(expr
+                    .transform_down(|node| match &node {
+                        Expr::WindowFunction(_) => {
+                            let name = node.schema_name().to_string();
+                            let column = datafusion::common::Column::new_unqualified(name);
+                            Ok(Transformed::yes(Expr::Column(column)))
+                        }
+                        _ => Ok(Transformed::no(node)),
+                    })?
+                    .data)
+            })
+            .collect::<Result<Vec<Expr>>>()?;
+        Ok((plan, exprs))
+    }
+}

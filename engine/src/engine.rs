@@ -1,0 +1,122 @@
+//! The engine of one server: what all its sessions share.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use kalamdb_storage::Store;
+
+use crate::{
+    catalog::{Database, part::Cluster, store::CatalogStore},
+    changefeed::{Changefeed, NotificationSink},
+    error::{Error, Result},
+    locks::LockTable,
+    prepared::PlanCache,
+    session::{Connect, Session, state::SessionState},
+    settings,
+};
+
+/// What sessions share.
+pub struct Engine {
+    pub(crate) store: Arc<Store>,
+    pub(crate) catalogs: Arc<CatalogStore>,
+    pub(crate) changefeed: Arc<Changefeed>,
+    pub(crate) locks: Arc<LockTable>,
+    pub(crate) plans: PlanCache,
+    /// Where plans of DataFusion run, apart from the sockets.
+    pub(crate) execution: tokio::runtime::Handle,
+    /// Values of settings that the server's configuration gives every session.
+    pub(crate) settings: BTreeMap<String, String>,
+    sessions: Mutex<HashMap<u64, Arc<SessionState>>>,
+    next_session: AtomicU64,
+}
+
+/// How an engine is made.
+pub struct EngineOptions {
+    /// Rows; opened with `changefeed` as its feed.
+    pub store: Arc<Store>,
+    /// Who hears of commits.
+    pub changefeed: Arc<Changefeed>,
+    /// Where queries run.
+    pub execution: tokio::runtime::Handle,
+    /// The superuser's password, should this be the first start.
+    pub superuser_password: String,
+    /// Defaults of session settings.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Engine {
+    /// Opens the catalog, making it at the first start, and applies migrations.
+    pub async fn open(options: EngineOptions) -> Result<Arc<Engine>> {
+        let mut defaults = BTreeMap::new();
+        for (name, value) in &options.settings {
+            let name = settings::canonical(name)?;
+            let value = settings::check(&name, value)?;
+            defaults.insert(name, value);
+        }
+        let verifier = crate::roles::verifier(&options.superuser_password)?;
+        let catalogs = CatalogStore::open(Arc::clone(&options.store), &verifier).await?;
+        Ok(Arc::new(Engine {
+            store: options.store,
+            catalogs,
+            changefeed: options.changefeed,
+            locks: LockTable::new(),
+            plans: PlanCache::new(),
+            execution: options.execution,
+            settings: defaults,
+            sessions: Mutex::default(),
+            next_session: AtomicU64::new(1),
+        }))
+    }
+
+    /// Opens a session for a role that has proved who it is.
+    pub async fn connect(
+        self: &Arc<Self>,
+        connect: Connect,
+        sink: Arc<dyn NotificationSink>,
+    ) -> Result<Session> {
+        Session::open(Arc::clone(self), connect, sink).await
+    }
+
+    /// The SCRAM verifier to hold a client's proof against, in PostgreSQL's form, and whether it
+    /// is a real one. For whoever can't log in it is made up, always the same for a name.
+    pub fn verifier(&self, user: &str) -> (String, bool) {
+        crate::roles::login_verifier(&self.catalogs.cluster(), user)
+    }
+
+    /// The database of this name; one that is named like the role means the default.
+    pub(crate) fn database(&self, cluster: &Cluster, name: &str, role: &str) -> Result<Arc<Database>> {
+        if let Some(database) = cluster.database_by_name(name) {
+            return Ok(Arc::clone(database));
+        }
+        match cluster.databases().into_iter().min_by_key(|database| database.oid) {
+            Some(database) if name == role || name.is_empty() => Ok(database),
+            _ => Err(Error::undefined_database(name).fatal()),
+        }
+    }
+
+    /// All sessions, for `pg_stat_activity`; the caller shows what may be shown.
+    pub(crate) fn sessions(&self) -> Vec<Arc<SessionState>> {
+        let mut all: Vec<_> = self.registry().values().cloned().collect();
+        all.sort_by_key(|session| session.process_id);
+        all
+    }
+
+    pub(crate) fn register(&self, session: &Arc<SessionState>) -> u64 {
+        let id = self.next_session.fetch_add(1, Ordering::Relaxed);
+        self.registry().insert(id, Arc::clone(session));
+        id
+    }
+
+    pub(crate) fn unregister(&self, id: u64) {
+        self.registry().remove(&id);
+    }
+
+    fn registry(&self) -> MutexGuard<'_, HashMap<u64, Arc<SessionState>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

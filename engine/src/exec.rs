@@ -1,0 +1,267 @@
+//! Runs statements: one file per kind.
+//!
+//! [`prepare`] turns a parsed statement into a plan (from the cache, if any session made it
+//! before), [`run`] executes a portal. Queries return rows to be pulled; changes run to their end
+//! at once, and what RETURNING gives waits in the portal. Whatever a statement wrote is in the
+//! transaction's write set; an error leaves it to [`Session::fail`] to take it back.
+
+use std::sync::Arc;
+
+use kalamdb_storage::RelationId;
+
+use crate::{
+    analyze::{Environment, OutputColumn, Parameters, analyze},
+    catalog::{Relation, RelationBody, TableKind},
+    error::{Error, Result},
+    exec::{insert::InsertPlan, select::QueryPlan, update::ChangePlan},
+    locks::Mode,
+    prepared::{Body, Prepared},
+    session::{Portal, Session, Started},
+    statement::{Parsed, Statement},
+    txn::Phase,
+    types::{Oid, PgType},
+};
+
+pub(crate) mod access;
+pub(crate) mod copy;
+pub(crate) mod cursor;
+pub(crate) mod ddl;
+mod definition;
+pub(crate) mod evaluate;
+mod explain;
+mod function;
+pub(crate) mod insert;
+mod lock_table;
+mod maintenance;
+mod prepare;
+pub(crate) mod returning;
+pub(crate) mod rules;
+pub(crate) mod select;
+pub(crate) mod set;
+pub(crate) mod short;
+mod show;
+mod subscribe;
+mod transaction;
+pub(crate) mod update;
+pub(crate) mod write;
+
+/// 25P02 for anything but the end of a failed block.
+pub(crate) fn check_phase(session: &Session, statement: &Statement) -> Result<()> {
+    let is_way_out = crate::session::ends_failed_block(&statement.body);
+    if session.transaction.phase == Phase::Failed && !is_way_out {
+        return Err(Error::in_failed_transaction());
+    }
+    Ok(())
+}
+
+/// Analyses a statement, or finds the plan that somebody made of it before. `keep`: the client
+/// gave it a name, or may run it again.
+pub(crate) async fn prepare(
+    session: &mut Session,
+    statement: &Arc<Statement>,
+    types: &[u32],
+    keep: bool,
+) -> Result<Arc<Prepared>> {
+    let view = session.view();
+    let search_path = Arc::clone(&session.effective().search_path);
+    let Parsed::Plannable(tree) = &statement.body else {
+        let utility =
+            Prepared::new(Arc::clone(statement), Vec::new(), Body::Utility, &view, &search_path);
+        return Ok(Arc::new(utility));
+    };
+    if let Some(plan) = session.engine.plans.find(statement, types, &view, &search_path) {
+        return Ok(plan);
+    }
+    let env = Environment {
+        catalog: &view,
+        search_path: &search_path,
+        database_name: &session.state.database_name,
+    };
+    let given = |oid: &u32| (*oid != 0).then(|| PgType::plain(Oid(*oid)));
+    let mut parameters = Parameters { types: types.iter().map(given).collect() };
+    let analyzed = analyze(tree, &statement.text, &env, &mut parameters)?;
+    let parameters: Vec<PgType> =
+        parameters.types.into_iter().map(|ty| ty.unwrap_or(PgType::plain(Oid::TEXT))).collect();
+    let body = compile(analyzed, &parameters, &env)?;
+    let plan = Prepared::new(Arc::clone(statement), parameters, body, &view, &search_path);
+    let plan = Arc::new(plan);
+    session.engine.plans.insert(types, &plan, keep);
+    Ok(plan)
+}
+
+fn compile(
+    analyzed: crate::analyze::Analyzed,
+    parameters: &[PgType],
+    env: &Environment<'_>,
+) -> Result<Body> {
+    use crate::analyze::Analyzed;
+    Ok(match analyzed {
+        Analyzed::Query(query) => Body::Query(Box::new(QueryPlan::new(query, parameters)?)),
+        Analyzed::Insert(insert) => {
+            check_changeable(&insert.target, "insert into")?;
+            Body::Insert(Box::new(InsertPlan::new(insert, parameters, env)?))
+        }
+        Analyzed::Update(update) => {
+            check_changeable(&update.target, "update")?;
+            Body::Update(Box::new(ChangePlan::update(update, parameters, env)?))
+        }
+        Analyzed::Delete(delete) => {
+            check_changeable(&delete.target, "delete from")?;
+            Body::Delete(Box::new(ChangePlan::delete(delete, parameters)?))
+        }
+    })
+}
+
+/// Only tables take changes; PostgreSQL's words for the rest.
+fn check_changeable(relation: &Relation, verb: &str) -> Result<()> {
+    match (&relation.body, relation.kind) {
+        (_, TableKind::System) | (RelationBody::System, _) => {
+            let message = format!("permission denied for table {}", relation.name);
+            Err(Error::new(crate::error::SqlState::INSUFFICIENT_PRIVILEGE, message))
+        }
+        (RelationBody::Table { .. }, _) => Ok(()),
+        (RelationBody::View { .. }, _) => Err(Error::feature_not_supported(format!(
+            "cannot {verb} view \"{}\"",
+            relation.name
+        ))
+        .with_detail("Views are not automatically updatable.")),
+        (RelationBody::Sequence(_), _) => {
+            Err(Error::wrong_object_type(&relation.name, "cannot change sequence"))
+        }
+    }
+}
+
+/// The columns of the rows a plan returns, if it returns some.
+pub(crate) fn output(session: &Session, plan: &Prepared) -> Result<Option<Arc<[OutputColumn]>>> {
+    match &plan.statement.body {
+        Parsed::Plannable(_) => Ok(plan.output()),
+        Parsed::Show(name) => show::output(session, name).map(Some),
+        Parsed::Explain(_) => Ok(Some(explain::output())),
+        Parsed::Execute { name, .. } => Ok(prepare::find(session, name)?.output()),
+        Parsed::Fetch(fetch) if !fetch.only_move => cursor::output(session, fetch).map(Some),
+        Parsed::Subscribe => subscribe::output(session, &plan.statement).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Executes a portal.
+pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<Started> {
+    let Some(plan) = portal.plan.clone() else { return Ok(Started::Empty) };
+    check_phase(session, &plan.statement)?;
+    session.begin_implicit().await?;
+    let started = match &plan.body {
+        Body::Query(query) => select::run(session, query, portal).await?,
+        Body::Insert(insert) => insert::run(session, insert, portal).await?,
+        Body::Update(change) | Body::Delete(change) => {
+            update::run(session, change, portal).await?
+        }
+        Body::Utility => utility(session, &plan.statement, portal).await?,
+    };
+    if started == Started::Rows {
+        portal.bind_encoder(session)?;
+    }
+    Ok(started)
+}
+
+async fn utility(
+    session: &mut Session,
+    statement: &Arc<Statement>,
+    portal: &mut Portal,
+) -> Result<Started> {
+    match &statement.body {
+        Parsed::Plannable(_) => Err(Error::internal("a plannable statement has no plan")),
+        Parsed::Definition(command) => definition::run(session, command, portal).await,
+        Parsed::Copy(copy) => copy::run(session, copy, portal).await,
+        Parsed::Begin(_)
+        | Parsed::Commit { .. }
+        | Parsed::Rollback { .. }
+        | Parsed::Savepoint(_)
+        | Parsed::RollbackTo(_)
+        | Parsed::Release(_)
+        | Parsed::PrepareTransaction
+        | Parsed::SetTransaction(_)
+        | Parsed::SetSessionCharacteristics(_) => {
+            transaction::run(session, &statement.body, portal).await
+        }
+        Parsed::Set { scope, name, value } => {
+            set::run(session, *scope, name, value, portal).await
+        }
+        Parsed::Reset(name) => set::reset(session, name, portal).await,
+        Parsed::Show(name) => show::run(session, name, portal),
+        Parsed::Discard(what) => set::discard(session, *what, portal).await,
+        Parsed::Declare(declare) => cursor::declare(session, declare, portal).await,
+        Parsed::Fetch(fetch) => cursor::fetch(session, fetch, portal).await,
+        Parsed::Close(name) => cursor::close(session, name, portal),
+        Parsed::Prepare { name, types, statement } => {
+            prepare::prepare(session, name, types, statement, portal).await
+        }
+        Parsed::Execute { name, arguments } => {
+            prepare::execute(session, name, arguments, portal).await
+        }
+        Parsed::Deallocate(name) => prepare::deallocate(session, name, portal),
+        Parsed::Listen(_) | Parsed::Unlisten(_) | Parsed::Notify { .. } => {
+            subscribe::listen(session, &statement.body, portal)
+        }
+        Parsed::Explain(explain) => explain::run(session, explain, portal).await,
+        Parsed::Maintenance(work) => maintenance::run(session, work, portal).await,
+        Parsed::Checkpoint => maintenance::checkpoint(session, portal).await,
+        Parsed::Lock(lock) => lock_table::run(session, lock, portal).await,
+        Parsed::Subscribe => subscribe::run(session, statement, portal).await,
+    }
+}
+
+/// Before a query reads: privileges, and a lock against definitions that change.
+pub(crate) async fn enter_read(session: &mut Session, relations: &[Arc<Relation>]) -> Result<()> {
+    enter(session, relations, None, Mode::AccessShare).await
+}
+
+/// Before a change: privileges on the target (`letters`) and on what is read, and locks.
+pub(crate) async fn enter_change(
+    session: &mut Session,
+    target: &Arc<Relation>,
+    letters: &str,
+    relations: &[Arc<Relation>],
+) -> Result<()> {
+    session.view().check_relation(target, letters)?;
+    lock_relation(session, target, Mode::RowExclusive).await?;
+    enter(session, relations, Some(target.oid), Mode::AccessShare).await
+}
+
+async fn enter(
+    session: &mut Session,
+    relations: &[Arc<Relation>],
+    except: Option<Oid>,
+    mode: Mode,
+) -> Result<()> {
+    for relation in relations {
+        if Some(relation.oid) == except {
+            continue;
+        }
+        session.view().check_relation(relation, "r")?;
+        lock_relation(session, relation, mode).await?;
+    }
+    Ok(())
+}
+
+/// Takes a relation's lock; then the definition must still be the one that was analysed.
+pub(crate) async fn lock_relation(
+    session: &mut Session,
+    relation: &Arc<Relation>,
+    mode: Mode,
+) -> Result<()> {
+    if relation.layout.is_none() {
+        return Ok(());
+    }
+    let namespace = session.view().namespace_of(relation);
+    let wait = write::Writer::wait(session);
+    let id = RelationId(relation.oid.0);
+    session.transaction.lock_relation(namespace, id, mode, wait).await?;
+    match session.view().relation_by_oid(relation.oid) {
+        Some(now) if Arc::ptr_eq(&now, relation) => Ok(()),
+        Some(_) | None => Err(Error::new(
+            crate::error::SqlState::OBJECT_IN_USE,
+            format!("relation \"{}\" was changed while the statement waited", relation.name),
+        )
+        .with_hint("Run the statement again.")),
+    }
+}

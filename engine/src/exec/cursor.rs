@@ -1,0 +1,357 @@
+//! DECLARE, FETCH, MOVE, CLOSE.
+//!
+//! A cursor is a query's stream with a place in it. It goes forward only, so that it costs no more
+//! than its next batch, unless it was declared SCROLL: then the rows that were passed are kept, up
+//! to a limit. A held cursor keeps its snapshot when its transaction ends.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arrow::array::RecordBatch;
+use futures::StreamExt;
+
+use crate::{
+    analyze::OutputColumn,
+    error::{Error, Result, SqlState},
+    exec::{self, select::RowStream, subscribe},
+    prepared::Body,
+    session::{Discard, Portal, Rows, Session, Started, Tag},
+    statement::{CursorQuery, Declare, Fetch, FetchDirection, Name},
+    subscribe::Subscription,
+    txn::Phase,
+};
+
+/// Cursors open in one session.
+const MAX_CURSORS: usize = 10_000;
+/// Rows that a scrollable cursor keeps, in bytes.
+const MAX_SCROLL_BYTES: usize = 256 << 20;
+
+/// An open cursor.
+pub(crate) struct Cursor {
+    pub(crate) output: Arc<[OutputColumn]>,
+    pub(crate) statement: Arc<str>,
+    source: Source,
+    hold: bool,
+    /// The transaction that declared it has committed.
+    committed: bool,
+    scroll: bool,
+    /// Scrollable: all rows seen. Else: rows pulled and not yet fetched.
+    rows: VecDeque<RecordBatch>,
+    kept_bytes: usize,
+    /// Rows passed; with SCROLL the number of the present row, 0 before the first.
+    place: i64,
+}
+
+enum Source {
+    Rows(RowStream),
+    /// The mutex is never contended; it makes the session `Sync`.
+    Subscription(Box<Mutex<Subscription>>),
+    /// Read to its end.
+    Ended,
+}
+
+impl Cursor {
+    pub(crate) fn survives(&mut self, committed: bool) -> bool {
+        self.committed |= committed && self.hold;
+        self.hold && self.committed
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.hold && self.committed
+    }
+
+    async fn pull(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = match &mut self.source {
+            Source::Rows(stream) => stream.next().await.transpose()?,
+            Source::Subscription(subscription) => {
+                subscription.get_mut().unwrap_or_else(PoisonError::into_inner).next().await?
+            }
+            Source::Ended => None,
+        };
+        if batch.is_none() {
+            self.source = Source::Ended;
+        }
+        Ok(batch)
+    }
+
+    /// The next `n` rows at most, without keeping them.
+    async fn forward(&mut self, mut n: u64) -> Result<Vec<RecordBatch>> {
+        let mut taken = Vec::new();
+        while n > 0 {
+            let batch = match self.rows.pop_front() {
+                Some(batch) => batch,
+                None => match self.pull().await? {
+                    Some(batch) => batch,
+                    None => break,
+                },
+            };
+            let rows = batch.num_rows() as u64;
+            if rows > n {
+                self.rows.push_front(batch.slice(n as usize, (rows - n) as usize));
+                taken.push(batch.slice(0, n as usize));
+                n = 0;
+            } else {
+                n -= rows;
+                taken.push(batch);
+            }
+        }
+        self.place += taken.iter().map(|batch| batch.num_rows() as i64).sum::<i64>();
+        Ok(taken)
+    }
+
+    /// Of a subscription: waits for the first rows at most so long, then takes what is there.
+    async fn forward_within(&mut self, n: u64, timeout: Duration) -> Result<Vec<RecordBatch>> {
+        if self.rows.is_empty() {
+            match tokio::time::timeout(timeout, self.pull()).await {
+                Ok(Ok(Some(batch))) => self.rows.push_back(batch),
+                Ok(Ok(None)) | Err(_) => return Ok(Vec::new()),
+                Ok(Err(error)) => return Err(error),
+            }
+        }
+        let mut ready: u64 = self.rows.iter().map(|batch| batch.num_rows() as u64).sum();
+        while ready < n {
+            let Some(next) = futures::FutureExt::now_or_never(self.pull()) else { break };
+            match next? {
+                Some(batch) => {
+                    ready += batch.num_rows() as u64;
+                    self.rows.push_back(batch);
+                }
+                None => break,
+            }
+        }
+        self.forward(n.min(ready)).await
+    }
+
+    /// Scrollable cursors: makes sure row number `upto` is kept, if there is one. Returns how many
+    /// rows are kept.
+    async fn keep(&mut self, upto: i64) -> Result<i64> {
+        let mut kept: i64 = self.rows.iter().map(|batch| batch.num_rows() as i64).sum();
+        while kept < upto {
+            let Some(batch) = self.pull().await? else { break };
+            kept += batch.num_rows() as i64;
+            self.kept_bytes += batch.get_array_memory_size();
+            if self.kept_bytes > MAX_SCROLL_BYTES {
+                return Err(Error::new(
+                    SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+                    format!("a scrollable cursor keeps at most {MAX_SCROLL_BYTES} bytes of rows"),
+                )
+                .with_hint("Declare it NO SCROLL."));
+            }
+            self.rows.push_back(batch);
+        }
+        Ok(kept)
+    }
+
+    /// Row number `place` of a scrollable cursor, from 1.
+    fn row(&self, place: i64) -> Option<RecordBatch> {
+        let mut before = 0;
+        for batch in &self.rows {
+            let rows = batch.num_rows() as i64;
+            if place > before && place <= before + rows {
+                return Some(batch.slice((place - before - 1) as usize, 1));
+            }
+            before += rows;
+        }
+        None
+    }
+
+    async fn scroll(&mut self, direction: FetchDirection) -> Result<Vec<RecordBatch>> {
+        match direction {
+            FetchDirection::Forward(0) => Ok(self.row(self.place).into_iter().collect()),
+            FetchDirection::Forward(n) if n > 0 => self.scroll_forward(n).await,
+            FetchDirection::ForwardAll => self.scroll_forward(i64::MAX).await,
+            FetchDirection::Forward(n) => Ok(self.scroll_backward(-n)),
+            FetchDirection::BackwardAll => Ok(self.scroll_backward(i64::MAX)),
+            FetchDirection::Absolute(n) => {
+                let place = if n >= 0 {
+                    n
+                } else {
+                    let kept = self.keep(i64::MAX).await?;
+                    (kept + 1 + n).max(0)
+                };
+                self.go(place).await
+            }
+            FetchDirection::Relative(n) => {
+                let place = self.place.saturating_add(n).max(0);
+                self.go(place).await
+            }
+        }
+    }
+
+    async fn go(&mut self, place: i64) -> Result<Vec<RecordBatch>> {
+        let kept = self.keep(place).await?;
+        self.place = place.min(kept + 1);
+        Ok(self.row(self.place).into_iter().collect())
+    }
+
+    async fn scroll_forward(&mut self, n: i64) -> Result<Vec<RecordBatch>> {
+        let last = self.place.saturating_add(n);
+        let kept = self.keep(last).await?;
+        let rows = (self.place + 1..=last.min(kept)).filter_map(|place| self.row(place)).collect();
+        self.place = last.min(kept + 1);
+        Ok(rows)
+    }
+
+    fn scroll_backward(&mut self, n: i64) -> Vec<RecordBatch> {
+        let last = self.place.saturating_sub(n).max(0);
+        let from = last.max(1);
+        let rows = (from..self.place).rev().filter_map(|place| self.row(place)).collect();
+        self.place = last;
+        rows
+    }
+
+    /// Whether a forward-only cursor can go there.
+    fn forward_count(&self, direction: FetchDirection) -> Result<u64> {
+        let backward = || {
+            Error::object_not_in_prerequisite_state("cursor can only scan forward")
+                .with_hint("Declare it with SCROLL option to enable backward scan.")
+        };
+        match direction {
+            FetchDirection::Forward(n) => u64::try_from(n).map_err(|_| backward()),
+            FetchDirection::ForwardAll => Ok(u64::MAX),
+            FetchDirection::BackwardAll => Err(backward()),
+            FetchDirection::Absolute(_) | FetchDirection::Relative(_) => Err(backward()),
+        }
+    }
+
+    async fn fetch(
+        &mut self,
+        direction: FetchDirection,
+        timeout: Option<Duration>,
+    ) -> Result<Vec<RecordBatch>> {
+        if self.scroll {
+            return self.scroll(direction).await;
+        }
+        // One row further, or to a row further on, is forward as well.
+        let direction = match direction {
+            FetchDirection::Absolute(n) if n > self.place => {
+                self.forward((n - self.place - 1) as u64).await?;
+                FetchDirection::Forward(1)
+            }
+            FetchDirection::Relative(n) if n > 0 => {
+                self.forward((n - 1) as u64).await?;
+                FetchDirection::Forward(1)
+            }
+            other => other,
+        };
+        let n = self.forward_count(direction)?;
+        match (&self.source, timeout) {
+            (Source::Subscription(_), timeout) => {
+                let forever = Duration::from_secs(u64::from(u32::MAX));
+                self.forward_within(n, timeout.unwrap_or(forever)).await
+            }
+            (Source::Rows(_) | Source::Ended, _) => self.forward(n).await,
+        }
+    }
+}
+
+/// DECLARE.
+pub(crate) async fn declare(
+    session: &mut Session,
+    declare: &Declare,
+    portal: &mut Portal,
+) -> Result<Started> {
+    if !declare.hold && session.transaction.phase != Phase::Block {
+        return Err(Error::no_active_transaction("DECLARE CURSOR"));
+    }
+    if declare.binary {
+        return Err(Error::feature_not_supported("DECLARE BINARY CURSOR is not supported")
+            .with_hint("Ask for binary results in the extended protocol."));
+    }
+    if session.cursors.contains_key(&declare.name) {
+        return Err(Error::duplicate_cursor(&declare.name));
+    }
+    if session.cursors.len() >= MAX_CURSORS {
+        return Err(Error::new(
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            format!("a session has at most {MAX_CURSORS} cursors open"),
+        ));
+    }
+    let (output, source, statement) = match &declare.query {
+        CursorQuery::Query(statement) => {
+            let plan = exec::prepare(session, statement, &[], false).await?;
+            let Body::Query(query) = &plan.body else {
+                return Err(Error::syntax_error("DECLARE CURSOR takes a query"));
+            };
+            let mut inner = Portal::empty();
+            exec::select::run(session, query, &mut inner).await?;
+            let source = match inner.rows {
+                Rows::Stream(stream) => Source::Rows(stream),
+                Rows::Ready(rows) => {
+                    Source::Rows(RowStream::new(futures::stream::iter(rows.into_iter().map(Ok))))
+                },
+                _ => Source::Ended,
+            };
+            (Arc::clone(&query.output), source, Arc::clone(&statement.text))
+        }
+        CursorQuery::Subscribe(statement) => {
+            let (output, subscription) = subscribe::open(session, statement).await?;
+            (output, Source::Subscription(Box::new(Mutex::new(*subscription))), Arc::clone(&statement.text))
+        }
+    };
+    let cursor = Cursor {
+        output,
+        statement,
+        source,
+        hold: declare.hold,
+        committed: false,
+        scroll: declare.scroll == Some(true),
+        rows: VecDeque::new(),
+        kept_bytes: 0,
+        place: 0,
+    };
+    session.cursors.insert(declare.name.clone(), cursor);
+    portal.tag = Tag::new("DECLARE CURSOR");
+    Ok(Started::Done)
+}
+
+/// The columns FETCH returns.
+pub(crate) fn output(session: &Session, fetch: &Fetch) -> Result<Arc<[OutputColumn]>> {
+    let cursor = session.cursors.get(&fetch.name);
+    cursor.map(|cursor| Arc::clone(&cursor.output)).ok_or_else(|| Error::undefined_cursor(&fetch.name))
+}
+
+/// FETCH and MOVE.
+pub(crate) async fn fetch(
+    session: &mut Session,
+    fetch: &Fetch,
+    portal: &mut Portal,
+) -> Result<Started> {
+    let timeout = match &fetch.timeout {
+        Some(text) => Some(subscribe::interval(text)?),
+        None => None,
+    };
+    let cursor = session
+        .cursors
+        .get_mut(&fetch.name)
+        .ok_or_else(|| Error::undefined_cursor(&fetch.name))?;
+    let batches = cursor.fetch(fetch.direction, timeout).await?;
+    if fetch.only_move {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        portal.tag = Tag::new(format!("MOVE {rows}"));
+        return Ok(Started::Done);
+    }
+    portal.tag = Tag::counting("FETCH");
+    Ok(portal.ready(batches))
+}
+
+/// CLOSE; it also closes a portal of the protocol that has the name.
+pub(crate) fn close(session: &mut Session, name: &Name, portal: &mut Portal) -> Result<Started> {
+    match name {
+        Name::All => {
+            session.cursors.clear();
+            session.discards.push(Discard::AllPortals);
+            portal.tag = Tag::new("CLOSE CURSOR ALL");
+        }
+        Name::One(name) => {
+            if session.cursors.remove(name).is_none() {
+                return Err(Error::undefined_cursor(name));
+            }
+            portal.tag = Tag::new("CLOSE CURSOR");
+        }
+    }
+    Ok(Started::Done)
+}

@@ -1,0 +1,99 @@
+//! CREATE TABLE.
+
+use super::{
+    DdlContext, change,
+    constraint::Draft,
+    grammar::{CreateTable, TableElement},
+    like, names,
+};
+use crate::{
+    catalog::part::{CatalogView, Named},
+    error::{Error, Result},
+};
+
+pub(super) async fn run(create: &CreateTable, ctx: &mut dyn DdlContext) -> Result<String> {
+    let (kind, options) = kind_of(&create.options)?;
+    if exists(ctx, &create.name, create.if_not_exists)? {
+        return Ok("CREATE TABLE".to_owned());
+    }
+    let target = names::target(ctx, &create.name, kind.as_deref()).await?;
+    if exists(ctx, &create.name, create.if_not_exists)? {
+        return Ok("CREATE TABLE".to_owned());
+    }
+    let mut draft = Draft::new_table(ctx, target, &create.name.name, options).await?;
+    for element in &create.elements {
+        match element {
+            TableElement::Column(column) => draft.add_column(ctx, column).await?,
+            TableElement::Constraint(constraint) => draft.add_constraint(constraint)?,
+            TableElement::Like { source, including } => {
+                like::copy(ctx, &mut draft, source, including).await?;
+            }
+        }
+    }
+    draft.finish(ctx).await?;
+    draft.save(ctx)?;
+    Ok("CREATE TABLE".to_owned())
+}
+
+/// Whether the name is taken, with the notice where that is fine.
+///
+/// # Errors
+/// 42P07 where it isn't.
+pub(super) fn exists(
+    ctx: &mut dyn DdlContext,
+    name: &super::grammar::Name,
+    if_not_exists: bool,
+) -> Result<bool> {
+    let view = ctx.view();
+    if !is_taken(&view, ctx, name)? {
+        return Ok(false);
+    }
+    if !if_not_exists {
+        return Err(Error::duplicate_table(&name.name));
+    }
+    change::skipping(ctx, format!("relation \"{}\" already exists, skipping", name.name));
+    Ok(true)
+}
+
+fn is_taken(
+    view: &CatalogView,
+    ctx: &dyn DdlContext,
+    name: &super::grammar::Name,
+) -> Result<bool> {
+    let schema = match &name.schema {
+        Some(schema) => view.schema(schema)?,
+        None => names::creation_schema(view, &ctx.search_path())?,
+    };
+    let found: Option<Named> = names::existing(view, &schema, &name.name);
+    Ok(found.is_some())
+}
+
+/// The table's kind and the other storage parameters.
+///
+/// # Errors
+/// 22023 for parameters there aren't.
+pub(super) fn kind_of(
+    options: &[(String, Option<String>)],
+) -> Result<(Option<String>, Vec<(String, String)>)> {
+    /// PostgreSQL's own, which mean nothing here but come with migrated definitions.
+    const IGNORED: &[&str] =
+        &["fillfactor", "toast_tuple_target", "parallel_workers", "user_catalog_table", "oids"];
+    let (mut kind, mut kept) = (None, Vec::new());
+    for (name, value) in options {
+        let value = value.clone().unwrap_or_else(|| "true".to_owned());
+        if name == "kind" {
+            kind = Some(value);
+        } else if IGNORED.contains(&name.as_str())
+            || name.starts_with("autovacuum_")
+            || name.starts_with("toast.")
+            || name.starts_with("vacuum_")
+        {
+            kept.push((name.clone(), value));
+        } else {
+            return Err(Error::invalid_parameter_value(format!(
+                "unrecognized parameter \"{name}\""
+            )));
+        }
+    }
+    Ok((kind, kept))
+}

@@ -1,0 +1,420 @@
+//! DROP TABLE, VIEW, INDEX, SEQUENCE, SCHEMA.
+//!
+//! First the list of all that goes is made, the named objects and with CASCADE their dependents;
+//! then it is checked, then removed, dependents first.
+
+use std::sync::Arc;
+
+use kalamdb_storage::RelationId;
+
+use super::{
+    DdlContext, change, dependency,
+    grammar::{Drop, DropKind, Name},
+    names, sequence,
+};
+use crate::{
+    catalog::{
+        Attribute, ConstraintKind, Index, Relation, RelationBody, Schema,
+        layout::attribute_place,
+        part::{CatalogView, Named},
+        store::Place,
+    },
+    error::{Error, Result, SqlState},
+    types::Oid,
+};
+
+pub(super) async fn run(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<String> {
+    let (tag, plan) = match drop.kind {
+        DropKind::Table => ("DROP TABLE", relations(drop, ctx, "table").await?),
+        DropKind::View => ("DROP VIEW", relations(drop, ctx, "view").await?),
+        DropKind::Sequence => ("DROP SEQUENCE", relations(drop, ctx, "sequence").await?),
+        DropKind::Index => {
+            indexes(drop, ctx).await?;
+            return Ok("DROP INDEX".to_owned());
+        }
+        DropKind::Schema => ("DROP SCHEMA", schemas(drop, ctx).await?),
+        DropKind::None(word) => {
+            none(drop, ctx, word)?;
+            return Ok(format!("DROP {}", word.to_uppercase()));
+        }
+    };
+    if let Some(plan) = plan {
+        execute(ctx, plan, drop.cascade).await?;
+    }
+    Ok(tag.to_owned())
+}
+
+/// What goes.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// Named by the statement; the words that errors use for them.
+    named: Vec<String>,
+    pub(super) relations: Vec<Arc<Relation>>,
+    pub(super) schemas: Vec<Arc<Schema>>,
+    /// Dependents that aren't named: (what, on what it depends).
+    dependents: Vec<(String, String)>,
+    /// Defaults that lose their sequence.
+    defaults: Vec<(Arc<Relation>, i16)>,
+}
+
+impl Plan {
+    fn contains(&self, oid: Oid) -> bool {
+        self.relations.iter().any(|relation| relation.oid == oid)
+    }
+
+    /// Adds a relation and what goes with it without being asked for: its sequences.
+    pub(super) fn add(&mut self, view: &CatalogView, relation: &Arc<Relation>) {
+        if self.contains(relation.oid) {
+            return;
+        }
+        self.relations.push(Arc::clone(relation));
+        for sequence in sequence::owned_sequences(view, relation.oid, None) {
+            self.add(view, &sequence);
+        }
+    }
+
+    /// Adds what depends on the relations so far, transitively.
+    pub(super) fn add_dependents(&mut self, view: &CatalogView, path: &[String]) {
+        let mut at = 0;
+        while at < self.relations.len() {
+            let relation = Arc::clone(&self.relations[at]);
+            at += 1;
+            let what = dependency::describe(view, &relation, path);
+            for dependent in dependency::views_on(view, relation.oid) {
+                if !self.contains(dependent.oid) {
+                    let dependent_text = dependency::describe(view, &dependent, path);
+                    self.dependents.push((dependent_text, what.clone()));
+                    self.add(view, &dependent);
+                }
+            }
+            if !matches!(relation.body, RelationBody::Sequence(_)) {
+                continue;
+            }
+            for (table, attnum) in dependency::defaults_on(view, relation.oid) {
+                if self.contains(table.oid) {
+                    continue;
+                }
+                let column = dependency::describe_column(view, &table, attnum, path);
+                self.dependents.push((format!("default value for {column}"), what.clone()));
+                self.defaults.push((table, attnum));
+            }
+        }
+    }
+}
+
+async fn relations(drop: &Drop, ctx: &mut dyn DdlContext, word: &str) -> Result<Option<Plan>> {
+    let mut plan = Plan::default();
+    for name in &drop.names {
+        let Some(relation) = find(ctx, name, word, drop.if_exists)? else { continue };
+        ctx.view().check_owner(&relation)?;
+        let relation = change::lock_relation(ctx, &relation).await?;
+        let view = ctx.view();
+        check_not_owned(ctx, &view, &relation, drop)?;
+        plan.named.push(dependency::describe(&view, &relation, &ctx.search_path()));
+        plan.add(&view, &relation);
+    }
+    if plan.relations.is_empty() {
+        return Ok(None);
+    }
+    plan.add_dependents(&ctx.view(), &ctx.search_path());
+    Ok(Some(plan))
+}
+
+/// The sequence of an identity column goes only with its column.
+fn check_not_owned(
+    ctx: &dyn DdlContext,
+    view: &CatalogView,
+    relation: &Relation,
+    drop: &Drop,
+) -> Result<()> {
+    let RelationBody::Sequence(sequence) = &relation.body else { return Ok(()) };
+    let (Some((table, attnum)), true) = (sequence.owned_by, sequence.identity) else {
+        return Ok(());
+    };
+    let Some(table) = view.relation_by_oid(table) else { return Ok(()) };
+    if drop.names.len() > 1 && drop.names.iter().any(|name| name.name == table.name) {
+        return Ok(());
+    }
+    let path = ctx.search_path();
+    let column = dependency::describe_column(view, &table, attnum, &path);
+    let what = dependency::describe(view, relation, &path);
+    Err(Error::new(
+        SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+        format!("cannot drop {what} because {column} requires it"),
+    )
+    .with_hint(format!("You can drop {column} instead.")))
+}
+
+fn find(
+    ctx: &mut dyn DdlContext,
+    name: &Name,
+    word: &str,
+    if_exists: bool,
+) -> Result<Option<Arc<Relation>>> {
+    let view = ctx.view();
+    names::check_catalog(&view, name)?;
+    let missing = |error: Error, ctx: &mut dyn DdlContext| {
+        if if_exists {
+            change::skipping(ctx, format!("{}, skipping", error.message));
+            Ok(None)
+        } else {
+            Err(error)
+        }
+    };
+    if let Some(schema) = &name.schema
+        && view.schema_by_name(schema).is_none()
+    {
+        return missing(Error::undefined_schema(schema), ctx);
+    }
+    let found = view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path());
+    let relation = match found {
+        None => {
+            let message = format!("{word} \"{}\" does not exist", name.name);
+            let code = if word == "index" {
+                SqlState::UNDEFINED_OBJECT
+            } else {
+                SqlState::UNDEFINED_TABLE
+            };
+            return missing(Error::new(code, message), ctx);
+        }
+        Some(Named::Index { .. }) => {
+            return Err(wrong_type(&name.name, word, "index"));
+        }
+        Some(Named::Relation(oid)) => {
+            view.relation_by_oid(oid).ok_or_else(|| Error::undefined_table(&name.name))?
+        }
+    };
+    let is = match relation.body {
+        RelationBody::System => {
+            view.check_owner(&relation)?;
+            "table"
+        }
+        _ => relation.kind_word(),
+    };
+    if is == word { Ok(Some(relation)) } else { Err(wrong_type(&name.name, word, is)) }
+}
+
+fn wrong_type(name: &str, word: &str, is: &str) -> Error {
+    let article = |word: &str| if word == "index" { "an" } else { "a" };
+    Error::wrong_object_type(name, &format!("{} {word}", article(word)))
+        .with_hint(format!("Use DROP {} to remove {} {is}.", is.to_uppercase(), article(is)))
+}
+
+async fn schemas(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<Option<Plan>> {
+    let mut plan = Plan::default();
+    for name in &drop.names {
+        let view = ctx.view();
+        let Some(schema) = view.schema_by_name(&name.name) else {
+            let error = Error::undefined_schema(&name.name);
+            if drop.if_exists {
+                change::skipping(ctx, format!("{}, skipping", error.message));
+                continue;
+            }
+            return Err(error);
+        };
+        super::schema::check_droppable(&view, &schema)?;
+        change::lock(ctx, Place::of(schema.oid)).await?;
+        let view = ctx.view();
+        let what = format!("schema {}", schema.name);
+        let part = dependency::part_of(&view, schema.oid);
+        let mut inside: Vec<_> =
+            part.relations().filter(|relation| relation.schema == schema.oid).cloned().collect();
+        inside.sort_by_key(|relation| relation.oid);
+        for relation in inside {
+            if plan.contains(relation.oid) {
+                continue;
+            }
+            ctx.lock_relation(relation.oid).await?;
+            let owned = matches!(&relation.body, RelationBody::Sequence(s) if s.owned_by.is_some());
+            if !owned {
+                let text = dependency::describe(&view, &relation, &ctx.search_path());
+                plan.dependents.push((text, what.clone()));
+            }
+            plan.add(&view, &relation);
+        }
+        plan.named.push(what);
+        plan.schemas.push(schema);
+    }
+    if plan.schemas.is_empty() {
+        return Ok(None);
+    }
+    plan.add_dependents(&ctx.view(), &ctx.search_path());
+    Ok(Some(plan))
+}
+
+/// Removes what the plan lists.
+///
+/// # Errors
+/// 2BP01 where something depends on it and CASCADE wasn't said.
+pub(super) async fn execute(ctx: &mut dyn DdlContext, plan: Plan, cascade: bool) -> Result<()> {
+    const MAX_REPORTED: usize = 100;
+    if !plan.dependents.is_empty() && !cascade {
+        let lines: Vec<String> = plan
+            .dependents
+            .iter()
+            .take(MAX_REPORTED)
+            .map(|(what, on)| format!("{what} depends on {on}"))
+            .collect();
+        let object = match plan.named.as_slice() {
+            [one] => one.clone(),
+            _ => "desired object(s)".to_owned(),
+        };
+        return Err(Error::dependent_objects(&object, lines.join("\n")));
+    }
+    match plan.dependents.as_slice() {
+        [] => {}
+        [(one, _)] => change::skipping(ctx, format!("drop cascades to {one}")),
+        many => {
+            let message = format!("drop cascades to {} other objects", many.len());
+            let lines: Vec<String> = many
+                .iter()
+                .take(MAX_REPORTED)
+                .map(|(what, _)| format!("drop cascades to {what}"))
+                .collect();
+            let notice = Error::new(SqlState::SUCCESSFUL_COMPLETION, message);
+            ctx.notice(notice.with_detail(lines.join("\n")));
+        }
+    }
+    for (table, attnum) in &plan.defaults {
+        remove_default(ctx, table.oid, *attnum)?;
+    }
+    for relation in plan.relations.iter().rev() {
+        remove(ctx, relation).await?;
+    }
+    for schema in &plan.schemas {
+        change::write(ctx, |writer| writer.remove_schema(schema))?;
+    }
+    Ok(())
+}
+
+fn remove_default(ctx: &mut dyn DdlContext, table: Oid, attnum: i16) -> Result<()> {
+    let Some(table) = ctx.view().relation_by_oid(table) else { return Ok(()) };
+    let mut table = (*table).clone();
+    table.columns[attribute_place(attnum)].default = None;
+    change::write(ctx, |writer| writer.put_relation(table).map(|_| ()))
+}
+
+/// Removes a relation's rows in every namespace, and its definition.
+pub(super) async fn remove(ctx: &mut dyn DdlContext, relation: &Arc<Relation>) -> Result<()> {
+    ctx.lock_relation(relation.oid).await?;
+    if let Some(layout) = &relation.layout {
+        for namespace in change::row_namespaces(ctx, relation).await? {
+            let writes = ctx.changes().1;
+            writes.drop_relation(&namespace, layout.relation);
+            for index in &layout.indexes {
+                writes.drop_relation(&namespace, index.relation);
+            }
+        }
+    }
+    if matches!(relation.body, RelationBody::Sequence(_)) {
+        let view = ctx.view();
+        let id = change::sequence_namespace(&view, relation);
+        let namespace = ctx.catalogs().namespace(&view.cluster, id);
+        ctx.changes().1.drop_relation(&namespace, RelationId(relation.oid.0));
+    }
+    change::write(ctx, |writer| writer.remove_relation(relation))
+}
+
+async fn indexes(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<()> {
+    for name in &drop.names {
+        let view = ctx.view();
+        names::check_catalog(&view, name)?;
+        let found = view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path());
+        let (table, index) = match found {
+            Some(Named::Index { index, .. }) => view
+                .index_by_oid(index)
+                .ok_or_else(|| Error::undefined_object("index", &name.name))?,
+            Some(Named::Relation(oid)) => {
+                let is = view.relation_by_oid(oid).map_or("table", |relation| relation.kind_word());
+                return Err(wrong_type(&name.name, "index", is));
+            }
+            None => {
+                let error = match &name.schema {
+                    Some(schema) if view.schema_by_name(schema).is_none() => {
+                        Error::undefined_schema(schema)
+                    }
+                    _ => Error::undefined_object("index", &name.name),
+                };
+                if drop.if_exists {
+                    change::skipping(ctx, format!("{}, skipping", error.message));
+                    continue;
+                }
+                return Err(error);
+            }
+        };
+        check_index_owner(&view, &table, &index)?;
+        check_no_constraint(&view, &table, &index, &ctx.search_path())?;
+        let table = change::lock_relation(ctx, &table).await?;
+        drop_index(ctx, &table, index.oid).await?;
+    }
+    Ok(())
+}
+
+fn check_index_owner(view: &CatalogView, table: &Relation, index: &Index) -> Result<()> {
+    if view.is_owner(table.owner) {
+        return Ok(());
+    }
+    Err(Error::must_be_owner(&format!("index {}", index.name)))
+}
+
+fn check_no_constraint(
+    view: &CatalogView,
+    table: &Relation,
+    index: &Index,
+    path: &[String],
+) -> Result<()> {
+    let constraint = table.constraints().iter().find(|constraint| match constraint.kind {
+        ConstraintKind::PrimaryKey { index: oid } | ConstraintKind::Unique { index: oid } => {
+            oid == index.oid
+        }
+        ConstraintKind::Check { .. } => false,
+    });
+    let Some(constraint) = constraint else { return Ok(()) };
+    let what = format!("constraint {} on {}", constraint.name, dependency::describe(view, table, path));
+    Err(Error::new(
+        SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
+        format!("cannot drop index {} because {what} requires it", index.name),
+    )
+    .with_hint(format!("You can drop {what} instead.")))
+}
+
+/// Removes an index: its entries in every namespace and its place in the definition.
+pub(super) async fn drop_index(
+    ctx: &mut dyn DdlContext,
+    table: &Arc<Relation>,
+    index: Oid,
+) -> Result<()> {
+    for namespace in change::row_namespaces(ctx, table).await? {
+        ctx.changes().1.drop_relation(&namespace, RelationId(index.0));
+    }
+    let mut table = (**table).clone();
+    if let RelationBody::Table { indexes, .. } = &mut table.body {
+        indexes.retain(|other| other.oid != index);
+    }
+    change::write(ctx, |writer| writer.put_relation(table).map(|_| ()))
+}
+
+/// DROP of a kind of object of which there are none.
+fn none(drop: &Drop, ctx: &mut dyn DdlContext, word: &str) -> Result<()> {
+    for name in &drop.names {
+        let error = Error::undefined_object(word, &name.to_string());
+        if !drop.if_exists {
+            return Err(error);
+        }
+        change::skipping(ctx, format!("{}, skipping", error.message));
+    }
+    Ok(())
+}
+
+/// A dropped attribute: its type stays so that old rows can be read.
+pub(super) fn dropped(attribute: &Attribute, attnum: i16) -> Attribute {
+    Attribute {
+        name: format!("........pg.dropped.{attnum}........"),
+        not_null: false,
+        dropped: true,
+        default: None,
+        identity: crate::catalog::Identity::No,
+        generated: false,
+        ..attribute.clone()
+    }
+}

@@ -1,0 +1,537 @@
+//! PostgreSQL's grammar of definitions.
+//!
+//! sqlparser's trees for these statements carry the syntax of a dozen databases and miss much of
+//! PostgreSQL's; this is PostgreSQL's alone. Expressions, type names and queries inside are
+//! sqlparser's.
+
+use datafusion::sql::sqlparser::{ast, tokenizer::Token};
+
+use crate::{
+    error::Result,
+    statement::Tokens,
+    types::{Oid, PgType, parse_type_name},
+};
+
+mod alter;
+mod object;
+mod role;
+mod table;
+
+pub(crate) use role::{RoleAttribute, RoleChange, RoleCommand, RoleSpec};
+
+/// `[schema.]name`, folded and cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// `database.schema.name` names the current database or nothing.
+    pub(crate) catalog: Option<String>,
+    pub(crate) schema: Option<String>,
+    pub(crate) name: String,
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{schema}.")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// One definition.
+#[derive(Debug)]
+pub(crate) enum Command {
+    CreateTable(CreateTable),
+    CreateTableAs(CreateTableAs),
+    CreateIndex(CreateIndex),
+    CreateSequence(CreateSequence),
+    CreateSchema(CreateSchema),
+    CreateView(CreateView),
+    /// ALTER TABLE, VIEW and INDEX: their grammars overlap in PostgreSQL as well.
+    AlterRelation(AlterRelation),
+    AlterSequence(AlterSequence),
+    AlterSchema(AlterSchema),
+    Drop(Drop),
+    Truncate(Truncate),
+    Comment(Comment),
+    Grant(Grant),
+    DropOwned { roles: Vec<RoleSpec> },
+    ReassignOwned { from: Vec<RoleSpec>, to: RoleSpec },
+    Role(RoleCommand),
+    /// PostgreSQL has it, this server doesn't.
+    Refused { message: String },
+}
+
+#[derive(Debug)]
+pub(crate) struct CreateTable {
+    pub(crate) name: Name,
+    pub(crate) if_not_exists: bool,
+    pub(crate) elements: Vec<TableElement>,
+    /// `WITH (...)`, names in lower case.
+    pub(crate) options: Vec<(String, Option<String>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CreateTableAs {
+    pub(crate) name: Name,
+    pub(crate) if_not_exists: bool,
+    pub(crate) columns: Vec<String>,
+    pub(crate) options: Vec<(String, Option<String>)>,
+    pub(crate) query: Box<ast::Query>,
+    pub(crate) with_data: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum TableElement {
+    Column(ColumnDefinition),
+    Constraint(ConstraintDefinition),
+    Like { source: Name, including: Vec<LikePart> },
+}
+
+/// What `LIKE ... INCLUDING` copies beside names, types and NOT NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LikePart {
+    Comments,
+    Constraints,
+    Defaults,
+    Generated,
+    Identity,
+    Indexes,
+}
+
+#[derive(Debug)]
+pub(crate) struct ColumnDefinition {
+    pub(crate) name: String,
+    pub(crate) ty: ColumnTypeName,
+    pub(crate) constraints: Vec<(Option<String>, ColumnConstraint)>,
+}
+
+/// A column's type as written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ColumnTypeName {
+    Type(PgType),
+    /// `smallserial`, `serial`, `bigserial`, by the integer type behind.
+    Serial(Oid),
+}
+
+#[derive(Debug)]
+pub(crate) enum ColumnConstraint {
+    NotNull,
+    Null,
+    Default(ast::Expr),
+    PrimaryKey,
+    Unique { nulls_distinct: bool },
+    Check(ast::Expr),
+    Generated(ast::Expr),
+    Identity { always: bool, options: Vec<SequenceOption> },
+    /// REFERENCES and what else isn't there yet.
+    Refused(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct ConstraintDefinition {
+    pub(crate) name: Option<String>,
+    pub(crate) kind: TableConstraint,
+}
+
+#[derive(Debug)]
+pub(crate) enum TableConstraint {
+    PrimaryKey(Vec<String>),
+    Unique { columns: Vec<String>, nulls_distinct: bool },
+    Check(ast::Expr),
+    /// `ADD PRIMARY KEY USING INDEX`.
+    UsingIndex,
+    Refused(String),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum SequenceOption {
+    As(PgType),
+    Increment(i64),
+    /// `None`: NO MINVALUE.
+    Min(Option<i64>),
+    Max(Option<i64>),
+    Start(i64),
+    /// `None`: RESTART without a value.
+    Restart(Option<i64>),
+    Cache(i64),
+    Cycle(bool),
+    /// `None`: OWNED BY NONE.
+    OwnedBy(Option<(Name, String)>),
+}
+
+#[derive(Debug)]
+pub(crate) struct CreateIndex {
+    pub(crate) name: Option<String>,
+    pub(crate) table: Name,
+    pub(crate) if_not_exists: bool,
+    pub(crate) unique: bool,
+    pub(crate) method: String,
+    pub(crate) columns: Vec<IndexElement>,
+    pub(crate) nulls_distinct: bool,
+    /// What of the statement isn't there yet.
+    pub(crate) refused: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct IndexElement {
+    pub(crate) column: String,
+    pub(crate) descending: bool,
+    pub(crate) nulls_first: Option<bool>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CreateSequence {
+    pub(crate) name: Name,
+    pub(crate) if_not_exists: bool,
+    pub(crate) options: Vec<SequenceOption>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AlterSequence {
+    pub(crate) name: Name,
+    pub(crate) if_exists: bool,
+    pub(crate) options: Vec<SequenceOption>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CreateSchema {
+    /// `None`: named after the role.
+    pub(crate) name: Option<String>,
+    pub(crate) if_not_exists: bool,
+    pub(crate) authorization: Option<RoleSpec>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AlterSchema {
+    pub(crate) name: String,
+    pub(crate) change: SchemaChange,
+}
+
+#[derive(Debug)]
+pub(crate) enum SchemaChange {
+    Rename(String),
+    Owner(RoleSpec),
+}
+
+#[derive(Debug)]
+pub(crate) struct CreateView {
+    pub(crate) name: Name,
+    pub(crate) or_replace: bool,
+    pub(crate) columns: Vec<String>,
+    pub(crate) query: Box<ast::Query>,
+    pub(crate) options: Vec<(String, Option<String>)>,
+}
+
+/// Which word followed ALTER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RelationWord {
+    Table,
+    View,
+    Index,
+    Sequence,
+}
+
+#[derive(Debug)]
+pub(crate) struct AlterRelation {
+    pub(crate) word: RelationWord,
+    pub(crate) name: Name,
+    pub(crate) if_exists: bool,
+    pub(crate) actions: Vec<AlterAction>,
+}
+
+#[derive(Debug)]
+pub(crate) enum AlterAction {
+    AddColumn { column: ColumnDefinition, if_not_exists: bool },
+    DropColumn { column: String, if_exists: bool, cascade: bool },
+    AlterType { column: String, ty: ColumnTypeName, using: Option<ast::Expr> },
+    SetDefault { column: String, expression: ast::Expr },
+    DropDefault { column: String },
+    SetNotNull { column: String },
+    DropNotNull { column: String },
+    AddIdentity { column: String, always: bool, options: Vec<SequenceOption> },
+    SetIdentity { column: String, always: Option<bool>, options: Vec<SequenceOption> },
+    DropIdentity { column: String, if_exists: bool },
+    DropExpression { column: String, if_exists: bool },
+    AddConstraint(ConstraintDefinition),
+    DropConstraint { name: String, if_exists: bool },
+    ValidateConstraint { name: String },
+    RenameTo(String),
+    RenameColumn { from: String, to: String },
+    RenameConstraint { from: String, to: String },
+    SetSchema(String),
+    Owner(RoleSpec),
+    SetOptions(Vec<(String, Option<String>)>),
+    ResetOptions(Vec<String>),
+    /// Accepted because it changes nothing here: SET STATISTICS, SET LOGGED, CLUSTER ON, ...
+    Nothing,
+    Refused(String),
+}
+
+/// What DROP drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DropKind {
+    Table,
+    View,
+    Index,
+    Sequence,
+    Schema,
+    /// A kind of object of which there are none here, by its word.
+    None(&'static str),
+}
+
+#[derive(Debug)]
+pub(crate) struct Drop {
+    pub(crate) kind: DropKind,
+    pub(crate) names: Vec<Name>,
+    pub(crate) if_exists: bool,
+    pub(crate) cascade: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Truncate {
+    pub(crate) names: Vec<Name>,
+    pub(crate) restart_identity: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Comment {
+    pub(crate) object: CommentObject,
+    /// `None`: IS NULL.
+    pub(crate) text: Option<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum CommentObject {
+    Relation { word: RelationWord, name: Name },
+    Column { relation: Name, column: String },
+    Constraint { name: String, relation: Name },
+    Schema(String),
+    Role(String),
+    Database(String),
+    Refused(String),
+}
+
+/// GRANT and REVOKE.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) revoke: bool,
+    /// REVOKE GRANT OPTION FOR / WITH GRANT OPTION.
+    pub(crate) grant_option: bool,
+    /// Upper-case privilege words; empty: ALL.
+    pub(crate) privileges: Vec<String>,
+    pub(crate) target: GrantTarget,
+    /// `None`: PUBLIC.
+    pub(crate) grantees: Vec<Option<RoleSpec>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum GrantTarget {
+    Tables(Vec<Name>),
+    Sequences(Vec<Name>),
+    Schemas(Vec<String>),
+    Databases(Vec<String>),
+    AllTablesIn(Vec<String>),
+    AllSequencesIn(Vec<String>),
+    Refused(String),
+}
+
+/// Parses a definition, or `None` where the first word isn't one of a definition.
+///
+/// # Errors
+/// 42601 as PostgreSQL's.
+pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
+    let command = if tokens.take("create") {
+        object::create(tokens)?
+    } else if tokens.take("alter") {
+        alter::parse(tokens)?
+    } else if tokens.take("drop") {
+        object::drop(tokens)?
+    } else if tokens.take("truncate") {
+        object::truncate(tokens)?
+    } else if tokens.take("comment") {
+        object::comment(tokens)?
+    } else if tokens.take("grant") {
+        role::grant(tokens)?
+    } else if tokens.take("revoke") {
+        role::revoke(tokens)?
+    } else if tokens.take("reassign") {
+        role::reassign(tokens)?
+    } else if tokens.take("reindex") || tokens.take("cluster") || tokens.take("refresh") {
+        refused(tokens, "REINDEX, CLUSTER and REFRESH are not supported")
+    } else if tokens.is_word(0, "security") && tokens.is_word(1, "label") {
+        refused(tokens, "security labels are not supported")
+    } else if tokens.is_word(0, "import") && tokens.is_word(1, "foreign") {
+        refused(tokens, "foreign tables are not supported")
+    } else {
+        return Ok(None);
+    };
+    if !matches!(command, Command::Refused { .. }) {
+        tokens.expect_end()?;
+    }
+    Ok(Some(command))
+}
+
+fn refused(tokens: &mut Tokens<'_>, message: &str) -> Command {
+    while !tokens.at_end() {
+        tokens.advance();
+    }
+    Command::Refused { message: message.to_owned() }
+}
+
+/// `[[database.]schema.]name`.
+fn name(tokens: &mut Tokens<'_>) -> Result<Name> {
+    let mut parts = vec![tokens.identifier()?];
+    while tokens.take_token(&Token::Period) {
+        if parts.len() == 3 {
+            return Err(tokens.unexpected());
+        }
+        parts.push(tokens.identifier()?);
+    }
+    let name = parts.pop().expect("at least one part was read");
+    let schema = parts.pop();
+    Ok(Name { catalog: parts.pop(), schema, name })
+}
+
+/// `name.column`.
+fn column_name(tokens: &mut Tokens<'_>) -> Result<(Name, String)> {
+    let mut full = name(tokens)?;
+    let column = full.name;
+    let Some(relation) = full.schema.take() else {
+        return Err(crate::error::Error::syntax_error("column name must be qualified"));
+    };
+    Ok((Name { catalog: None, schema: full.catalog, name: relation }, column))
+}
+
+fn comma_separated<T>(
+    tokens: &mut Tokens<'_>,
+    mut read: impl FnMut(&mut Tokens<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut list = vec![read(tokens)?];
+    while tokens.take_token(&Token::Comma) {
+        list.push(read(tokens)?);
+    }
+    Ok(list)
+}
+
+fn parenthesized<T>(
+    tokens: &mut Tokens<'_>,
+    read: impl FnOnce(&mut Tokens<'_>) -> Result<T>,
+) -> Result<T> {
+    tokens.expect_token(&Token::LParen)?;
+    let value = read(tokens)?;
+    tokens.expect_token(&Token::RParen)?;
+    Ok(value)
+}
+
+fn column_list(tokens: &mut Tokens<'_>) -> Result<Vec<String>> {
+    parenthesized(tokens, |tokens| comma_separated(tokens, |tokens| tokens.identifier()))
+}
+
+fn expression(tokens: &mut Tokens<'_>) -> Result<ast::Expr> {
+    tokens.with_parser(|parser| parser.parse_expr())
+}
+
+/// PostgreSQL's `b_expr`: without AND, OR, IS and NOT outside of parentheses, so that a column's
+/// default may be followed by NOT NULL.
+fn simple_expression(tokens: &mut Tokens<'_>) -> Result<ast::Expr> {
+    use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
+    let above = PostgreSqlDialect {}.prec_value(Precedence::Is);
+    tokens.with_parser(|parser| parser.parse_subexpr(above))
+}
+
+fn data_type(tokens: &mut Tokens<'_>) -> Result<PgType> {
+    let ty = tokens.with_parser(|parser| parser.parse_data_type())?;
+    parse_type_name(&ty.to_string())
+}
+
+fn query(tokens: &mut Tokens<'_>) -> Result<Box<ast::Query>> {
+    tokens.with_parser(|parser| parser.parse_query())
+}
+
+fn if_exists(tokens: &mut Tokens<'_>) -> bool {
+    tokens.take_all(&["if", "exists"])
+}
+
+fn if_not_exists(tokens: &mut Tokens<'_>) -> bool {
+    tokens.take_all(&["if", "not", "exists"])
+}
+
+/// Whether CASCADE was said; RESTRICT is the default.
+fn cascade(tokens: &mut Tokens<'_>) -> bool {
+    let cascade = tokens.take("cascade");
+    if !cascade {
+        tokens.take("restrict");
+    }
+    cascade
+}
+
+fn integer(tokens: &mut Tokens<'_>) -> Result<i64> {
+    let text = tokens.number()?;
+    text.parse().map_err(|_| {
+        crate::error::Error::numeric_out_of_range(format!(
+            "value \"{text}\" is out of range for type bigint"
+        ))
+    })
+}
+
+/// `(name [= value], ...)`, as of WITH and SET.
+fn options(tokens: &mut Tokens<'_>) -> Result<Vec<(String, Option<String>)>> {
+    parenthesized(tokens, |tokens| {
+        comma_separated(tokens, |tokens| {
+            let mut key = tokens.identifier()?;
+            while tokens.take_token(&Token::Period) {
+                key = format!("{key}.{}", tokens.identifier()?);
+            }
+            let value = if tokens.take_token(&Token::Eq) { Some(option_value(tokens)?) } else { None };
+            Ok((key, value))
+        })
+    })
+}
+
+fn option_value(tokens: &mut Tokens<'_>) -> Result<String> {
+    match tokens.peek() {
+        Token::Word(_) => tokens.identifier(),
+        Token::Number(..) | Token::Minus | Token::Plus => tokens.number(),
+        _ => tokens.string(),
+    }
+}
+
+/// The options of a sequence, until something else comes.
+fn sequence_options(tokens: &mut Tokens<'_>) -> Result<Vec<SequenceOption>> {
+    let mut list = Vec::new();
+    loop {
+        let option = if tokens.take("as") {
+            SequenceOption::As(data_type(tokens)?)
+        } else if tokens.take("increment") {
+            tokens.take("by");
+            SequenceOption::Increment(integer(tokens)?)
+        } else if tokens.take("minvalue") {
+            SequenceOption::Min(Some(integer(tokens)?))
+        } else if tokens.take_all(&["no", "minvalue"]) {
+            SequenceOption::Min(None)
+        } else if tokens.take("maxvalue") {
+            SequenceOption::Max(Some(integer(tokens)?))
+        } else if tokens.take_all(&["no", "maxvalue"]) {
+            SequenceOption::Max(None)
+        } else if tokens.take("start") {
+            tokens.take("with");
+            SequenceOption::Start(integer(tokens)?)
+        } else if tokens.take("restart") {
+            let with = tokens.take("with");
+            let valued = with || matches!(tokens.peek(), Token::Number(..) | Token::Minus);
+            SequenceOption::Restart(if valued { Some(integer(tokens)?) } else { None })
+        } else if tokens.take("cache") {
+            SequenceOption::Cache(integer(tokens)?)
+        } else if tokens.take("cycle") {
+            SequenceOption::Cycle(true)
+        } else if tokens.take_all(&["no", "cycle"]) {
+            SequenceOption::Cycle(false)
+        } else if tokens.take_all(&["owned", "by"]) {
+            let none = tokens.take("none");
+            SequenceOption::OwnedBy(if none { None } else { Some(column_name(tokens)?) })
+        } else {
+            return Ok(list);
+        };
+        list.push(option);
+    }
+}

@@ -1,0 +1,299 @@
+//! ALTER.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::{
+    AlterAction, AlterRelation, AlterSchema, AlterSequence, Command, RelationWord, SchemaChange,
+    SequenceOption, cascade, comma_separated, expression, if_exists, if_not_exists, name, options,
+    parenthesized, refused, role, sequence_options, table,
+};
+use crate::{error::Result, statement::Tokens};
+
+/// After ALTER.
+pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Command> {
+    if tokens.take("table") {
+        if tokens.take_all(&["all", "in", "tablespace"]) {
+            return Ok(refused(tokens, "tablespaces are not supported"));
+        }
+        return relation(tokens, RelationWord::Table);
+    }
+    if tokens.take("view") {
+        return relation(tokens, RelationWord::View);
+    }
+    if tokens.take("index") {
+        return relation(tokens, RelationWord::Index);
+    }
+    if tokens.take("sequence") {
+        return sequence(tokens);
+    }
+    if tokens.take("schema") {
+        return schema(tokens);
+    }
+    if tokens.is_word(0, "user") && tokens.is_word(1, "mapping") {
+        return Ok(refused(tokens, "foreign data is not supported"));
+    }
+    if tokens.take("role") || tokens.take("user") {
+        return role::alter(tokens);
+    }
+    if tokens.take("group") {
+        return role::alter_group(tokens);
+    }
+    if tokens.take("system") {
+        return role::alter_system(tokens);
+    }
+    if tokens.take("database") {
+        return role::alter_database(tokens);
+    }
+    if tokens.take_all(&["default", "privileges"]) {
+        return Ok(refused(tokens, "ALTER DEFAULT PRIVILEGES is not supported"));
+    }
+    let others = [
+        "type", "domain", "extension", "function", "procedure", "routine", "aggregate", "trigger",
+        "policy", "rule", "publication", "subscription", "statistics", "collation", "operator",
+        "foreign", "server", "tablespace", "text", "event", "language", "conversion",
+        "materialized", "large",
+    ];
+    if others.iter().any(|word| tokens.is_word(0, word)) {
+        return Ok(refused(tokens, "ALTER of this kind of object is not supported"));
+    }
+    Err(tokens.unexpected())
+}
+
+fn relation(tokens: &mut Tokens<'_>, word: RelationWord) -> Result<Command> {
+    let if_exists = if_exists(tokens);
+    tokens.take("only");
+    let name = name(tokens)?;
+    tokens.take_token(&Token::Mul);
+    let actions = if tokens.is_word(0, "rename") {
+        vec![rename(tokens)?]
+    } else {
+        comma_separated(tokens, action)?
+    };
+    Ok(Command::AlterRelation(AlterRelation { word, name, if_exists, actions }))
+}
+
+fn rename(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    tokens.expect("rename")?;
+    if tokens.take("to") {
+        return Ok(AlterAction::RenameTo(tokens.identifier()?));
+    }
+    if tokens.take("constraint") {
+        let from = tokens.identifier()?;
+        tokens.expect("to")?;
+        return Ok(AlterAction::RenameConstraint { from, to: tokens.identifier()? });
+    }
+    tokens.take("column");
+    let from = tokens.identifier()?;
+    tokens.expect("to")?;
+    Ok(AlterAction::RenameColumn { from, to: tokens.identifier()? })
+}
+
+fn action(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    if tokens.take("add") {
+        add(tokens)
+    } else if tokens.take("drop") {
+        drop(tokens)
+    } else if tokens.take("alter") {
+        alter_column(tokens)
+    } else if tokens.take("validate") {
+        tokens.expect("constraint")?;
+        Ok(AlterAction::ValidateConstraint { name: tokens.identifier()? })
+    } else if tokens.take_all(&["owner", "to"]) {
+        Ok(AlterAction::Owner(role::role_spec(tokens)?))
+    } else if tokens.take("set") {
+        set(tokens)
+    } else if tokens.take("reset") {
+        let keys = parenthesized(tokens, |tokens| {
+            comma_separated(tokens, |tokens| tokens.identifier())
+        })?;
+        Ok(AlterAction::ResetOptions(keys))
+    } else {
+        rarely_used(tokens)
+    }
+}
+
+fn add(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    if table::starts_constraint(tokens) {
+        return Ok(AlterAction::AddConstraint(table::table_constraint(tokens)?));
+    }
+    tokens.take("column");
+    let if_not_exists = if_not_exists(tokens);
+    Ok(AlterAction::AddColumn { column: table::column(tokens)?, if_not_exists })
+}
+
+fn drop(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    if tokens.take("constraint") {
+        let if_exists = if_exists(tokens);
+        let name = tokens.identifier()?;
+        // Without effect: nothing depends on a constraint.
+        cascade(tokens);
+        return Ok(AlterAction::DropConstraint { name, if_exists });
+    }
+    tokens.take("column");
+    let if_exists = if_exists(tokens);
+    let column = tokens.identifier()?;
+    Ok(AlterAction::DropColumn { column, if_exists, cascade: cascade(tokens) })
+}
+
+fn alter_column(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    if tokens.take("constraint") {
+        return Ok(AlterAction::Refused("deferrable constraints are not supported".to_owned()));
+    }
+    tokens.take("column");
+    let column = tokens.identifier()?;
+    if tokens.take("type") || tokens.take_all(&["set", "data", "type"]) {
+        let ty = table::column_type(tokens)?;
+        if tokens.take("collate") {
+            name(tokens)?;
+        }
+        let using = if tokens.take("using") { Some(expression(tokens)?) } else { None };
+        return Ok(AlterAction::AlterType { column, ty, using });
+    }
+    if tokens.take_all(&["set", "default"]) {
+        return Ok(AlterAction::SetDefault { column, expression: expression(tokens)? });
+    }
+    if tokens.take_all(&["drop", "default"]) {
+        return Ok(AlterAction::DropDefault { column });
+    }
+    if tokens.take_all(&["set", "not", "null"]) {
+        return Ok(AlterAction::SetNotNull { column });
+    }
+    if tokens.take_all(&["drop", "not", "null"]) {
+        return Ok(AlterAction::DropNotNull { column });
+    }
+    if tokens.take_all(&["add", "generated"]) {
+        return match table::generated(tokens)? {
+            super::ColumnConstraint::Identity { always, options } => {
+                Ok(AlterAction::AddIdentity { column, always, options })
+            }
+            _ => Err(tokens.unexpected()),
+        };
+    }
+    if tokens.take_all(&["drop", "identity"]) {
+        return Ok(AlterAction::DropIdentity { column, if_exists: if_exists(tokens) });
+    }
+    if tokens.take_all(&["drop", "expression"]) {
+        return Ok(AlterAction::DropExpression { column, if_exists: if_exists(tokens) });
+    }
+    if tokens.take_all(&["set", "statistics"]) {
+        tokens.number()?;
+        return Ok(AlterAction::Nothing);
+    }
+    if tokens.take_all(&["set", "storage"]) || tokens.take_all(&["set", "compression"]) {
+        tokens.identifier()?;
+        return Ok(AlterAction::Nothing);
+    }
+    set_identity(tokens, column)
+}
+
+/// `SET GENERATED ...`, `SET <sequence option>`, `RESTART`: any number of them.
+fn set_identity(tokens: &mut Tokens<'_>, column: String) -> Result<AlterAction> {
+    let (mut always, mut options, mut any) = (None, Vec::new(), false);
+    loop {
+        if tokens.take_all(&["set", "generated"]) {
+            always = Some(tokens.take("always"));
+            if always == Some(false) {
+                tokens.expect("by")?;
+                tokens.expect("default")?;
+            }
+        } else if tokens.take("set") || tokens.is_word(0, "restart") {
+            let mut list = sequence_options(tokens)?;
+            if list.is_empty() {
+                return Err(tokens.unexpected());
+            }
+            options.append(&mut list);
+        } else if any {
+            return Ok(AlterAction::SetIdentity { column, always, options });
+        } else {
+            return Err(tokens.unexpected());
+        }
+        any = true;
+    }
+}
+
+fn set(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    if tokens.take("schema") {
+        return Ok(AlterAction::SetSchema(tokens.identifier()?));
+    }
+    if tokens.peek() == &Token::LParen {
+        return Ok(AlterAction::SetOptions(options(tokens)?));
+    }
+    if tokens.take("logged") || tokens.take("unlogged") || tokens.take_all(&["without", "cluster"])
+    {
+        return Ok(AlterAction::Nothing);
+    }
+    if tokens.take("tablespace") || tokens.take_all(&["access", "method"]) {
+        tokens.identifier()?;
+        return Ok(AlterAction::Nothing);
+    }
+    Err(tokens.unexpected())
+}
+
+fn rarely_used(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
+    if tokens.take_all(&["cluster", "on"]) {
+        tokens.identifier()?;
+        return Ok(AlterAction::Nothing);
+    }
+    let refused = [
+        ("inherit", "table inheritance is not supported"),
+        ("no", "table inheritance is not supported"),
+        ("attach", "partitioned tables are not supported"),
+        ("detach", "partitioned tables are not supported"),
+        ("enable", "triggers, rules and row security are not supported"),
+        ("disable", "triggers, rules and row security are not supported"),
+        ("force", "row security policies are not supported"),
+        ("of", "typed tables are not supported"),
+        ("not", "typed tables are not supported"),
+        ("depends", "extensions are not supported"),
+    ];
+    for (word, message) in refused {
+        if tokens.take(word) {
+            while !tokens.at_end() {
+                tokens.advance();
+            }
+            return Ok(AlterAction::Refused(message.to_owned()));
+        }
+    }
+    if tokens.take_all(&["replica", "identity"]) {
+        if tokens.take("using") {
+            tokens.expect("index")?;
+            tokens.identifier()?;
+        } else {
+            tokens.identifier()?;
+        }
+        return Ok(AlterAction::Nothing);
+    }
+    Err(tokens.unexpected())
+}
+
+fn sequence(tokens: &mut Tokens<'_>) -> Result<Command> {
+    let if_exists = if_exists(tokens);
+    let name = name(tokens)?;
+    let actions = if tokens.is_word(0, "rename") {
+        vec![rename(tokens)?]
+    } else if tokens.take_all(&["owner", "to"]) {
+        vec![AlterAction::Owner(role::role_spec(tokens)?)]
+    } else if tokens.take_all(&["set", "schema"]) {
+        vec![AlterAction::SetSchema(tokens.identifier()?)]
+    } else {
+        let options: Vec<SequenceOption> = sequence_options(tokens)?;
+        if options.is_empty() {
+            return Err(tokens.unexpected());
+        }
+        return Ok(Command::AlterSequence(AlterSequence { name, if_exists, options }));
+    };
+    let word = RelationWord::Sequence;
+    Ok(Command::AlterRelation(AlterRelation { word, name, if_exists, actions }))
+}
+
+fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
+    let name = tokens.identifier()?;
+    let change = if tokens.take_all(&["rename", "to"]) {
+        SchemaChange::Rename(tokens.identifier()?)
+    } else {
+        tokens.expect("owner")?;
+        tokens.expect("to")?;
+        SchemaChange::Owner(role::role_spec(tokens)?)
+    };
+    Ok(Command::AlterSchema(AlterSchema { name, change }))
+}

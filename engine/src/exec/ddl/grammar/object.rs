@@ -1,0 +1,342 @@
+//! CREATE of everything but tables and roles, DROP, TRUNCATE, COMMENT.
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::{
+    Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView, Drop,
+    DropKind, IndexElement, Name, RelationWord, Truncate, cascade, column_list, column_name,
+    comma_separated, expression, if_exists, if_not_exists, name, options, parenthesized, query,
+    refused, role, sequence_options, table,
+};
+use crate::{error::Result, statement::Tokens};
+
+/// After CREATE.
+pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
+    if tokens.take("unlogged") {
+        tokens.expect("table")?;
+        return table::create(tokens);
+    }
+    if tokens.take("table") {
+        return table::create(tokens);
+    }
+    for scope in ["global", "local"] {
+        if tokens.is_word(0, scope) {
+            tokens.advance();
+        }
+    }
+    if tokens.take("temporary") || tokens.take("temp") {
+        return Ok(refused(tokens, "temporary tables, views and sequences are not supported"));
+    }
+    if tokens.take_all(&["or", "replace"]) {
+        if tokens.take("view") {
+            return view(tokens, true);
+        }
+        return Ok(refused(tokens, "functions, procedures and triggers are not supported"));
+    }
+    if tokens.take("view") {
+        return view(tokens, false);
+    }
+    if tokens.take("unique") {
+        tokens.expect("index")?;
+        return index(tokens, true);
+    }
+    if tokens.take("index") {
+        return index(tokens, false);
+    }
+    if tokens.take("sequence") {
+        let if_not_exists = if_not_exists(tokens);
+        let name = name(tokens)?;
+        let options = sequence_options(tokens)?;
+        return Ok(Command::CreateSequence(CreateSequence { name, if_not_exists, options }));
+    }
+    if tokens.take("schema") {
+        return schema(tokens);
+    }
+    if tokens.is_word(0, "user") && tokens.is_word(1, "mapping") {
+        return Ok(refused(tokens, "foreign data is not supported"));
+    }
+    if tokens.take("user") {
+        return role::create(tokens, true);
+    }
+    if tokens.take("role") || tokens.take("group") {
+        return role::create(tokens, false);
+    }
+    create_refused(tokens)
+}
+
+fn create_refused(tokens: &mut Tokens<'_>) -> Result<Command> {
+    let kinds = [
+        ("database", "CREATE DATABASE is not supported: a server has one database"),
+        ("extension", "extensions are not supported"),
+        ("function", "functions in SQL are not supported"),
+        ("procedure", "procedures are not supported"),
+        ("trigger", "triggers are not supported"),
+        ("type", "CREATE TYPE is not supported"),
+        ("domain", "domains are not supported"),
+        ("materialized", "materialized views are not supported"),
+        ("recursive", "CREATE RECURSIVE VIEW is not supported; use WITH RECURSIVE in the view"),
+        ("policy", "row security policies are not supported"),
+        ("rule", "rules are not supported"),
+        ("aggregate", "aggregates in SQL are not supported"),
+        ("operator", "operators in SQL are not supported"),
+        ("cast", "casts in SQL are not supported"),
+        ("collation", "collations are not supported"),
+        ("publication", "logical replication is not supported"),
+        ("subscription", "logical replication is not supported; SUBSCRIBE watches a query"),
+        ("foreign", "foreign data is not supported"),
+        ("server", "foreign data is not supported"),
+        ("statistics", "extended statistics are not supported"),
+        ("tablespace", "tablespaces are not supported"),
+        ("text", "text search configurations are not supported"),
+        ("event", "event triggers are not supported"),
+        ("language", "procedural languages are not supported"),
+        ("conversion", "conversions are not supported"),
+        ("access", "access methods in SQL are not supported"),
+        ("transform", "transforms are not supported"),
+        ("constraint", "triggers are not supported"),
+    ];
+    for (word, message) in kinds {
+        if tokens.take(word) {
+            return Ok(refused(tokens, message));
+        }
+    }
+    Err(tokens.unexpected())
+}
+
+fn view(tokens: &mut Tokens<'_>, or_replace: bool) -> Result<Command> {
+    let name = name(tokens)?;
+    let columns =
+        if tokens.peek() == &Token::LParen { column_list(tokens)? } else { Vec::new() };
+    let options = if tokens.take("with") { options(tokens)? } else { Vec::new() };
+    tokens.expect("as")?;
+    let query = query(tokens)?;
+    if tokens.take("with") {
+        return Ok(refused(tokens, "WITH CHECK OPTION is not supported"));
+    }
+    Ok(Command::CreateView(CreateView { name, or_replace, columns, query, options }))
+}
+
+fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
+    // Without effect: an index is built under a lock either way.
+    tokens.take("concurrently");
+    let if_not_exists = if_not_exists(tokens);
+    let name = if tokens.is_word(0, "on") { None } else { Some(tokens.identifier()?) };
+    tokens.expect("on")?;
+    tokens.take("only");
+    let table = super::name(tokens)?;
+    let method = if tokens.take("using") { tokens.identifier()? } else { "btree".to_owned() };
+    let mut create = CreateIndex {
+        name,
+        table,
+        if_not_exists,
+        unique,
+        method,
+        columns: Vec::new(),
+        nulls_distinct: true,
+        refused: None,
+    };
+    let elements = parenthesized(tokens, |tokens| comma_separated(tokens, index_element))?;
+    for element in elements {
+        match element {
+            Some(element) => create.columns.push(element),
+            None => {
+                create.refused = Some("indexes on expressions are not supported".to_owned());
+            }
+        }
+    }
+    if tokens.take("include") {
+        column_list(tokens)?;
+        create.refused = Some("INCLUDE is not supported".to_owned());
+    }
+    if tokens.take_all(&["nulls", "not", "distinct"]) {
+        create.nulls_distinct = false;
+    } else {
+        tokens.take_all(&["nulls", "distinct"]);
+    }
+    if tokens.take("with") {
+        options(tokens)?;
+    }
+    if tokens.take("tablespace") {
+        tokens.identifier()?;
+    }
+    if tokens.take("where") {
+        expression(tokens)?;
+        create.refused = Some("partial indexes are not supported".to_owned());
+    }
+    Ok(Command::CreateIndex(create))
+}
+
+/// `None`: an expression.
+fn index_element(tokens: &mut Tokens<'_>) -> Result<Option<IndexElement>> {
+    let expression_follows = !matches!(tokens.peek(), Token::Word(_))
+        || matches!(tokens.peek_at(1), Token::LParen | Token::DoubleColon);
+    let column = if expression_follows {
+        expression(tokens)?;
+        None
+    } else {
+        Some(tokens.identifier()?)
+    };
+    if tokens.take("collate") {
+        name(tokens)?;
+    }
+    let follows = ["asc", "desc", "nulls"].iter().any(|word| tokens.is_word(0, word));
+    if !follows && matches!(tokens.peek(), Token::Word(_)) {
+        // An operator class: the default one is what there is.
+        name(tokens)?;
+    }
+    let descending = tokens.take("desc");
+    if !descending {
+        tokens.take("asc");
+    }
+    let nulls_first = if tokens.take_all(&["nulls", "first"]) {
+        Some(true)
+    } else if tokens.take_all(&["nulls", "last"]) {
+        Some(false)
+    } else {
+        None
+    };
+    Ok(column.map(|column| IndexElement { column, descending, nulls_first }))
+}
+
+fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
+    let if_not_exists = if_not_exists(tokens);
+    let name = if tokens.is_word(0, "authorization") { None } else { Some(tokens.identifier()?) };
+    let authorization =
+        if tokens.take("authorization") { Some(role::role_spec(tokens)?) } else { None };
+    if !tokens.at_end() {
+        return Ok(refused(tokens, "CREATE SCHEMA with elements is not supported"));
+    }
+    Ok(Command::CreateSchema(CreateSchema { name, if_not_exists, authorization }))
+}
+
+/// After DROP.
+pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
+    if tokens.take_all(&["owned", "by"]) {
+        let roles = comma_separated(tokens, role::role_spec)?;
+        // Without effect: what depends goes as well.
+        cascade(tokens);
+        return Ok(Command::DropOwned { roles });
+    }
+    if tokens.is_word(0, "user") && tokens.is_word(1, "mapping") {
+        return Ok(refused(tokens, "foreign data is not supported"));
+    }
+    if tokens.take("role") || tokens.take("user") || tokens.take("group") {
+        return role::drop(tokens);
+    }
+    if tokens.take("database") {
+        return Ok(refused(tokens, "DROP DATABASE is not supported: a server has one database"));
+    }
+    let Some(kind) = drop_kind(tokens) else { return Err(tokens.unexpected()) };
+    if kind == DropKind::Index {
+        tokens.take("concurrently");
+    }
+    let if_exists = if_exists(tokens);
+    let names = comma_separated(tokens, |tokens| {
+        let name = name(tokens)?;
+        skip_signature(tokens, kind)?;
+        Ok(name)
+    })?;
+    let cascade = cascade(tokens);
+    Ok(Command::Drop(Drop { kind, names, if_exists, cascade }))
+}
+
+fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
+    let kinds = [
+        (&["table"][..], DropKind::Table),
+        (&["view"], DropKind::View),
+        (&["index"], DropKind::Index),
+        (&["sequence"], DropKind::Sequence),
+        (&["schema"], DropKind::Schema),
+        (&["materialized", "view"], DropKind::None("materialized view")),
+        (&["foreign", "table"], DropKind::None("foreign table")),
+        (&["type"], DropKind::None("type")),
+        (&["domain"], DropKind::None("type")),
+        (&["extension"], DropKind::None("extension")),
+        (&["function"], DropKind::None("function")),
+        (&["procedure"], DropKind::None("procedure")),
+        (&["routine"], DropKind::None("routine")),
+        (&["aggregate"], DropKind::None("aggregate")),
+        (&["trigger"], DropKind::None("trigger")),
+        (&["policy"], DropKind::None("policy")),
+        (&["rule"], DropKind::None("rule")),
+        (&["publication"], DropKind::None("publication")),
+        (&["subscription"], DropKind::None("subscription")),
+        (&["statistics"], DropKind::None("statistics object")),
+        (&["collation"], DropKind::None("collation")),
+        (&["server"], DropKind::None("server")),
+        (&["tablespace"], DropKind::None("tablespace")),
+    ];
+    kinds.into_iter().find(|(words, _)| tokens.take_all(words)).map(|(_, kind)| kind)
+}
+
+/// `(integer, text)` after a function's name, `ON table` after a trigger's.
+fn skip_signature(tokens: &mut Tokens<'_>, kind: DropKind) -> Result<()> {
+    if !matches!(kind, DropKind::None(_)) {
+        return Ok(());
+    }
+    if tokens.take("on") {
+        name(tokens)?;
+    }
+    if tokens.take_token(&Token::LParen) {
+        while !tokens.at_end() && !tokens.take_token(&Token::RParen) {
+            tokens.advance();
+        }
+    }
+    Ok(())
+}
+
+/// After TRUNCATE.
+pub(super) fn truncate(tokens: &mut Tokens<'_>) -> Result<Command> {
+    tokens.take("table");
+    let names = comma_separated(tokens, |tokens| {
+        tokens.take("only");
+        let name = name(tokens)?;
+        tokens.take_token(&Token::Mul);
+        Ok(name)
+    })?;
+    let restart_identity = tokens.take_all(&["restart", "identity"]);
+    if !restart_identity {
+        tokens.take_all(&["continue", "identity"]);
+    }
+    // Without effect: nothing refers to rows of other tables.
+    cascade(tokens);
+    Ok(Command::Truncate(Truncate { names, restart_identity }))
+}
+
+/// After COMMENT.
+pub(super) fn comment(tokens: &mut Tokens<'_>) -> Result<Command> {
+    tokens.expect("on")?;
+    let relation = |word: RelationWord, name: Name| CommentObject::Relation { word, name };
+    let object = if tokens.take("table") {
+        relation(RelationWord::Table, name(tokens)?)
+    } else if tokens.take("view") {
+        relation(RelationWord::View, name(tokens)?)
+    } else if tokens.take("index") {
+        relation(RelationWord::Index, name(tokens)?)
+    } else if tokens.take("sequence") {
+        relation(RelationWord::Sequence, name(tokens)?)
+    } else if tokens.take("column") {
+        let (relation, column) = column_name(tokens)?;
+        CommentObject::Column { relation, column }
+    } else if tokens.take("constraint") {
+        let constraint = tokens.identifier()?;
+        tokens.expect("on")?;
+        if tokens.take("domain") {
+            name(tokens)?;
+            CommentObject::Refused("domains are not supported".to_owned())
+        } else {
+            CommentObject::Constraint { name: constraint, relation: name(tokens)? }
+        }
+    } else if tokens.take("schema") {
+        CommentObject::Schema(tokens.identifier()?)
+    } else if tokens.take("role") {
+        CommentObject::Role(tokens.identifier()?)
+    } else if tokens.take("database") {
+        CommentObject::Database(tokens.identifier()?)
+    } else {
+        return Ok(refused(tokens, "COMMENT ON this kind of object is not supported"));
+    };
+    tokens.expect("is")?;
+    let text = if tokens.take("null") { None } else { Some(tokens.string()?) };
+    Ok(Command::Comment(Comment { object, text: text.filter(|text| !text.is_empty()) }))
+}

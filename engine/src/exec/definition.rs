@@ -1,0 +1,139 @@
+//! Definitions, run inside the session's transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::sql::sqlparser::ast;
+use futures::StreamExt;
+use kalamdb_storage::{NamespaceId, RelationId, Snapshot, WriteSet};
+
+use crate::{
+    analyze::{Analyzed, Environment, Parameters, analyze},
+    catalog::{
+        Relation,
+        part::CatalogView,
+        store::{CatalogStore, CatalogTransaction},
+    },
+    context::ExecutionContext,
+    error::{Error, Result},
+    exec::{
+        self,
+        ddl::{self, Command, DdlContext},
+        insert::insert_batch,
+        rules::Rules,
+        write::Writer,
+    },
+    locks::{Mode, Target},
+    session::{Portal, Session, Started, Tag},
+    types::Oid,
+};
+
+/// Runs one definition.
+pub(crate) async fn run(
+    session: &mut Session,
+    command: &Command,
+    portal: &mut Portal,
+) -> Result<Started> {
+    let words = session.activity_words();
+    session.transaction.check_writable(&words)?;
+    let tag = ddl::run(command, session).await?;
+    portal.tag = Tag::new(tag);
+    Ok(Started::Done)
+}
+
+#[async_trait]
+impl DdlContext for Session {
+    fn view(&self) -> Arc<CatalogView> {
+        Session::view(self)
+    }
+
+    fn catalogs(&self) -> &Arc<CatalogStore> {
+        &self.engine.catalogs
+    }
+
+    fn changes(&mut self) -> (&mut CatalogTransaction, &mut WriteSet) {
+        let transaction = &mut self.transaction;
+        (&mut transaction.catalog, Arc::make_mut(&mut transaction.writes))
+    }
+
+    async fn lock_catalog(&mut self, part: NamespaceId) -> Result<()> {
+        Session::lock_catalog(self, part).await
+    }
+
+    async fn lock_relation(&mut self, relation: Oid) -> Result<()> {
+        let wait = Writer::wait(self);
+        let target = Target::Relation(RelationId(relation.0));
+        self.transaction.lock(target, Mode::AccessExclusive, wait).await?;
+        Ok(())
+    }
+
+    async fn lock_rows(&mut self, relation: &Relation) -> Result<()> {
+        let namespace = Session::view(self).namespace_of(relation);
+        let wait = Writer::wait(self);
+        let id = RelationId(relation.oid.0);
+        self.transaction.lock_relation(namespace, id, Mode::AccessExclusive, wait).await?;
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.engine.store.snapshot()
+    }
+
+    fn execution(&self) -> Result<Arc<ExecutionContext>> {
+        Ok(self.context_at(self.engine.store.snapshot()))
+    }
+
+    fn session_user(&self) -> Oid {
+        self.state.identity().session_user
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        self.state.show(name).ok()
+    }
+
+    fn search_path(&self) -> Vec<String> {
+        self.effective().search_path.to_vec()
+    }
+
+    async fn insert_query(&mut self, target: &Arc<Relation>, query: &ast::Query) -> Result<u64> {
+        let view = Session::view(self);
+        let search_path = Arc::clone(&self.effective().search_path);
+        let state = Arc::clone(&self.state);
+        let env = Environment {
+            catalog: &view,
+            search_path: &search_path,
+            database_name: &state.database_name,
+        };
+        let statement = ast::Statement::Query(Box::new(query.clone()));
+        let analyzed = analyze(&statement, "", &env, &mut Parameters::default())?;
+        let Analyzed::Query(query) = analyzed else {
+            return Err(Error::internal("a query was analysed as something else"));
+        };
+        exec::enter_read(self, &query.relations).await?;
+        let context = self.execution_context();
+        let mut writer = Writer::new(self, target)?;
+        let rules = Rules::new(target, &env)?;
+        let mut stream = exec::select::stream(self, &query.plan, &[], &context).await?;
+        let mut rows = 0;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            let columns = batch.columns().to_vec();
+            insert_batch(self, &mut writer, &rules, &context, columns, batch.num_rows()).await?;
+            rows += batch.num_rows() as u64;
+        }
+        Ok(rows)
+    }
+
+    fn notice(&mut self, notice: Error) {
+        self.state.notice(notice);
+    }
+}
+
+impl Session {
+    /// The exclusive lock of one part of the catalog.
+    pub(crate) async fn lock_catalog(&mut self, part: NamespaceId) -> Result<()> {
+        let wait = Writer::wait(self);
+        self.transaction.lock(Target::Catalog(part), Mode::AccessExclusive, wait).await?;
+        Ok(())
+    }
+}

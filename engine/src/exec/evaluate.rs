@@ -1,0 +1,183 @@
+//! Expressions compiled once and evaluated on small batches, parameters included.
+//!
+//! A parameter is one more column behind the row's: its slot is filled at each execution, so the
+//! compiled form is shared among sessions and never planned again. These are the same physical
+//! expressions that DataFusion's plans consist of, so both ways agree.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions},
+    compute::filter_record_batch,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use datafusion::{
+    common::{
+        Column, DFSchema, ScalarValue,
+        tree_node::{Transformed, TreeNode},
+    },
+    logical_expr::{ColumnarValue, Expr},
+    physical_expr::PhysicalExpr,
+};
+
+use crate::{
+    context::ExecutionContext,
+    error::{Error, Result},
+    types::PgType,
+};
+
+/// Some expressions over one row form.
+#[derive(Debug)]
+pub(crate) struct Evaluator {
+    nodes: Vec<Node>,
+    /// The row's columns, then the parameters.
+    input: SchemaRef,
+    columns: usize,
+    needs_batch: bool,
+}
+
+#[derive(Debug)]
+enum Node {
+    /// A column as it is.
+    Column(usize),
+    /// A parameter as it is.
+    Parameter(usize),
+    /// A value that is known already.
+    Constant(ScalarValue),
+    Physical(Arc<dyn PhysicalExpr>),
+}
+
+impl Evaluator {
+    /// Compiles `exprs` over rows of `columns` (name and type each).
+    pub(crate) fn new(
+        exprs: &[Expr],
+        columns: &[(String, DataType)],
+        parameters: &[PgType],
+    ) -> Result<Self> {
+        let row = columns.iter().map(|(name, ty)| Field::new(name, ty.clone(), true));
+        let slots = parameters
+            .iter()
+            .enumerate()
+            .map(|(i, ty)| Ok(Field::new(slot(i), ty.arrow()?, true)))
+            .collect::<Result<Vec<_>>>()?;
+        let input = Arc::new(Schema::new(row.chain(slots).collect::<Vec<_>>()));
+        let schema = DFSchema::try_from(Arc::clone(&input))?;
+        let nodes = exprs
+            .iter()
+            .map(|expr| compile(expr, &schema, columns.len()))
+            .collect::<Result<Vec<_>>>()?;
+        let needs_batch = nodes.iter().any(|node| matches!(node, Node::Physical(_)));
+        Ok(Evaluator { nodes, input, columns: columns.len(), needs_batch })
+    }
+
+    /// The values of all expressions for `rows` rows.
+    pub(crate) fn evaluate(
+        &self,
+        context: &Arc<ExecutionContext>,
+        columns: &[ArrayRef],
+        rows: usize,
+        parameters: &[ScalarValue],
+    ) -> Result<Vec<ArrayRef>> {
+        debug_assert_eq!(columns.len(), self.columns, "a row of another form");
+        let batch = if self.needs_batch {
+            let mut all = columns.to_vec();
+            for parameter in parameters {
+                all.push(parameter.to_array_of_size(rows)?);
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(rows));
+            Some(RecordBatch::try_new_with_options(Arc::clone(&self.input), all, &options)?)
+        } else {
+            None
+        };
+        self.nodes
+            .iter()
+            .map(|node| match (node, &batch) {
+                (Node::Column(column), _) => Ok(Arc::clone(&columns[*column])),
+                (Node::Parameter(slot), _) => Ok(parameters[*slot].to_array_of_size(rows)?),
+                (Node::Constant(value), _) => Ok(value.to_array_of_size(rows)?),
+                (Node::Physical(expr), Some(batch)) => {
+                    let value = context.enter(|| expr.evaluate(batch))?;
+                    Ok(match value {
+                        ColumnarValue::Array(array) => array,
+                        ColumnarValue::Scalar(value) => value.to_array_of_size(rows)?,
+                    })
+                }
+                (Node::Physical(_), None) => Err(Error::internal("an expression has no input")),
+            })
+            .collect()
+    }
+
+    /// Each row's truth, where there is exactly one expression.
+    pub(crate) fn predicate(
+        &self,
+        context: &Arc<ExecutionContext>,
+        columns: &[ArrayRef],
+        rows: usize,
+        parameters: &[ScalarValue],
+    ) -> Result<BooleanArray> {
+        let values = self.evaluate(context, columns, rows, parameters)?;
+        values
+            .first()
+            .and_then(|value| value.as_any().downcast_ref::<BooleanArray>())
+            .cloned()
+            .ok_or_else(|| Error::internal("a condition is not boolean"))
+    }
+}
+
+/// Keeps the rows for which `filter` is true.
+pub(crate) fn filter_batch(
+    filter: &Evaluator,
+    context: &Arc<ExecutionContext>,
+    batch: &RecordBatch,
+    parameters: &[ScalarValue],
+) -> Result<RecordBatch> {
+    let mask = filter.predicate(context, batch.columns(), batch.num_rows(), parameters)?;
+    Ok(filter_record_batch(batch, &mask)?)
+}
+
+fn slot(parameter: usize) -> String {
+    format!("${}", parameter + 1)
+}
+
+fn compile(expr: &Expr, schema: &DFSchema, columns: usize) -> Result<Node> {
+    let expr = expr.clone().transform_up(|expr| match expr {
+        Expr::Placeholder(placeholder) => Ok(Transformed::yes(Expr::Column(
+            Column::new_unqualified(placeholder.id),
+        ))),
+        Expr::Column(column) => {
+            // Plans qualify the names of base tables' columns; rows here have one origin.
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name))))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    let expr = strip_alias(expr.data);
+    match &expr {
+        Expr::Column(column) => {
+            let place = schema.index_of_column(column)?;
+            Ok(match place.checked_sub(columns) {
+                Some(parameter) => Node::Parameter(parameter),
+                None => Node::Column(place),
+            })
+        }
+        Expr::Literal(value, _) => Ok(Node::Constant(value.clone())),
+        _ => Ok(Node::Physical(crate::plan::physical_expression(&expr, schema)?)),
+    }
+}
+
+fn strip_alias(expr: Expr) -> Expr {
+    match expr {
+        Expr::Alias(alias) => strip_alias(*alias.expr),
+        other => other,
+    }
+}
+
+/// Column names and types of a table's rows under `prefix` (`a`, `e`, `n`), live columns in order.
+pub(crate) fn row_columns(
+    relation: &crate::catalog::Relation,
+    prefix: char,
+) -> Result<Vec<(String, DataType)>> {
+    relation
+        .live_columns()
+        .map(|(attnum, column)| Ok((format!("{prefix}{attnum}"), column.ty.arrow()?)))
+        .collect()
+}

@@ -1,0 +1,337 @@
+//! INSERT.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, UInt64Array},
+    compute::{concat, take},
+};
+use datafusion::{common::ScalarValue, logical_expr::LogicalPlan};
+use futures::StreamExt;
+use kalamdb_storage::row;
+
+use crate::{
+    analyze::{BoundInsert, ConflictAction, Environment, InsertSource},
+    catalog::Relation,
+    context::ExecutionContext,
+    error::{Error, Result, SqlState},
+    exec::{
+        self,
+        evaluate::{Evaluator, row_columns},
+        returning::Returning,
+        rules::Rules,
+        write::{Conflict, Writer},
+    },
+    locks::Mode,
+    session::{Portal, Session, Started, Tag},
+    types::PgType,
+};
+
+/// A compiled INSERT.
+#[derive(Debug)]
+pub(crate) struct InsertPlan {
+    pub(crate) target: Arc<Relation>,
+    source: Source,
+    rules: Rules,
+    on_conflict: Option<OnConflict>,
+    pub(crate) returning: Option<Returning>,
+    pub(crate) relations: Vec<Arc<Relation>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// One evaluator per row: the short path.
+    Values(Vec<Evaluator>),
+    Plan(LogicalPlan),
+}
+
+#[derive(Debug)]
+struct OnConflict {
+    /// Places in the target's `indexes()`; `None`: any.
+    arbiter: Option<Vec<usize>>,
+    action: Action,
+}
+
+#[derive(Debug)]
+enum Action {
+    Nothing,
+    Update {
+        /// Live columns that are assigned, with `values` in the same order.
+        columns: Vec<usize>,
+        assigned: Vec<i16>,
+        values: Evaluator,
+        filter: Option<Evaluator>,
+    },
+}
+
+impl InsertPlan {
+    pub(crate) fn new(
+        insert: BoundInsert,
+        parameters: &[PgType],
+        env: &Environment<'_>,
+    ) -> Result<Self> {
+        let columns = row_columns(&insert.target, 'a')?;
+        let source = match insert.source {
+            InsertSource::Values(rows) => Source::Values(
+                rows.iter()
+                    .map(|row| Evaluator::new(row, &[], parameters))
+                    .collect::<Result<_>>()?,
+            ),
+            InsertSource::Plan(plan) => Source::Plan(plan),
+        };
+        let mut both = columns.clone();
+        both.extend(row_columns(&insert.target, 'e')?);
+        let on_conflict = match insert.on_conflict {
+            None => None,
+            Some(conflict) => Some(OnConflict {
+                arbiter: conflict.arbiter,
+                action: match conflict.action {
+                    ConflictAction::Nothing => Action::Nothing,
+                    ConflictAction::Update { assignments, filter } => {
+                        let (places, exprs): (Vec<_>, Vec<_>) = assignments.into_iter().unzip();
+                        let attnums: Vec<i16> =
+                            insert.target.live_columns().map(|(attnum, _)| attnum).collect();
+                        Action::Update {
+                            assigned: places.iter().map(|place| attnums[*place]).collect(),
+                            columns: places,
+                            values: Evaluator::new(&exprs, &both, parameters)?,
+                            filter: filter
+                                .map(|filter| Evaluator::new(&[filter], &both, parameters))
+                                .transpose()?,
+                        }
+                    }
+                },
+            }),
+        };
+        let returning = insert
+            .returning
+            .map(|list| Returning::new(list, &columns, parameters))
+            .transpose()?;
+        let rules = Rules::new(&insert.target, env)?;
+        let relations = insert.relations;
+        Ok(InsertPlan { target: insert.target, source, rules, on_conflict, returning, relations })
+    }
+
+    /// How the rows come about, for EXPLAIN.
+    pub(crate) fn source_plan(&self) -> Option<&LogicalPlan> {
+        match &self.source {
+            Source::Values(_) => None,
+            Source::Plan(plan) => Some(plan),
+        }
+    }
+}
+
+/// Runs an INSERT to its end.
+pub(crate) async fn run(
+    session: &mut Session,
+    plan: &InsertPlan,
+    portal: &mut Portal,
+) -> Result<Started> {
+    session.transaction.check_writable("INSERT")?;
+    let letters = match plan.on_conflict {
+        Some(OnConflict { action: Action::Update { .. }, .. }) => "aw",
+        _ => "a",
+    };
+    exec::enter_change(session, &plan.target, letters, &plan.relations).await?;
+    let context = session.execution_context();
+    let mut insert = Insert {
+        writer: Writer::new(session, &plan.target)?,
+        plan,
+        context: Arc::clone(&context),
+        parameters: std::mem::take(&mut portal.parameters),
+        count: 0,
+        returned: Vec::new(),
+    };
+    insert.writer.tracks = plan.on_conflict.is_some();
+    match &plan.source {
+        Source::Values(rows) => {
+            let columns = insert.evaluate_rows(rows)?;
+            insert.store(session, columns, rows.len()).await?;
+        }
+        Source::Plan(logical) => {
+            let mut stream =
+                exec::select::stream(session, logical, &insert.parameters, &context).await?;
+            while let Some(batch) = stream.next().await {
+                let batch = batch?;
+                insert.store(session, batch.columns().to_vec(), batch.num_rows()).await?;
+            }
+        }
+    }
+    let Insert { count, returned, .. } = insert;
+    session.absorb_effects(&context)?;
+    portal.tag = Tag::new(format!("INSERT 0 {count}"));
+    if plan.returning.is_some() {
+        return Ok(portal.ready(returned));
+    }
+    Ok(Started::Done)
+}
+
+/// Inserts one batch of complete rows, as COPY does. Returns how many were stored.
+pub(crate) async fn insert_batch(
+    session: &mut Session,
+    writer: &mut Writer,
+    rules: &Rules,
+    context: &Arc<ExecutionContext>,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
+    let batch = rules.apply(context, columns, rows)?;
+    let keys = writer.new_keys(&batch).await?;
+    let images = row::encode_all(&writer.layout, &batch)?;
+    for (place, (key, image)) in keys.into_iter().zip(images).enumerate() {
+        if let Some(conflict) =
+            writer.find_conflict(session, &batch, place, &key, None).await?
+        {
+            return Err(writer.violation(&conflict, &batch, place, &context.format));
+        }
+        writer.insert(session, key, image);
+    }
+    Ok(batch)
+}
+
+/// An INSERT under way.
+struct Insert<'a> {
+    plan: &'a InsertPlan,
+    writer: Writer,
+    context: Arc<ExecutionContext>,
+    parameters: Vec<ScalarValue>,
+    count: u64,
+    returned: Vec<RecordBatch>,
+}
+
+impl Insert<'_> {
+    fn evaluate_rows(&self, rows: &[Evaluator]) -> Result<Vec<ArrayRef>> {
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            all.push(row.evaluate(&self.context, &[], 1, &self.parameters)?);
+        }
+        if let [_] = &all[..] {
+            return Ok(all.swap_remove(0));
+        }
+        let width = all.first().map_or(0, Vec::len);
+        (0..width)
+            .map(|column| {
+                let parts: Vec<&dyn arrow::array::Array> =
+                    all.iter().map(|row| row[column].as_ref()).collect();
+                Ok(concat(&parts)?)
+            })
+            .collect()
+    }
+
+    async fn store(
+        &mut self,
+        session: &mut Session,
+        columns: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<()> {
+        if self.plan.on_conflict.is_none() {
+            let batch = insert_batch(
+                session,
+                &mut self.writer,
+                &self.plan.rules,
+                &self.context,
+                columns,
+                rows,
+            )
+            .await?;
+            self.count += rows as u64;
+            return self.return_rows(batch.columns(), rows);
+        }
+        let batch = self.plan.rules.apply(&self.context, columns, rows)?;
+        let keys = self.writer.new_keys(&batch).await?;
+        let mut stored: Vec<u64> = Vec::new();
+        for (place, key) in keys.into_iter().enumerate() {
+            match self.writer.find_conflict(session, &batch, place, &key, None).await? {
+                None => {
+                    let image = row::encode(&self.writer.layout, &batch, place)?;
+                    self.writer.insert(session, key, image);
+                    self.count += 1;
+                    stored.push(place as u64);
+                }
+                Some(conflict) => {
+                    self.flush_stored(&batch, &mut stored)?;
+                    self.resolve(session, &batch, place, conflict).await?;
+                }
+            }
+        }
+        self.flush_stored(&batch, &mut stored)
+    }
+
+    /// Hands the rows inserted since the last conflict to RETURNING, whose order is the input's.
+    fn flush_stored(&mut self, batch: &RecordBatch, stored: &mut Vec<u64>) -> Result<()> {
+        if stored.is_empty() || self.plan.returning.is_none() {
+            stored.clear();
+            return Ok(());
+        }
+        let places = UInt64Array::from(std::mem::take(stored));
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| Ok(take(column, &places, None)?))
+            .collect::<Result<Vec<_>>>()?;
+        self.return_rows(&columns, places.len())
+    }
+
+    fn return_rows(&mut self, columns: &[ArrayRef], rows: usize) -> Result<()> {
+        if let Some(returning) = &self.plan.returning {
+            self.returned.push(returning.rows(&self.context, columns, rows, &self.parameters)?);
+        }
+        Ok(())
+    }
+
+    async fn resolve(
+        &mut self,
+        session: &mut Session,
+        batch: &RecordBatch,
+        place: usize,
+        conflict: Conflict,
+    ) -> Result<()> {
+        let on_conflict = self.plan.on_conflict.as_ref().expect("only ON CONFLICT comes here");
+        let meant =
+            on_conflict.arbiter.as_ref().is_none_or(|arbiter| arbiter.contains(&conflict.index));
+        if !meant {
+            return Err(self.writer.violation(&conflict, batch, place, &self.context.format));
+        }
+        let Action::Update { columns, assigned, values, filter } = &on_conflict.action else {
+            return Ok(());
+        };
+        if self.writer.touched.contains(&conflict.key) {
+            return Err(Error::new(
+                SqlState::CARDINALITY_VIOLATION,
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+            )
+            .with_hint(
+                "Ensure that no rows proposed for insertion within the same command have \
+                 duplicate constrained values.",
+            ));
+        }
+        let mode = self.writer.update_mode(assigned).max(Mode::NoKeyUpdate);
+        let wait = Writer::wait(session);
+        self.writer.lock_row(session, &conflict.key, mode, wait).await?;
+        let Some(existing) = self.writer.newest(session, &conflict.key).await? else {
+            return Err(Error::serialization_failure());
+        };
+        session.transaction.check_unchanged(existing.lsn, &self.context.snapshot)?;
+        let old = self.writer.decode(std::slice::from_ref(&existing.image))?;
+        let mut both = old.clone();
+        both.extend(batch.columns().iter().map(|column| column.slice(place, 1)));
+        if let Some(filter) = filter {
+            let truth = filter.predicate(&self.context, &both, 1, &self.parameters)?;
+            use arrow::array::Array;
+            if truth.is_null(0) || !truth.value(0) {
+                return Ok(());
+            }
+        }
+        let assigned_values = values.evaluate(&self.context, &both, 1, &self.parameters)?;
+        let mut new = old;
+        for (column, value) in columns.iter().zip(assigned_values) {
+            new[*column] = value;
+        }
+        let new = self.plan.rules.apply(&self.context, new, 1)?;
+        self.writer
+            .update(session, (&conflict.key, &existing), &new, 0, &self.context.format)
+            .await?;
+        self.count += 1;
+        self.return_rows(new.columns(), 1)
+    }
+}

@@ -1,0 +1,140 @@
+//! PREPARE, EXECUTE and DEALLOCATE.
+
+use std::sync::Arc;
+
+use datafusion::{common::ScalarValue, sql::sqlparser::ast};
+
+use crate::{
+    analyze::{Environment, Parameters, bind_expression, resolve_type},
+    error::{Error, Result, SqlState},
+    exec::{self, evaluate::Evaluator},
+    prepared::{Body, Prepared},
+    session::{Discard, Portal, Session, Started, Tag},
+    statement::{Name, Statement},
+};
+
+/// Statements that one session keeps by SQL's PREPARE.
+const MAX_PREPARED_STATEMENTS: usize = 10_000;
+
+/// PREPARE.
+pub(crate) async fn prepare(
+    session: &mut Session,
+    name: &str,
+    types: &[ast::DataType],
+    statement: &Arc<Statement>,
+    portal: &mut Portal,
+) -> Result<Started> {
+    if session.prepared.contains_key(name) {
+        return Err(Error::duplicate_prepared(name));
+    }
+    if session.prepared.len() >= MAX_PREPARED_STATEMENTS {
+        return Err(Error::new(
+            SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+            format!("a session keeps at most {MAX_PREPARED_STATEMENTS} prepared statements"),
+        ));
+    }
+    let types = types
+        .iter()
+        .map(|ty| Ok(resolve_type(ty)?.oid.0))
+        .collect::<Result<Vec<u32>>>()?;
+    let plan = exec::prepare(session, statement, &types, true).await?;
+    session.prepared.insert(name.to_owned(), plan);
+    portal.tag = Tag::new("PREPARE");
+    Ok(Started::Done)
+}
+
+/// The statement of this name.
+pub(crate) fn find(session: &Session, name: &str) -> Result<Arc<Prepared>> {
+    session.prepared.get(name).cloned().ok_or_else(|| Error::undefined_prepared(name))
+}
+
+/// EXECUTE: the portal goes on as that of the prepared statement.
+pub(crate) async fn execute(
+    session: &mut Session,
+    name: &str,
+    arguments: &[ast::Expr],
+    portal: &mut Portal,
+) -> Result<Started> {
+    let plan = find(session, name)?;
+    let search_path = Arc::clone(&session.effective().search_path);
+    let plan = if plan.is_current(&session.view(), &search_path) {
+        plan
+    } else {
+        let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();
+        let anew = exec::prepare(session, &plan.statement, &types, true).await?;
+        if anew.output() != plan.output() {
+            return Err(Error::feature_not_supported("cached plan must not change result type"));
+        }
+        session.prepared.insert(name.to_owned(), Arc::clone(&anew));
+        anew
+    };
+    if arguments.len() != plan.parameters.len() {
+        return Err(Error::syntax_error(format!(
+            "wrong number of parameters for prepared statement \"{name}\""
+        ))
+        .with_detail(format!(
+            "Expected {} parameters but got {}.",
+            plan.parameters.len(),
+            arguments.len()
+        )));
+    }
+    portal.parameters = evaluate(session, &plan, arguments)?;
+    let started = match &plan.body {
+        Body::Query(query) => exec::select::run(session, query, portal).await?,
+        Body::Insert(insert) => exec::insert::run(session, insert, portal).await?,
+        Body::Update(change) | Body::Delete(change) => {
+            exec::update::run(session, change, portal).await?
+        }
+        Body::Utility => return Err(Error::internal("a prepared statement has no plan")),
+    };
+    Ok(started)
+}
+
+fn evaluate(
+    session: &mut Session,
+    plan: &Prepared,
+    arguments: &[ast::Expr],
+) -> Result<Vec<ScalarValue>> {
+    let context = session.execution_context();
+    let search_path = Arc::clone(&session.effective().search_path);
+    let view = session.view();
+    let env = Environment {
+        catalog: &view,
+        search_path: &search_path,
+        database_name: &session.state.database_name,
+    };
+    arguments
+        .iter()
+        .zip(&plan.parameters)
+        .map(|(argument, ty)| {
+            let mut none = Parameters::default();
+            let (expr, _) = bind_expression(argument, "", None, Some(*ty), &env, &mut none)?;
+            let values = Evaluator::new(&[expr], &[], &[])?.evaluate(&context, &[], 1, &[])?;
+            Ok(ScalarValue::try_from_array(&values[0], 0)?)
+        })
+        .collect()
+}
+
+/// DEALLOCATE; it also drops what the protocol prepared under the name.
+pub(crate) fn deallocate(
+    session: &mut Session,
+    name: &Name,
+    portal: &mut Portal,
+) -> Result<Started> {
+    match name {
+        Name::All => {
+            session.prepared.clear();
+            session.discards.push(Discard::AllStatements);
+            portal.tag = Tag::new("DEALLOCATE ALL");
+        }
+        Name::One(name) => {
+            let known = session.prepared.remove(name).is_some();
+            if !known && !session.protocol_statements.contains(name) {
+                return Err(Error::undefined_prepared(name));
+            }
+            session.discards.push(Discard::Statement(name.clone()));
+            portal.tag = Tag::new("DEALLOCATE");
+        }
+    }
+    Ok(Started::Done)
+}

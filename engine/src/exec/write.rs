@@ -1,0 +1,287 @@
+//! Storing and removing rows: locks, uniqueness, the transaction's write set.
+//!
+//! The order for one row is always: lock its key, look at the newest committed version, decide,
+//! write into the transaction's write set. Under the lock nobody else can change what was seen, so
+//! a commit never finds that it was wrong.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use bytes::Bytes;
+use kalamdb_storage::{Key, Layout, Namespace, Row, RowImage, key, row};
+
+use crate::{
+    catalog::{Index, Relation},
+    error::{Error, Result},
+    exec::rules::value_text,
+    locks::{Acquired, Mode, Target, Wait},
+    session::Session,
+    types::FormatSettings,
+};
+
+/// Row ids taken at a time by a statement that inserts many rows.
+const ROW_IDS_AT_ONCE: u32 = 1024;
+
+/// One table as a statement writes it.
+pub(crate) struct Writer {
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) namespace: Namespace,
+    schema_name: String,
+    /// Keys this statement has written already, where it may meet a row twice.
+    pub(crate) touched: HashSet<Key>,
+    /// Whether `touched` is kept.
+    pub(crate) tracks: bool,
+    row_ids: std::ops::Range<i64>,
+}
+
+/// A row that is there already.
+pub(crate) struct Conflict {
+    /// Its place in `Relation::indexes()`.
+    pub(crate) index: usize,
+    pub(crate) key: Key,
+    pub(crate) row: Row,
+}
+
+impl Writer {
+    pub(crate) fn new(session: &Session, relation: &Arc<Relation>) -> Result<Self> {
+        let view = session.view();
+        let layout = relation
+            .layout
+            .clone()
+            .ok_or_else(|| Error::internal(format!("\"{}\" has no rows", relation.name)))?;
+        let id = view.namespace_of(relation);
+        Ok(Writer {
+            relation: Arc::clone(relation),
+            layout,
+            namespace: session.engine.catalogs.namespace(&view.cluster, id),
+            schema_name: view.schema_name(relation.schema),
+            touched: HashSet::new(),
+            tracks: false,
+            row_ids: 0..0,
+        })
+    }
+
+    /// Row locks wait as the session's settings say.
+    pub(crate) fn wait(session: &Session) -> Wait {
+        let effective = session.effective();
+        Wait::Block {
+            lock_timeout: effective.lock_timeout,
+            deadlock_timeout: effective.deadlock_timeout,
+        }
+    }
+
+    fn row_target(&self, key: &Key) -> Target {
+        Target::Row(self.namespace.id(), self.layout.relation, key.clone())
+    }
+
+    pub(crate) async fn lock_row(
+        &self,
+        session: &mut Session,
+        key: &Key,
+        mode: Mode,
+        wait: Wait,
+    ) -> Result<Acquired> {
+        session.transaction.lock(self.row_target(key), mode, wait).await
+    }
+
+    /// The newest version of a row: the own one, else the last committed.
+    pub(crate) async fn newest(&self, session: &Session, key: &Key) -> Result<Option<Row>> {
+        let now = session.engine.store.snapshot();
+        let writes = Some(&*session.transaction.writes);
+        Ok(self.namespace.get(&now, writes, &self.layout, key).await?)
+    }
+
+    /// The keys of rows to be inserted.
+    pub(crate) async fn new_keys(&mut self, batch: &RecordBatch) -> Result<Vec<Key>> {
+        if !self.layout.key.is_empty() {
+            return Ok(key::encode_all(&self.layout, batch)?);
+        }
+        let mut keys = Vec::with_capacity(batch.num_rows());
+        while keys.len() < batch.num_rows() {
+            match self.row_ids.next() {
+                Some(id) => keys.push(Key::from_row_id(id)),
+                None => {
+                    let missing = (batch.num_rows() - keys.len()) as u32;
+                    let n = missing.min(ROW_IDS_AT_ONCE);
+                    let first = self.namespace.allocate_row_ids(self.layout.relation, n).await?;
+                    self.row_ids = first..first + i64::from(n);
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Takes the locks of a new row's unique values and looks for a row that has one already.
+    /// `own` is the row's present key when it is an update of an existing row.
+    pub(crate) async fn find_conflict(
+        &self,
+        session: &mut Session,
+        batch: &RecordBatch,
+        place: usize,
+        new_key: &Key,
+        own: Option<(&Key, &RowImage)>,
+    ) -> Result<Option<Conflict>> {
+        let wait = Self::wait(session);
+        let mut secondary = 0;
+        for (index, definition) in self.relation.indexes().iter().enumerate() {
+            if definition.primary {
+                if own.is_none_or(|(key, _)| key != new_key) {
+                    self.lock_row(session, new_key, Mode::Update, wait).await?;
+                    if let Some(row) = self.newest(session, new_key).await? {
+                        return Ok(Some(Conflict { index, key: new_key.clone(), row }));
+                    }
+                }
+                continue;
+            }
+            let layout_index = secondary;
+            secondary += 1;
+            if !definition.unique {
+                continue;
+            }
+            let Some(values) = key::index_key(&self.layout, layout_index, batch, place)? else {
+                continue;
+            };
+            if let Some((_, image)) = own
+                && key::index_key_of_image(&self.layout, layout_index, image)?.as_ref()
+                    == Some(&values)
+            {
+                continue;
+            }
+            if let Some(conflict) =
+                self.find_by_index(session, (index, layout_index), values, own).await?
+            {
+                return Ok(Some(conflict));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn find_by_index(
+        &self,
+        session: &mut Session,
+        (index, layout_index): (usize, usize),
+        values: Bytes,
+        own: Option<(&Key, &RowImage)>,
+    ) -> Result<Option<Conflict>> {
+        let relation = self.layout.indexes[layout_index].relation;
+        let target = Target::Unique(self.namespace.id(), relation, values.to_vec());
+        session.transaction.lock(target, Mode::Update, Self::wait(session)).await?;
+        let now = session.engine.store.snapshot();
+        let found = self
+            .namespace
+            .get_unique(
+                &now,
+                Some(&*session.transaction.writes),
+                &self.layout,
+                layout_index,
+                &values,
+            )
+            .await?;
+        Ok(found
+            .filter(|(key, _)| own.is_none_or(|(own, _)| own != key))
+            .map(|(key, row)| Conflict { index, key, row }))
+    }
+
+    /// 23505 for a row that is there already.
+    pub(crate) fn violation(
+        &self,
+        conflict: &Conflict,
+        batch: &RecordBatch,
+        place: usize,
+        format: &FormatSettings,
+    ) -> Error {
+        let index = &self.relation.indexes()[conflict.index];
+        Error::unique_violation(&index.name, &self.key_text(index, batch, place, format))
+            .on_table(&self.schema_name, &self.relation.name)
+            .on_constraint(&index.name)
+    }
+
+    /// `(a, b)=(1, x)`
+    fn key_text(
+        &self,
+        index: &Index,
+        batch: &RecordBatch,
+        place: usize,
+        format: &FormatSettings,
+    ) -> String {
+        let mut names = Vec::new();
+        let mut values = Vec::new();
+        for column in &index.columns {
+            let at = (column.attnum - 1) as usize;
+            let attribute = &self.relation.columns[at];
+            names.push(crate::catalog::part::quote_identifier(&attribute.name));
+            if let Some(live) = self.layout.place(at) {
+                values.push(value_text(attribute.ty, batch.column(live), place, format));
+            }
+        }
+        format!("({})=({})", names.join(", "), values.join(", "))
+    }
+
+    fn track(&mut self, key: &Key) {
+        if self.tracks {
+            self.touched.insert(key.clone());
+        }
+    }
+
+    /// Writes a new row. The caller has found no conflict.
+    pub(crate) fn insert(&mut self, session: &mut Session, key: Key, image: RowImage) {
+        self.track(&key);
+        let writes = session.transaction.writes_mut();
+        writes.insert(&self.namespace, &self.layout, key, image);
+    }
+
+    /// Writes a new version of a row that is locked. `batch` holds it at `place`.
+    pub(crate) async fn update(
+        &mut self,
+        session: &mut Session,
+        (key, old): (&Key, &Row),
+        batch: &RecordBatch,
+        place: usize,
+        format: &FormatSettings,
+    ) -> Result<()> {
+        let new_key = match self.layout.key.is_empty() {
+            true => key.clone(),
+            false => key::encode(&self.layout, batch, place)?,
+        };
+        let own = Some((key, &old.image));
+        if let Some(conflict) =
+            self.find_conflict(session, batch, place, &new_key, own).await?
+        {
+            return Err(self.violation(&conflict, batch, place, format));
+        }
+        let image = row::encode(&self.layout, batch, place)?;
+        self.track(&new_key);
+        self.track(key);
+        let writes = session.transaction.writes_mut();
+        if new_key == *key {
+            writes.update(&self.namespace, &self.layout, new_key, old.image.clone(), image);
+        } else {
+            writes.delete(&self.namespace, &self.layout, key.clone(), old.image.clone());
+            writes.insert(&self.namespace, &self.layout, new_key, image);
+        }
+        Ok(())
+    }
+
+    /// Removes a row that is locked.
+    pub(crate) fn delete(&mut self, session: &mut Session, key: Key, old: RowImage) {
+        self.track(&key);
+        let writes = session.transaction.writes_mut();
+        writes.delete(&self.namespace, &self.layout, key, old);
+    }
+
+    /// The live columns of row images.
+    pub(crate) fn decode(&self, images: &[RowImage]) -> Result<Vec<ArrayRef>> {
+        let batch = row::decode(&self.layout, images, self.layout.live())?;
+        Ok(batch.columns().to_vec())
+    }
+
+    /// The lock an update takes: weaker when no unique column is assigned.
+    pub(crate) fn update_mode(&self, assigned: &[i16]) -> Mode {
+        let unique = self.relation.indexes().iter().filter(|index| index.unique);
+        let is_key = unique
+            .flat_map(|index| &index.columns)
+            .any(|column| assigned.contains(&column.attnum));
+        if is_key { Mode::Update } else { Mode::NoKeyUpdate }
+    }
+}

@@ -1,0 +1,221 @@
+//! Digests, encodings and the functions of bytea.
+
+use base64::Engine as _;
+use sha2::Digest as _;
+
+use super::kernel::{Bool, Bytea, Int4, Int8, Text};
+use super::registry::Implementations;
+use crate::error::{Error, Result, SqlState};
+use crate::types::bytea;
+
+/// Base64 lines are this long, as PostgreSQL breaks them.
+const BASE64_LINE: usize = 76;
+
+pub(super) fn register(all: &mut Implementations) {
+    all.f1::<Text, Text>("md5(text)", |v| Ok(hex(&md5(v.as_bytes()))));
+    all.f1::<Bytea, Text>("md5(bytea)", |v| Ok(hex(&md5(v))));
+    all.f1::<Bytea, Bytea>("sha224(bytea)", |v| Ok(sha2::Sha224::digest(v).to_vec()));
+    all.f1::<Bytea, Bytea>("sha256(bytea)", |v| Ok(sha2::Sha256::digest(v).to_vec()));
+    all.f1::<Bytea, Bytea>("sha384(bytea)", |v| Ok(sha2::Sha384::digest(v).to_vec()));
+    all.f1::<Bytea, Bytea>("sha512(bytea)", |v| Ok(sha2::Sha512::digest(v).to_vec()));
+    all.f2::<Bytea, Text, Text>("encode(bytea,text)", encode);
+    all.f2::<Text, Text, Bytea>("decode(text,text)", decode);
+    for name in ["length(bytea)", "octet_length(bytea)"] {
+        all.f1::<Bytea, Int4>(name, |v| Ok(v.len() as i32));
+    }
+    all.f1::<Bytea, Int4>("bit_length(bytea)", |v| Ok(v.len() as i32 * 8));
+    all.f1::<Bytea, Int8>("bit_count(bytea)", |v| {
+        Ok(v.iter().map(|b| i64::from(b.count_ones())).sum())
+    });
+    all.f2::<Bytea, Bytea, Bytea>("byteacat(bytea,bytea)", |a, b| Ok([a, b].concat()));
+    all.f2::<Bytea, Bytea, Int4>("byteacmp(bytea,bytea)", |a, b| Ok(a.cmp(b) as i32));
+    all.f2::<Bytea, Bytea, Int4>("position(bytea,bytea)", |all, part| {
+        Ok(find(all, part).map_or(0, |at| at as i32 + 1))
+    });
+    for name in ["substr(bytea,int4,int4)", "substring(bytea,int4,int4)"] {
+        all.f3::<Bytea, Int4, Int4, Bytea>(name, |v, from, count| {
+            let (start, end) = super::text::range(from, Some(count))?;
+            Ok(slice(v, start, end).to_vec())
+        });
+    }
+    for name in ["substr(bytea,int4)", "substring(bytea,int4)"] {
+        all.f2::<Bytea, Int4, Bytea>(name, |v, from| {
+            let (start, end) = super::text::range(from, None)?;
+            Ok(slice(v, start, end).to_vec())
+        });
+    }
+    all.f2::<Bytea, Bytea, Bytea>("btrim(bytea,bytea)", |v, set| Ok(trim(v, set, true, true)));
+    all.f2::<Bytea, Bytea, Bytea>("ltrim(bytea,bytea)", |v, set| Ok(trim(v, set, true, false)));
+    all.f2::<Bytea, Bytea, Bytea>("rtrim(bytea,bytea)", |v, set| Ok(trim(v, set, false, true)));
+    all.f2::<Bytea, Int4, Int4>("get_byte(bytea,int4)", |v, n| {
+        Ok(i32::from(v[index(n.into(), v.len())?]))
+    });
+    all.f3::<Bytea, Int4, Int4, Bytea>("set_byte(bytea,int4,int4)", |v, n, byte| {
+        let mut out = v.to_vec();
+        out[index(n.into(), v.len())?] = byte as u8;
+        Ok(out)
+    });
+    all.f2::<Bytea, Int8, Int4>("get_bit(bytea,int8)", |v, n| {
+        let at = index(n, v.len() * 8)?;
+        Ok(i32::from(v[at / 8] >> (at % 8) & 1))
+    });
+    all.f2::<Bytea, Text, Text>("convert_from(bytea,text)", |v, encoding| {
+        utf8_only(encoding)?;
+        crate::types::binary::utf8(v).map(str::to_owned)
+    });
+    all.f2::<Text, Text, Bytea>("convert_to(text,text)", |v, encoding| {
+        utf8_only(encoding)?;
+        Ok(v.as_bytes().to_vec())
+    });
+    for (name, wanted) in [("bytealike(bytea,bytea)", true), ("byteanlike(bytea,bytea)", false)] {
+        let kernel: fn(&[u8], &[u8]) -> Result<bool> = if wanted {
+            |v, pattern| super::like::bytes_like(v, pattern)
+        } else {
+            |v, pattern| super::like::bytes_like(v, pattern).map(|m| !m)
+        };
+        all.f2::<Bytea, Bytea, Bool>(name, kernel);
+    }
+}
+
+fn utf8_only(encoding: &str) -> Result<()> {
+    let plain = encoding.to_ascii_uppercase().replace(['-', '_'], "");
+    if matches!(plain.as_str(), "UTF8" | "UNICODE") {
+        return Ok(());
+    }
+    Err(Error::feature_not_supported(format!("encoding \"{encoding}\" is not supported")))
+}
+
+fn find(all: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() {
+        return Some(0);
+    }
+    all.windows(part.len()).position(|w| w == part)
+}
+
+fn slice(v: &[u8], start: usize, end: usize) -> &[u8] {
+    &v[start.min(v.len())..end.min(v.len())]
+}
+
+fn trim(v: &[u8], set: &[u8], left: bool, right: bool) -> Vec<u8> {
+    let mut v = v;
+    while left && v.first().is_some_and(|b| set.contains(b)) {
+        v = &v[1..];
+    }
+    while right && v.last().is_some_and(|b| set.contains(b)) {
+        v = &v[..v.len() - 1];
+    }
+    v.to_vec()
+}
+
+fn index(n: i64, length: usize) -> Result<usize> {
+    usize::try_from(n).ok().filter(|n| *n < length).ok_or_else(|| {
+        Error::new(
+            SqlState::ARRAY_SUBSCRIPT_ERROR,
+            format!("index {n} out of valid range, 0..{}", length as i64 - 1),
+        )
+    })
+}
+
+fn unknown_encoding(name: &str) -> Error {
+    Error::invalid_parameter_value(format!("unrecognized encoding: \"{name}\""))
+}
+
+fn encode(v: &[u8], form: &str) -> Result<String> {
+    let mut out = String::new();
+    match form.to_ascii_lowercase().as_str() {
+        "hex" => return Ok(hex(v)),
+        "base64" => {
+            let text = base64::engine::general_purpose::STANDARD.encode(v);
+            for (i, line) in text.as_bytes().chunks(BASE64_LINE).enumerate() {
+                if i > 0 {
+                    out.push('\n');
+                }
+                out.extend(line.iter().map(|b| char::from(*b)));
+            }
+        }
+        "escape" => {
+            for byte in v {
+                match byte {
+                    b'\\' => out.push_str("\\\\"),
+                    0 | 0x80.. => out.push_str(&format!("\\{byte:03o}")),
+                    _ => out.push(char::from(*byte)),
+                }
+            }
+        }
+        _ => return Err(unknown_encoding(form)),
+    }
+    Ok(out)
+}
+
+fn decode(v: &str, form: &str) -> Result<Vec<u8>> {
+    match form.to_ascii_lowercase().as_str() {
+        "hex" => bytea::parse_hex(v),
+        "base64" => {
+            let compact: String = v.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+            base64::engine::general_purpose::STANDARD
+                .decode(compact)
+                .map_err(|_| Error::invalid_parameter_value("invalid base64 end sequence"))
+        }
+        "escape" => bytea::parse(v),
+        _ => Err(unknown_encoding(form)),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    bytea::write_hex(bytes, &mut out).expect("writing to a string doesn't fail");
+    out
+}
+
+/// RFC 1321.
+fn md5(input: &[u8]) -> [u8; 16] {
+    const SHIFTS: [[u32; 4]; 4] =
+        [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+    let mut state: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+    let mut message = input.to_vec();
+    message.push(0x80);
+    while message.len() % 64 != 56 {
+        message.push(0);
+    }
+    message.extend_from_slice(&(input.len() as u64).wrapping_mul(8).to_le_bytes());
+    for block in message.chunks_exact(64) {
+        let word = |i: usize| {
+            u32::from_le_bytes([block[i * 4], block[i * 4 + 1], block[i * 4 + 2], block[i * 4 + 3]])
+        };
+        let [mut a, mut b, mut c, mut d] = state;
+        for i in 0..64usize {
+            let (f, g) = match i / 16 {
+                0 => ((b & c) | (!b & d), i),
+                1 => ((d & b) | (!d & c), (5 * i + 1) % 16),
+                2 => (b ^ c ^ d, (3 * i + 5) % 16),
+                _ => (c ^ (b | !d), (7 * i) % 16),
+            };
+            let constant = (((i + 1) as f64).sin().abs() * 4_294_967_296.0) as u32;
+            let sum = a.wrapping_add(f).wrapping_add(constant).wrapping_add(word(g));
+            (a, d, c) = (d, c, b);
+            b = b.wrapping_add(sum.rotate_left(SHIFTS[i / 16][i % 4]));
+        }
+        for (total, part) in state.iter_mut().zip([a, b, c, d]) {
+            *total = total.wrapping_add(part);
+        }
+    }
+    let mut out = [0; 16];
+    for (chunk, word) in out.chunks_exact_mut(4).zip(state) {
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests() {
+        assert_eq!(hex(&md5(b"")), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(
+            hex(&md5(b"The quick brown fox jumps over the lazy dog")),
+            "9e107d9d372bb6826bd81d3542a419d6"
+        );
+    }
+}

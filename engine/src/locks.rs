@@ -1,0 +1,553 @@
+//! Who may go on and who waits: row, unique key, relation, catalog and advisory locks.
+//!
+//! Locks live in memory alone and only while they are held. Every holder is a transaction
+//! ([`Owner`]); a lock is granted in the order it was asked for, and given back when the
+//! transaction, or the subtransaction that took it, ends. Conflicts follow PostgreSQL's tables
+//! ("Explicit Locking"). Whoever has waited for `deadlock_timeout` looks for a cycle among the
+//! waiting and, finding itself in one, fails with 40P01, as in PostgreSQL.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry as MapEntry},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use kalamdb_storage::{Key, NamespaceId, RelationId};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+
+/// What can be locked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// A row, by its key.
+    Row(NamespaceId, RelationId, Key),
+    /// A value of a unique index, so that two transactions can't both find it free.
+    Unique(NamespaceId, RelationId, Vec<u8>),
+    /// A relation in all namespaces: what definitions conflict on.
+    Relation(RelationId),
+    /// A relation's rows in one namespace: LOCK TABLE, TRUNCATE.
+    RelationIn(NamespaceId, RelationId),
+    /// The definitions kept in one namespace.
+    Catalog(NamespaceId),
+    /// `pg_advisory_lock`, per namespace.
+    Advisory(NamespaceId, i64),
+}
+
+/// A mode, as a bit; which bits conflict depends on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Mode {
+    // rows
+    KeyShare,
+    Share,
+    NoKeyUpdate,
+    Update,
+    // relations
+    AccessShare,
+    RowShare,
+    RowExclusive,
+    ShareUpdateExclusive,
+    ShareRelation,
+    ShareRowExclusive,
+    Exclusive,
+    AccessExclusive,
+}
+
+impl Mode {
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    /// The modes that another transaction may not hold at the same time.
+    fn conflicts(self) -> u16 {
+        use Mode::*;
+        let bits = |modes: &[Mode]| modes.iter().fold(0, |bits, mode| bits | mode.bit());
+        match self {
+            KeyShare => bits(&[Update]),
+            Share => bits(&[NoKeyUpdate, Update]),
+            NoKeyUpdate => bits(&[Share, NoKeyUpdate, Update]),
+            Update => bits(&[KeyShare, Share, NoKeyUpdate, Update]),
+            AccessShare => bits(&[AccessExclusive]),
+            RowShare => bits(&[Exclusive, AccessExclusive]),
+            RowExclusive => {
+                bits(&[ShareRelation, ShareRowExclusive, Exclusive, AccessExclusive])
+            }
+            ShareUpdateExclusive => bits(&[
+                ShareUpdateExclusive,
+                ShareRelation,
+                ShareRowExclusive,
+                Exclusive,
+                AccessExclusive,
+            ]),
+            ShareRelation => bits(&[
+                RowExclusive,
+                ShareUpdateExclusive,
+                ShareRowExclusive,
+                Exclusive,
+                AccessExclusive,
+            ]),
+            ShareRowExclusive => bits(&[
+                RowExclusive,
+                ShareUpdateExclusive,
+                ShareRelation,
+                ShareRowExclusive,
+                Exclusive,
+                AccessExclusive,
+            ]),
+            Exclusive => !bits(&[AccessShare]) & bits(RELATION_MODES),
+            AccessExclusive => bits(RELATION_MODES),
+        }
+    }
+
+    /// As `pg_locks` and LOCK TABLE name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::KeyShare | Mode::Share => "RowShareLock",
+            Mode::NoKeyUpdate | Mode::Update => "RowExclusiveLock",
+            Mode::AccessShare => "AccessShareLock",
+            Mode::RowShare => "RowShareLock",
+            Mode::RowExclusive => "RowExclusiveLock",
+            Mode::ShareUpdateExclusive => "ShareUpdateExclusiveLock",
+            Mode::ShareRelation => "ShareLock",
+            Mode::ShareRowExclusive => "ShareRowExclusiveLock",
+            Mode::Exclusive => "ExclusiveLock",
+            Mode::AccessExclusive => "AccessExclusiveLock",
+        }
+    }
+}
+
+const RELATION_MODES: &[Mode] = &[
+    Mode::AccessShare,
+    Mode::RowShare,
+    Mode::RowExclusive,
+    Mode::ShareUpdateExclusive,
+    Mode::ShareRelation,
+    Mode::ShareRowExclusive,
+    Mode::Exclusive,
+    Mode::AccessExclusive,
+];
+
+/// What to do where a lock isn't free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Wait, at most `lock_timeout` if there is one; after `deadlock_timeout` look for a cycle.
+    Block { lock_timeout: Option<Duration>, deadlock_timeout: Duration },
+    /// Don't: [`Acquired::Unavailable`].
+    No,
+}
+
+/// How a lock was got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// It was free.
+    AtOnce,
+    /// Somebody else held it; what they did is committed or rolled back now.
+    AfterWait,
+    /// Not got, because [`Wait::No`].
+    Unavailable,
+}
+
+/// Transactions that may take locks, at most this many locks each.
+pub(crate) const MAX_LOCKS_PER_TRANSACTION: usize = 10_000_000;
+
+const SHARDS: usize = 64;
+
+/// All locks of a server.
+#[derive(Debug)]
+pub(crate) struct LockTable {
+    shards: Vec<Mutex<HashMap<Target, Lock>>>,
+    hasher: RandomState,
+    next_owner: AtomicU64,
+    /// Which target each waiting owner waits for: all that the search for cycles needs.
+    waiting: Mutex<HashMap<OwnerId, Target>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct OwnerId(u64);
+
+#[derive(Debug, Default)]
+struct Lock {
+    holders: Vec<(OwnerId, u16)>,
+    queue: VecDeque<Waiter>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    owner: OwnerId,
+    mode: Mode,
+    granted: oneshot::Sender<()>,
+}
+
+impl Lock {
+    fn conflicts(&self, owner: OwnerId, mode: Mode) -> bool {
+        let conflicts = mode.conflicts();
+        self.holders.iter().any(|(holder, held)| *holder != owner && held & conflicts != 0)
+    }
+
+    /// Whether `owner` has to queue behind somebody who came earlier.
+    fn must_queue(&self, owner: OwnerId, mode: Mode) -> bool {
+        let holds_some = self.holders.iter().any(|(holder, _)| *holder == owner);
+        !holds_some && self.queue.iter().any(|waiter| waiter.mode.conflicts() & mode.bit() != 0)
+    }
+
+    fn grant(&mut self, owner: OwnerId, mode: Mode) {
+        match self.holders.iter_mut().find(|(holder, _)| *holder == owner) {
+            Some((_, held)) => *held |= mode.bit(),
+            None => self.holders.push((owner, mode.bit())),
+        }
+    }
+
+    /// Grants from the head of the queue as far as nothing conflicts.
+    fn wake(&mut self) {
+        let mut blocked: u16 = 0;
+        let mut i = 0;
+        while i < self.queue.len() {
+            let (owner, mode) = (self.queue[i].owner, self.queue[i].mode);
+            if self.conflicts(owner, mode) || mode.conflicts() & blocked != 0 {
+                blocked |= mode.bit();
+                i += 1;
+                continue;
+            }
+            let Some(waiter) = self.queue.remove(i) else { return };
+            // A waiter that gave up has dropped its end, and gets nothing.
+            if waiter.granted.send(()).is_ok() {
+                self.grant(owner, mode);
+            }
+        }
+    }
+}
+
+/// One transaction's locks. Dropping it gives all of them back.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    table: Arc<LockTable>,
+    id: OwnerId,
+    held: Mutex<Vec<(Target, Mode)>>,
+}
+
+impl LockTable {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(LockTable {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            next_owner: AtomicU64::new(1),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// A new transaction's handle; it costs nothing until it locks.
+    pub(crate) fn owner(self: &Arc<Self>) -> Owner {
+        let id = OwnerId(self.next_owner.fetch_add(1, Ordering::Relaxed));
+        Owner { table: Arc::clone(self), id, held: Mutex::default() }
+    }
+
+    fn shard(&self, target: &Target) -> MutexGuard<'_, HashMap<Target, Lock>> {
+        let place = self.hasher.hash_one(target) as usize % SHARDS;
+        lock(&self.shards[place])
+    }
+
+    /// Everybody `owner` waits for, directly: holders and those ahead in the queue.
+    fn blockers(&self, owner: OwnerId, target: &Target) -> Vec<OwnerId> {
+        let shard = self.shard(target);
+        let Some(entry) = shard.get(target) else { return Vec::new() };
+        let Some(place) = entry.queue.iter().position(|waiter| waiter.owner == owner) else {
+            return Vec::new();
+        };
+        let conflicts = entry.queue[place].mode.conflicts();
+        let holders = entry
+            .holders
+            .iter()
+            .filter(|(holder, held)| *holder != owner && held & conflicts != 0)
+            .map(|(holder, _)| *holder);
+        let ahead = entry
+            .queue
+            .iter()
+            .take(place)
+            .filter(|waiter| waiter.owner != owner && waiter.mode.bit() & conflicts != 0)
+            .map(|waiter| waiter.owner);
+        holders.chain(ahead).collect()
+    }
+
+    /// Whether `owner` waits, over any number of others, for itself.
+    fn in_cycle(&self, owner: OwnerId) -> bool {
+        let waiting = lock(&self.waiting).clone();
+        let mut seen = HashSet::new();
+        let mut open = vec![owner];
+        while let Some(next) = open.pop() {
+            let Some(target) = waiting.get(&next) else { continue };
+            for blocker in self.blockers(next, target) {
+                if blocker == owner {
+                    return true;
+                }
+                if seen.insert(blocker) {
+                    open.push(blocker);
+                }
+            }
+        }
+        false
+    }
+}
+
+impl Owner {
+    /// Takes a lock, or a stronger one than is held.
+    ///
+    /// * 55P03: `lock_timeout` ran out.
+    /// * 40P01: waiting would never end.
+    pub(crate) async fn acquire(&self, target: Target, mode: Mode, wait: Wait) -> Result<Acquired> {
+        let granted = {
+            let mut shard = self.table.shard(&target);
+            match shard.entry(target.clone()) {
+                MapEntry::Vacant(entry) => {
+                    entry.insert(Lock { holders: vec![(self.id, mode.bit())], ..Lock::default() });
+                    None
+                }
+                MapEntry::Occupied(mut entry) => {
+                    let entry = entry.get_mut();
+                    let held = entry.holders.iter().find(|(holder, _)| *holder == self.id);
+                    if held.is_some_and(|(_, held)| held & mode.bit() != 0) {
+                        return Ok(Acquired::AtOnce);
+                    }
+                    if !entry.conflicts(self.id, mode) && !entry.must_queue(self.id, mode) {
+                        entry.grant(self.id, mode);
+                        None
+                    } else if wait == Wait::No {
+                        return Ok(Acquired::Unavailable);
+                    } else {
+                        let (granted, receiver) = oneshot::channel();
+                        entry.queue.push_back(Waiter { owner: self.id, mode, granted });
+                        Some(receiver)
+                    }
+                }
+            }
+        };
+        let acquired = match granted {
+            None => Acquired::AtOnce,
+            Some(receiver) => {
+                self.wait(&target, mode, receiver, wait).await?;
+                Acquired::AfterWait
+            }
+        };
+        let mut held = lock(&self.held);
+        held.push((target, mode));
+        if held.len() > MAX_LOCKS_PER_TRANSACTION {
+            return Err(Error::new(crate::error::SqlState::OUT_OF_MEMORY, "out of shared memory")
+                .with_detail(format!(
+                    "A transaction may hold at most {MAX_LOCKS_PER_TRANSACTION} locks."
+                )));
+        }
+        Ok(acquired)
+    }
+
+    async fn wait(
+        &self,
+        target: &Target,
+        mode: Mode,
+        mut receiver: oneshot::Receiver<()>,
+        wait: Wait,
+    ) -> Result<()> {
+        let Wait::Block { lock_timeout, deadlock_timeout } = wait else { return Ok(()) };
+        // Leaves the queue, or gives the lock back, whatever ends the wait, a dropped future included.
+        let mut guard = Waiting { owner: self, target, mode, armed: true };
+        lock(&self.table.waiting).insert(self.id, target.clone());
+        let give_up = async {
+            match lock_timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
+        let look = async {
+            tokio::time::sleep(deadlock_timeout).await;
+            if !self.table.in_cycle(self.id) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            granted = &mut receiver => {
+                guard.armed = granted.is_err();
+                granted.map_err(|_| Error::internal("a lock's queue vanished"))
+            }
+            () = give_up => Err(Error::lock_timeout()),
+            () = look => Err(Error::deadlock(String::new())),
+        }
+    }
+
+    /// How many locks are held: a mark for [`Owner::release_to`].
+    pub(crate) fn mark(&self) -> usize {
+        lock(&self.held).len()
+    }
+
+    /// Gives back what was taken since the mark, as the rollback of a savepoint does.
+    pub(crate) fn release_to(&self, mark: usize) {
+        let released: Vec<(Target, Mode)> = {
+            let mut held = lock(&self.held);
+            if mark >= held.len() {
+                return;
+            }
+            held.drain(mark..).collect()
+        };
+        let kept = lock(&self.held).clone();
+        for (target, mode) in released {
+            let still: u16 = if mark == 0 {
+                0
+            } else {
+                let same = kept.iter().filter(|(other, _)| *other == target);
+                same.fold(0, |bits, (_, mode)| bits | mode.bit())
+            };
+            self.release(&target, mode, still);
+        }
+    }
+
+    /// Drops `mode` of this owner at `target`, keeping `still`.
+    fn release(&self, target: &Target, mode: Mode, still: u16) {
+        let mut shard = self.table.shard(target);
+        let Some(entry) = shard.get_mut(target) else { return };
+        if let Some(place) = entry.holders.iter().position(|(holder, _)| *holder == self.id) {
+            entry.holders[place].1 = (entry.holders[place].1 & !mode.bit()) | still;
+            if entry.holders[place].1 == 0 {
+                entry.holders.swap_remove(place);
+            }
+        }
+        entry.wake();
+        if entry.holders.is_empty() && entry.queue.is_empty() {
+            shard.remove(target);
+        }
+    }
+
+    /// What is held, for `pg_locks`.
+    pub(crate) fn held(&self) -> Vec<(Target, Mode)> {
+        lock(&self.held).clone()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.release_to(0);
+    }
+}
+
+/// A place in a queue that must be left.
+struct Waiting<'a> {
+    owner: &'a Owner,
+    target: &'a Target,
+    mode: Mode,
+    armed: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let table = &self.owner.table;
+        lock(&table.waiting).remove(&self.owner.id);
+        if !self.armed {
+            return;
+        }
+        let id = self.owner.id;
+        let granted = {
+            let mut shard = table.shard(self.target);
+            let Some(entry) = shard.get_mut(self.target) else { return };
+            let queued = entry.queue.len();
+            entry.queue.retain(|waiter| waiter.owner != id);
+            let left = entry.queue.len() < queued;
+            if left {
+                entry.wake();
+            }
+            !left
+        };
+        // It was granted just as the wait ended otherwise.
+        if granted {
+            let still = lock(&self.owner.held)
+                .iter()
+                .filter(|(other, _)| other == self.target)
+                .fold(0, |bits, (_, mode)| bits | mode.bit());
+            self.owner.release(self.target, self.mode, still);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: Wait =
+        Wait::Block { lock_timeout: None, deadlock_timeout: Duration::from_millis(10) };
+
+    fn row(n: i64) -> Target {
+        Target::Advisory(NamespaceId(1), n)
+    }
+
+    #[tokio::test]
+    async fn granted_in_order_and_given_back() {
+        let table = LockTable::new();
+        let (a, b) = (table.owner(), table.owner());
+        assert_eq!(a.acquire(row(1), Mode::Update, Wait::No).await.unwrap(), Acquired::AtOnce);
+        assert_eq!(b.acquire(row(1), Mode::Share, Wait::No).await.unwrap(), Acquired::Unavailable);
+        let waiting = b.acquire(row(1), Mode::Share, BLOCK);
+        tokio::pin!(waiting);
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(a);
+        assert_eq!(waiting.await.unwrap(), Acquired::AfterWait);
+        drop(b);
+        assert!(table.shard(&row(1)).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cycle_ends_one_of_its_members() {
+        let table = LockTable::new();
+        let (a, b) = (table.owner(), table.owner());
+        a.acquire(row(1), Mode::Update, BLOCK).await.unwrap();
+        b.acquire(row(2), Mode::Update, BLOCK).await.unwrap();
+        let (first, second) = tokio::join!(
+            async {
+                let got = a.acquire(row(2), Mode::Update, BLOCK).await;
+                a.release_to(0);
+                got
+            },
+            async {
+                let got = b.acquire(row(1), Mode::Update, BLOCK).await;
+                b.release_to(0);
+                got
+            }
+        );
+        let failed = [&first, &second].into_iter().filter(|got| got.is_err()).count();
+        assert_eq!(failed, 1, "{first:?} {second:?}");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_wait_leaves_the_queue() {
+        let table = LockTable::new();
+        let (a, b, c) = (table.owner(), table.owner(), table.owner());
+        a.acquire(row(1), Mode::Share, BLOCK).await.unwrap();
+        {
+            let waiting = b.acquire(row(1), Mode::Update, BLOCK);
+            tokio::pin!(waiting);
+            assert!(futures::poll!(&mut waiting).is_pending());
+            assert_eq!(
+                c.acquire(row(1), Mode::Share, Wait::No).await.unwrap(),
+                Acquired::Unavailable
+            );
+        }
+        assert_eq!(c.acquire(row(1), Mode::Share, Wait::No).await.unwrap(), Acquired::AtOnce);
+    }
+
+    #[tokio::test]
+    async fn savepoints_give_back_what_came_after() {
+        let table = LockTable::new();
+        let (a, b) = (table.owner(), table.owner());
+        a.acquire(row(1), Mode::Share, BLOCK).await.unwrap();
+        let mark = a.mark();
+        a.acquire(row(1), Mode::Update, BLOCK).await.unwrap();
+        a.acquire(row(2), Mode::Update, BLOCK).await.unwrap();
+        a.release_to(mark);
+        assert_eq!(b.acquire(row(1), Mode::Share, Wait::No).await.unwrap(), Acquired::AtOnce);
+        assert_eq!(b.acquire(row(2), Mode::Share, Wait::No).await.unwrap(), Acquired::AtOnce);
+        assert_eq!(b.acquire(row(1), Mode::Update, Wait::No).await.unwrap(), Acquired::Unavailable);
+    }
+}

@@ -1,0 +1,456 @@
+//! From analysed plans to running ones: the one planning environment that all sessions share.
+//!
+//! A [`SessionState`] costs milliseconds and hundreds of kilobytes, and nothing in it differs
+//! between sessions: what a plan reads is bound when its scans start, from the
+//! `ExecutionContext`. Parameters and LIMIT become constants before optimisation, so that the
+//! optimiser can use them.
+
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use datafusion::{
+    arrow::{
+        array::{RecordBatch, RecordBatchOptions},
+        datatypes::{DataType, Field, Schema, SchemaRef},
+    },
+    catalog::{Session, TableProvider},
+    common::{
+        DFSchema, Result as DataFusionResult, ScalarValue, config::ConfigOptions,
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
+    },
+    datasource::TableType,
+    execution::{
+        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        context::{ExecutionProps, QueryPlanner},
+        runtime_env::RuntimeEnvBuilder,
+    },
+    logical_expr::{
+        Expr, Extension, Limit, LogicalPlan, TableProviderFilterPushDown, UserDefinedLogicalNode,
+        Volatility, expr::Placeholder,
+        physical_planning_context::PhysicalPlanningContext,
+    },
+    optimizer::{analyzer::resolve_grouping_function::ResolveGroupingFunction, optimizer::Optimizer},
+    physical_expr::{PhysicalExpr, create_physical_expr},
+    physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
+    physical_plan::{
+        ExecutionPlan, displayable, projection::ProjectionExec, sorts::sort::SortExec,
+        replace_children_if_necessary,
+    },
+    physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
+    prelude::SessionConfig,
+};
+
+use crate::{
+    analyze::{apply, series::Series},
+    catalog::{Relation, RelationBody},
+    context::ExecutionContext,
+    error::{Error, Result, SqlState},
+    scan::ScanExec,
+};
+
+pub(crate) mod access;
+
+use access::{KeyRanges, key_ranges, restricts};
+
+/// Bytes that all queries of the server together may use for sorts, joins and groups.
+const QUERY_MEMORY_BYTES: usize = 2 << 30;
+
+/// Plans a query: parameters become constants, then DataFusion optimises.
+///
+/// Stable functions are evaluated here: call it inside `ExecutionContext::enter`.
+pub(crate) fn plan_query(
+    plan: &LogicalPlan,
+    parameters: Vec<ScalarValue>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let plan = with_constants(plan.clone(), &parameters)?;
+    // Our sources never wait while planning.
+    Ok(futures::executor::block_on(environment().create_physical_plan(&plan))?)
+}
+
+/// Plans and starts a query.
+pub(crate) fn execute(
+    plan: &LogicalPlan,
+    parameters: Vec<ScalarValue>,
+    _context: &Arc<ExecutionContext>,
+) -> Result<SendableRecordBatchStream> {
+    let physical = plan_query(plan, parameters)?;
+    Ok(physical.execute(0, environment().task_ctx())?)
+}
+
+/// The plan of a query as lines of text, for EXPLAIN.
+pub(crate) fn describe(plan: &LogicalPlan) -> Result<Vec<String>> {
+    let physical = plan_query(plan, Vec::new())?;
+    Ok(displayable(physical.as_ref()).indent(false).to_string().lines().map(str::to_owned).collect())
+}
+
+/// Compiles an expression over rows of `schema`. Constant parts that no session changes are
+/// evaluated here.
+pub(crate) fn physical_expression(
+    expr: &Expr,
+    schema: &DFSchema,
+) -> Result<Arc<dyn PhysicalExpr>> {
+    let expr = folded(expr.clone())?;
+    compile(&expr, schema)
+}
+
+fn compile(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
+    Ok(create_physical_expr(
+        expr,
+        schema,
+        &ExecutionProps::new(),
+        &PhysicalPlanningContext::default(),
+    )?)
+}
+
+/// Evaluates what consists of literals and immutable functions; what fails stays, to fail when it
+/// is reached.
+pub(crate) fn folded(expr: Expr) -> Result<Expr> {
+    Ok(expr
+        .transform_up(|node| {
+            let constant = match &node {
+                Expr::ScalarFunction(call) => {
+                    call.func.signature().volatility == Volatility::Immutable
+                        && call.args.iter().all(|arg| matches!(arg, Expr::Literal(..)))
+                }
+                _ => false,
+            };
+            if !constant {
+                return Ok(Transformed::no(node));
+            }
+            Ok(match constant_value(&node) {
+                Ok(value) => Transformed::yes(Expr::Literal(value, None)),
+                Err(_) => Transformed::no(node),
+            })
+        })?
+        .data)
+}
+
+/// The value of an expression over no columns.
+pub(crate) fn constant(expr: &Expr) -> Result<ScalarValue> {
+    match expr {
+        Expr::Literal(value, _) => Ok(value.clone()),
+        other => constant_value(other),
+    }
+}
+
+fn constant_value(expr: &Expr) -> Result<ScalarValue> {
+    let physical = compile(expr, &DFSchema::empty())?;
+    let value = physical.evaluate(&one_row())?.into_array(1)?;
+    Ok(ScalarValue::try_from_array(&value, 0)?)
+}
+
+/// A row without columns.
+pub(crate) fn one_row() -> RecordBatch {
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)
+        .expect("a batch without columns is consistent")
+}
+
+/// Whether the optimiser turns all correlated subqueries of a plan into joins.
+pub(crate) fn decorrelates(plan: &LogicalPlan) -> bool {
+    match environment().optimize(plan) {
+        Ok(optimized) => !apply::refers_outside(&optimized),
+        Err(_) => false,
+    }
+}
+
+/// Puts the expressions of a plan, of its subqueries and of what it applies row by row through
+/// `f`.
+pub(crate) fn map_expressions(
+    plan: LogicalPlan,
+    f: &dyn Fn(Expr) -> DataFusionResult<Transformed<Expr>>,
+) -> DataFusionResult<LogicalPlan> {
+    Ok(plan
+        .transform_up_with_subqueries(|node| {
+            let node = match apply::as_apply(&node) {
+                Some(applied) => {
+                    let applied = applied.map_subplan(|plan| map_expressions(plan, f))?;
+                    LogicalPlan::Extension(Extension { node: Arc::new(applied) })
+                }
+                None => node,
+            };
+            let mapped = node.map_expressions(|expr| expr.transform_up(f))?;
+            match mapped.transformed {
+                true => Ok(Transformed::yes(mapped.data.recompute_schema()?)),
+                false => Ok(mapped),
+            }
+        })?
+        .data)
+}
+
+/// Parameters and LIMIT as constants.
+fn with_constants(plan: LogicalPlan, parameters: &[ScalarValue]) -> Result<LogicalPlan> {
+    let plan = match parameters.is_empty() {
+        true => plan,
+        false => map_expressions(plan, &|node| match node {
+            Expr::Placeholder(Placeholder { id, .. }) => {
+                let number: usize = id.trim_start_matches('$').parse().unwrap_or(0);
+                let value = number.checked_sub(1).and_then(|i| parameters.get(i));
+                let value = value.ok_or_else(|| Error::undefined_parameter(number))?;
+                Ok(Transformed::yes(Expr::Literal(value.clone(), None)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?,
+    };
+    Ok(plan.transform_down_with_subqueries(constant_limit)?.data)
+}
+
+fn constant_limit(plan: LogicalPlan) -> DataFusionResult<Transformed<LogicalPlan>> {
+    let LogicalPlan::Limit(limit) = plan else { return Ok(Transformed::no(plan)) };
+    let count = |expr: Option<Box<Expr>>, clause: &str, state: SqlState| -> Result<_> {
+        let Some(expr) = expr else { return Ok(None) };
+        match constant(&expr)? {
+            ScalarValue::Int64(Some(count)) if count < 0 => {
+                Err(Error::new(state, format!("{clause} must not be negative")))
+            }
+            ScalarValue::Int64(Some(count)) => {
+                Ok(Some(Box::new(Expr::Literal(ScalarValue::Int64(Some(count)), None))))
+            }
+            value if value.is_null() => Ok(None),
+            other => Err(Error::internal(format!("{clause} of type {}", other.data_type()))),
+        }
+    };
+    let fetch = count(limit.fetch, "LIMIT", SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE)?;
+    let skip =
+        count(limit.skip, "OFFSET", SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE)?;
+    if fetch.is_none() && skip.is_none() {
+        return Ok(Transformed::yes(Arc::unwrap_or_clone(limit.input)));
+    }
+    Ok(Transformed::yes(LogicalPlan::Limit(Limit { skip, fetch, input: limit.input })))
+}
+
+/// The shared environment.
+pub(crate) fn environment() -> &'static SessionState {
+    static ENVIRONMENT: OnceLock<SessionState> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_batch_size(kalamdb_storage::MAX_BATCH_ROWS)
+            .with_information_schema(false);
+        let options = config.options_mut();
+        // The order of a subquery's rows is seen by array_agg and its kin.
+        options.sql_parser.enable_subquery_sort_elimination = false;
+        // Filters that change while they run have no place in sources that are ours.
+        options.optimizer.enable_dynamic_filter_pushdown = false;
+        options.execution.collect_statistics = false;
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_limit(QUERY_MEMORY_BYTES, 1.0)
+            .build_arc()
+            .expect("a runtime without files needs nothing that could be missing");
+        SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            // Types are right already: the analyser chose every cast.
+            .with_analyzer_rules(vec![Arc::new(ResolveGroupingFunction::new())])
+            .with_optimizer_rules(Optimizer::new().rules)
+            .with_physical_optimizer_rules(physical_rules())
+            .with_query_planner(Arc::new(Planner))
+            .build()
+    })
+}
+
+/// DataFusion's rules, and ours before sorts are pushed into scans.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
+    rules.insert(place, Arc::new(FewByIndex));
+    rules
+}
+
+/// `ORDER BY indexed LIMIT few` over a whole table reads the index instead of sorting. With a
+/// filter in between nobody knows how far the index would have to be read.
+#[derive(Debug)]
+struct FewByIndex;
+
+/// Up to so many rows are fetched through an index one by one.
+const FEW_ROWS: usize = 1000;
+
+impl PhysicalOptimizerRule for FewByIndex {
+    fn name(&self) -> &'static str {
+        "few_by_index"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        Ok(plan
+            .transform_down(|node: Arc<dyn ExecutionPlan>| {
+                let Some(sort) = node.downcast_ref::<SortExec>() else {
+                    return Ok(Transformed::no(node));
+                };
+                if sort.fetch().is_none_or(|fetch| fetch > FEW_ROWS) {
+                    return Ok(Transformed::no(node));
+                }
+                let input = match wanting_few(sort.input()) {
+                    Some(scan) => scan,
+                    None => {
+                        let Some(projection) = sort.input().downcast_ref::<ProjectionExec>() else {
+                            return Ok(Transformed::no(node));
+                        };
+                        let Some(scan) = wanting_few(projection.input()) else {
+                            return Ok(Transformed::no(node));
+                        };
+                        replace_children_if_necessary(Arc::clone(sort.input()), vec![scan])?
+                    }
+                };
+                Ok(Transformed::yes(replace_children_if_necessary(node, vec![input])?))
+            })?
+            .data)
+    }
+}
+
+fn wanting_few(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let scan = plan.downcast_ref::<ScanExec>()?;
+    Some(Arc::new(scan.wanting_few()))
+}
+
+/// DataFusion's planner with our operators.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Operators)]);
+        planner.create_physical_plan(plan, session).await
+    }
+}
+
+struct Operators;
+
+#[async_trait]
+impl ExtensionPlanner for Operators {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(series) = node.as_any().downcast_ref::<Series>() {
+            let args = series
+                .args()
+                .iter()
+                .map(|arg| {
+                    planner.create_physical_expr(arg, &DFSchema::empty(), session, context)
+                })
+                .collect::<DataFusionResult<Vec<_>>>()?;
+            return Ok(Some(Arc::new(series.execution(args))));
+        }
+        let Some(applied) = node.as_any().downcast_ref::<apply::Apply>() else { return Ok(None) };
+        let schema = logical_inputs[0].schema();
+        let values = applied
+            .values()
+            .map(|value| planner.create_physical_expr(value, schema, session, context))
+            .collect::<DataFusionResult<Vec<_>>>()?;
+        Ok(Some(Arc::new(applied.execution(Arc::clone(&physical_inputs[0]), values))))
+    }
+}
+
+/// A relation as a source of rows: the live columns as `a<attnum>`, then `_key` and `_lsn`.
+#[derive(Debug)]
+pub(crate) struct RelationSource {
+    relation: Arc<Relation>,
+    schema: SchemaRef,
+}
+
+/// The key of a row, as storage has it.
+pub(crate) const KEY_COLUMN: &str = "_key";
+/// The LSN of a row's last change; 0 inside the transaction that made it.
+pub(crate) const LSN_COLUMN: &str = "_lsn";
+
+impl RelationSource {
+    pub(crate) fn new(relation: Arc<Relation>) -> Result<Self> {
+        let mut fields = relation
+            .live_columns()
+            .map(|(attnum, column)| {
+                Ok(Field::new(format!("a{attnum}"), column.ty.arrow()?, !column.not_null))
+            })
+            .collect::<Result<Vec<Field>>>()?;
+        if matches!(relation.body, RelationBody::Table { .. }) {
+            fields.push(Field::new(KEY_COLUMN, DataType::Binary, false));
+            fields.push(Field::new(LSN_COLUMN, DataType::UInt64, false));
+        }
+        Ok(RelationSource { relation, schema: Arc::new(Schema::new(fields)) })
+    }
+}
+
+#[async_trait]
+impl TableProvider for RelationSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| match restricts(&self.relation, filter) {
+                true => TableProviderFilterPushDown::Inexact,
+                false => TableProviderFilterPushDown::Unsupported,
+            })
+            .collect())
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let columns: Vec<usize> = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let ranges = match self.relation.layout {
+            Some(_) => key_ranges(&self.relation, filters)?,
+            None => KeyRanges::system(&self.relation, filters),
+        };
+        let scan =
+            ScanExec::new(Arc::clone(&self.relation), &self.schema, columns, ranges, limit)?;
+        Ok(Arc::new(scan))
+    }
+}
+
+/// Whether nothing in an expression depends on a row or on when it is evaluated.
+pub(crate) fn is_fixed(expr: &Expr) -> bool {
+    let mut fixed = true;
+    let walked = expr.apply(|node| {
+        let moves = matches!(
+            node,
+            Expr::Column(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::InSubquery(_)
+                | Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+                | Expr::Unnest(_)
+        );
+        if moves || node.is_volatile_node() {
+            fixed = false;
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    fixed && walked.is_ok()
+}

@@ -1,0 +1,340 @@
+//! One connection: statements come in, rows and effects come out, transactions go on between them.
+//!
+//! The methods follow the extended protocol, of which a simple query is a shorter form: parse,
+//! bind, execute, rows, complete, sync. A [`Portal`] is one execution; its rows are pulled. What
+//! ends a transaction happens in [`Session::complete`], [`Session::sync`] and [`Session::fail`],
+//! whose futures run to their end; any other future may be dropped, and `fail` follows.
+
+use std::{borrow::Cow, collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{
+    catalog::{part::CatalogView, store::{CatalogTransaction, SessionCatalog}},
+    engine::Engine,
+    error::{Error, Result},
+    exec::{self, cursor::Cursor},
+    listen::Listening,
+    prepared::Prepared as PreparedPlan,
+    session::state::SessionState,
+    settings::Effective,
+    statement::{self, Statement},
+    txn::{Phase, Transaction},
+    types::Format,
+};
+
+mod lifecycle;
+mod portal;
+pub(crate) mod state;
+mod transaction;
+
+pub use portal::{Batch, CopyShape, Field, Portal, Started, Tag};
+pub(crate) use portal::{Ending, Rows, in_context};
+pub(crate) use transaction::{ends_failed_block, now_us};
+
+/// One connection's SQL.
+pub struct Session {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) state: Arc<SessionState>,
+    pub(crate) transaction: Transaction,
+    /// The catalog of `current_user`'s namespace.
+    pub(crate) catalog: Arc<SessionCatalog>,
+    pub(crate) listening: Listening,
+    /// Made by SQL's PREPARE.
+    pub(crate) prepared: HashMap<String, Arc<PreparedPlan>>,
+    pub(crate) cursors: HashMap<String, Cursor>,
+    pub(crate) discards: Vec<Discard>,
+    /// Names of the statements that the protocol keeps.
+    pub(crate) protocol_statements: std::collections::HashSet<String>,
+    reported: HashMap<String, String>,
+    registration: u64,
+}
+
+/// A statement that was parsed and, unless it is one of a script, analysed.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(crate) statement: Option<Arc<Statement>>,
+    pub(crate) plan: Option<Arc<PreparedPlan>>,
+    parameters: Arc<[u32]>,
+    fields: Option<Arc<[Field]>>,
+}
+
+/// What SQL dropped of the protocol's objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// One prepared statement.
+    Statement(String),
+    /// All of them.
+    AllStatements,
+    /// One portal.
+    Portal(String),
+    /// All of them.
+    AllPortals,
+}
+
+/// Where the session stands, for ReadyForQuery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// Outside a transaction block.
+    Idle,
+    /// Inside one.
+    InTransaction,
+    /// Inside one that has failed.
+    Failed,
+}
+
+/// The session's timeouts; `None` is never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For one statement.
+    pub statement: Option<Duration>,
+    /// Between statements outside a transaction.
+    pub idle: Option<Duration>,
+    /// Between statements in a transaction.
+    pub idle_in_transaction: Option<Duration>,
+}
+
+/// Who connects, and how.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// The authenticated role.
+    pub user: String,
+    /// The database asked for.
+    pub database: String,
+    /// Settings of the start-up packet, its `options` already split into them.
+    pub settings: Vec<(String, String)>,
+    /// `pg_backend_pid()`.
+    pub process_id: i32,
+    /// The client's address.
+    pub address: Option<SocketAddr>,
+}
+
+/// Longest script in statements.
+const MAX_SCRIPT_STATEMENTS: usize = 1_000_000;
+
+impl Prepared {
+    /// Type OIDs of the parameters.
+    pub fn parameters(&self) -> &[u32] {
+        &self.parameters
+    }
+
+    /// The columns of its rows, if it returns some.
+    pub fn fields(&self) -> Option<Arc<[Field]>> {
+        self.fields.clone()
+    }
+}
+
+/// Parsing and preparing.
+impl Session {
+    /// Parses all statements of a simple query before any of them runs.
+    pub fn parse_script(&mut self, sql: &str) -> Result<Vec<Prepared>> {
+        self.note_query(sql);
+        let statements = self.engine.plans.script(sql)?;
+        if statements.len() > MAX_SCRIPT_STATEMENTS {
+            return Err(Error::program_limit_exceeded("too many statements in one query"));
+        }
+        Ok(statements
+            .iter()
+            .map(|statement| Prepared {
+                statement: Some(Arc::clone(statement)),
+                plan: None,
+                parameters: Arc::default(),
+                fields: None,
+            })
+            .collect())
+    }
+
+    /// Parses and analyses at most one statement. `types` may be shorter than the list of
+    /// parameters; 0 stands for a type to be inferred.
+    pub async fn prepare(&mut self, sql: &str, types: &[u32]) -> Result<Prepared> {
+        self.note_query(sql);
+        let Some(statement) = self.engine.plans.single(sql)? else {
+            return Ok(Prepared {
+                statement: None,
+                plan: None,
+                parameters: Arc::default(),
+                fields: None,
+            });
+        };
+        exec::check_phase(self, &statement)?;
+        self.begin_implicit().await?;
+        let plan = exec::prepare(self, &statement, types, true).await?;
+        let output = exec::output(self, &plan)?;
+        Ok(Prepared {
+            statement: Some(statement),
+            parameters: plan.parameters.iter().map(|ty| ty.oid.0).collect(),
+            fields: output.map(|output| Field::of(&output)),
+            plan: Some(plan),
+        })
+    }
+
+    /// Makes a portal of a prepared statement and its parameters.
+    pub async fn bind(
+        &mut self,
+        prepared: &Prepared,
+        formats: &[Format],
+        values: &[Option<&[u8]>],
+        result_formats: &[Format],
+    ) -> Result<Portal> {
+        let (Some(statement), Some(plan)) = (&prepared.statement, &prepared.plan) else {
+            return Ok(Portal::empty());
+        };
+        exec::check_phase(self, statement)?;
+        self.begin_implicit().await?;
+        let plan = self.current_plan(statement, plan).await?;
+        let effective = self.state.effective();
+        let mut parameters = Vec::with_capacity(values.len());
+        for (i, (value, ty)) in values.iter().zip(&*plan.parameters).enumerate() {
+            let format = format_at(formats, i);
+            parameters.push(crate::types::decode_parameter(*ty, format, *value, &effective.format)?);
+        }
+        let output = exec::output(self, &plan)?;
+        if output.as_ref().map(Field::of) != prepared.fields {
+            return Err(Error::feature_not_supported("cached plan must not change result type"));
+        }
+        let portal = Portal::new(plan, parameters, output, result_formats.to_vec());
+        Ok(portal)
+    }
+
+    /// Makes the portal of one statement of a simple query.
+    pub async fn start_simple(&mut self, prepared: &Prepared, is_last: bool) -> Result<Portal> {
+        let Some(statement) = &prepared.statement else { return Ok(Portal::empty()) };
+        exec::check_phase(self, statement)?;
+        self.begin_implicit().await?;
+        let plan = exec::prepare(self, statement, &[], false)
+            .await
+            .map_err(|error| error.shifted(statement.offset))?;
+        if !plan.parameters.is_empty() {
+            return Err(Error::undefined_parameter(1));
+        }
+        let output = exec::output(self, &plan)?;
+        let mut portal = Portal::new(plan, Vec::new(), output, Vec::new());
+        portal.ends_query = is_last;
+        portal.offset = statement.offset;
+        Ok(portal)
+    }
+
+    /// The plan, made anew if what it was made for has changed.
+    async fn current_plan(
+        &mut self,
+        statement: &Arc<Statement>,
+        plan: &Arc<PreparedPlan>,
+    ) -> Result<Arc<PreparedPlan>> {
+        if plan.is_current(&self.view(), &self.state.effective().search_path) {
+            return Ok(Arc::clone(plan));
+        }
+        let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();
+        exec::prepare(self, statement, &types, true).await
+    }
+}
+
+/// Running.
+impl Session {
+    /// Starts a portal.
+    pub async fn execute(&mut self, portal: &mut Portal) -> Result<Started> {
+        let offset = portal.offset;
+        let started = exec::run(self, portal).await.map_err(|error| error.shifted(offset))?;
+        Ok(started)
+    }
+
+    /// The next rows, in batches of any size but 0.
+    pub async fn next(&mut self, portal: &mut Portal) -> Result<Option<Batch>> {
+        portal.next(self).await
+    }
+
+    /// Data of COPY FROM STDIN.
+    pub async fn copy_data(&mut self, portal: &mut Portal, data: Bytes) -> Result<()> {
+        exec::copy::data(self, portal, &data).await
+    }
+
+    /// The end of the data of COPY FROM STDIN.
+    pub async fn copy_done(&mut self, portal: &mut Portal) -> Result<()> {
+        exec::copy::done(self, portal).await
+    }
+
+    /// Ends the portal's work: its effects join the transaction, which ends here if the portal is
+    /// transaction control or the last of a simple query.
+    pub async fn complete(&mut self, portal: &mut Portal) -> Result<Tag> {
+        self.complete_portal(portal).await
+    }
+
+    /// Where the session stands.
+    pub fn transaction_status(&self) -> TransactionStatus {
+        match self.transaction.phase {
+            Phase::Idle | Phase::Implicit => TransactionStatus::Idle,
+            Phase::Block => TransactionStatus::InTransaction,
+            Phase::Failed => TransactionStatus::Failed,
+        }
+    }
+
+    /// Columns of an SQL cursor, if there is one of this name.
+    pub fn cursor_fields(&self, name: &str) -> Option<Arc<[Field]>> {
+        self.cursors.get(name).map(|cursor| Field::of(&cursor.output))
+    }
+
+    /// Settings whose new values the client is to be told.
+    pub fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
+        let mut changes = Vec::new();
+        for (name, value) in self.state.reported() {
+            if self.reported.get(&name) != Some(&value) {
+                self.reported.insert(name.clone(), value.clone());
+                changes.push((name, value));
+            }
+        }
+        changes.extend(self.state.take_told().into_iter().filter(|(name, _)| name == "commit_position"));
+        changes
+    }
+
+    /// Notices and warnings that arose.
+    pub fn take_notices(&mut self) -> Vec<Error> {
+        self.state.take_notices()
+    }
+
+    /// The protocol keeps a statement under this name now.
+    pub fn statement_named(&mut self, name: &str) {
+        self.protocol_statements.insert(name.to_owned());
+    }
+
+    /// The protocol has dropped the statement of this name.
+    pub fn statement_closed(&mut self, name: &str) {
+        self.protocol_statements.remove(name);
+    }
+
+    /// What SQL dropped of the protocol's objects.
+    pub fn take_discards(&mut self) -> Vec<Discard> {
+        std::mem::take(&mut self.discards)
+    }
+
+    /// The timeouts as they are set now.
+    pub fn timeouts(&self) -> Timeouts {
+        let effective = self.state.effective();
+        Timeouts {
+            statement: effective.statement_timeout,
+            idle: effective.idle_timeout,
+            idle_in_transaction: effective.idle_in_transaction_timeout,
+        }
+    }
+
+    /// What names mean now.
+    pub(crate) fn view(&self) -> Arc<CatalogView> {
+        self.transaction.catalog.view()
+    }
+
+    pub(crate) fn effective(&self) -> Arc<Effective> {
+        self.state.effective()
+    }
+}
+
+/// The protocol's rule: no format means text, one is for all.
+fn format_at(formats: &[Format], index: usize) -> Format {
+    match formats {
+        [] => Format::Text,
+        [one] => *one,
+        many => many.get(index).copied().unwrap_or(Format::Text),
+    }
+}
+
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<Session>();
+};

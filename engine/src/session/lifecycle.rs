@@ -1,0 +1,254 @@
+//! How a session begins, what it tells of itself, and how it ends.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use kalamdb_storage::Namespace;
+
+use super::{Connect, Session, transaction::now_us};
+use crate::{
+    catalog::{namespace_id, store::CatalogTransaction},
+    context::{Effects, ExecutionContext},
+    engine::Engine,
+    error::{Error, Result, SqlState},
+    changefeed::NotificationSink,
+    listen::Listening,
+    session::state::SessionState,
+    settings::{self, Settings, Who},
+    txn::{Phase, Transaction},
+};
+
+/// Query texts in `pg_stat_activity` are cut to this many bytes.
+const MAX_ACTIVITY_QUERY_BYTES: usize = 1024;
+
+impl Session {
+    /// Opens the session of an authenticated role.
+    ///
+    /// # Errors
+    /// 28000 the role is gone or may not log in, 3D000 no such database, 42704 and 22023 for
+    /// settings.
+    pub(crate) async fn open(
+        engine: Arc<Engine>,
+        connect: Connect,
+        sink: Arc<dyn NotificationSink>,
+    ) -> Result<Session> {
+        let cluster = engine.catalogs.cluster();
+        let role = cluster
+            .role_by_name(&connect.user)
+            .filter(|role| role.login)
+            .cloned()
+            .ok_or_else(|| {
+                let message = format!("role \"{}\" is not permitted to log in", connect.user);
+                Error::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message).fatal()
+            })?;
+        let database = engine.database(&cluster, &connect.database, &role.name)?;
+        let mut defaults: BTreeMap<String, String> = engine.settings.clone();
+        defaults.extend(cluster.settings());
+        for (name, value) in &role.settings {
+            defaults.insert(name.clone(), settings::check(name, value)?);
+        }
+        let mut start_role = None;
+        for (name, value) in &connect.settings {
+            let name = settings::canonical(name).map_err(Error::fatal)?;
+            if settings::definition(&name).is_some_and(|d| d.who == Who::Internal) {
+                return Err(cannot_change(&name).fatal());
+            }
+            if settings::definition(&name).is_some_and(|d| d.who == Who::Superuser)
+                && !role.superuser
+            {
+                let what = format!("permission denied to set parameter \"{name}\"");
+                return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, what).fatal());
+            }
+            match name.as_str() {
+                "role" => start_role = Some(value.clone()),
+                "session_authorization" => return Err(cannot_change(&name).fatal()),
+                _ => {
+                    let value = settings::check(&name, value).map_err(Error::fatal)?;
+                    defaults.insert(name, value);
+                }
+            }
+        }
+        let state = SessionState::new(
+            connect.process_id,
+            (database.oid, database.name.clone()),
+            (role.oid, role.name.clone()),
+            connect.address,
+            now_us(),
+            Settings::new(defaults),
+        )?;
+        let state = Arc::new(state);
+        let catalog = engine.catalogs.attach(database.oid, role.oid).await?;
+        let namespace = namespace_id(database.oid, role.oid);
+        let listening = Listening::new(Arc::clone(&engine.changefeed), sink, namespace);
+        let registration = engine.register(&state);
+        let mut session = Session {
+            transaction: Transaction::idle(
+                Arc::clone(&engine.locks),
+                CatalogTransaction::new(Arc::clone(&catalog)),
+            ),
+            engine,
+            state,
+            catalog,
+            listening,
+            prepared: HashMap::new(),
+            cursors: HashMap::new(),
+            discards: Vec::new(),
+            protocol_statements: std::collections::HashSet::new(),
+            reported: HashMap::new(),
+            registration,
+        };
+        let cluster = session.engine.catalogs.cluster();
+        session.state.end_local_settings(&cluster);
+        if let Some(role) = start_role {
+            session.begin_implicit().await?;
+            crate::exec::set::set_role(&mut session, Some(&role), false).map_err(Error::fatal)?;
+            session.commit().await?;
+        }
+        session.reported = session.state.reported().into_iter().collect();
+        session.note_idle();
+        Ok(session)
+    }
+
+    /// What the client is told at the start.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> =
+            self.reported.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        all.sort();
+        all
+    }
+
+    /// The namespace of `current_user`, and the one all share.
+    pub(crate) fn namespaces(&self) -> (Namespace, Namespace) {
+        let view = self.view();
+        let namespace = |id| self.engine.catalogs.namespace(&view.cluster, id);
+        (namespace(view.own_namespace()), namespace(view.shared_namespace()))
+    }
+
+    /// After the role may have changed: the catalog of its namespace, and nothing of the former
+    /// role's.
+    pub(crate) async fn follow_role(&mut self) {
+        let role = self.state.current_user();
+        if role == self.catalog.role {
+            return;
+        }
+        match self.engine.catalogs.attach(self.catalog.database, role).await {
+            Ok(catalog) => {
+                self.catalog = catalog;
+                self.transaction.catalog.set_session(Arc::clone(&self.catalog));
+                self.listening.change_namespace(self.catalog_namespace());
+                self.state.forget_sequences();
+                self.cursors.clear();
+                self.discards.push(super::Discard::AllPortals);
+            }
+            Err(error) => {
+                // Without its catalog the session must not go on as somebody else.
+                tracing::error!(%error, "a role's catalog can't be read; its session ends");
+                self.transaction.phase = Phase::Failed;
+            }
+        }
+    }
+
+    fn catalog_namespace(&self) -> kalamdb_storage::NamespaceId {
+        namespace_id(self.catalog.database, self.catalog.role)
+    }
+
+    /// What a statement that starts now may ask of the session.
+    pub(crate) fn execution_context(&mut self) -> Arc<ExecutionContext> {
+        let snapshot = self.transaction.statement_snapshot(&self.engine.store);
+        self.transaction.has_run = true;
+        self.context_at(snapshot)
+    }
+
+    /// As [`Session::execution_context`], with a snapshot of the caller's choice.
+    pub(crate) fn context_at(&self, snapshot: kalamdb_storage::Snapshot) -> Arc<ExecutionContext> {
+        let (own, shared) = self.namespaces();
+        let effective = self.effective();
+        let mut format = effective.format.clone();
+        format.now_us = Some(self.transaction.start_time);
+        Arc::new(ExecutionContext {
+            engine: Arc::clone(&self.engine),
+            catalog: self.view(),
+            session: Arc::clone(&self.state),
+            own,
+            shared,
+            snapshot,
+            writes: Arc::clone(&self.transaction.writes),
+            transaction_time: self.transaction.start_time,
+            statement_time: now_us(),
+            format,
+            effects: std::sync::Mutex::new(Effects::default()),
+        })
+    }
+
+    /// What expressions asked for while a statement ran joins the transaction.
+    pub(crate) fn absorb_effects(&mut self, context: &ExecutionContext) -> Result<()> {
+        let effects = std::mem::take(
+            &mut *context.effects.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        for (channel, payload) in effects.notifications {
+            self.transaction.writes_mut().notify(
+                &context.own,
+                &channel,
+                &payload,
+                self.state.process_id,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The first words of the present statement, in upper case, for messages.
+    pub(crate) fn activity_words(&self) -> String {
+        let query = self.state.activity().query;
+        let words: Vec<String> = query.split_whitespace().take(2).map(str::to_uppercase).collect();
+        words.join(" ")
+    }
+
+    pub(crate) fn note_query(&mut self, sql: &str) {
+        let mut end = sql.len().min(MAX_ACTIVITY_QUERY_BYTES);
+        while !sql.is_char_boundary(end) {
+            end -= 1;
+        }
+        let now = now_us();
+        self.state.update_activity(|activity| {
+            activity.query.clear();
+            activity.query.push_str(&sql[..end]);
+            activity.state = "active";
+            activity.query_start = Some(now);
+            activity.state_change = Some(now);
+        });
+    }
+
+    pub(crate) fn note_idle(&self) {
+        let state = match self.transaction.phase {
+            Phase::Idle | Phase::Implicit => "idle",
+            Phase::Block => "idle in transaction",
+            Phase::Failed => "idle in transaction (aborted)",
+        };
+        let now = now_us();
+        self.state.update_activity(|activity| {
+            activity.state = state;
+            activity.state_change = Some(now);
+        });
+    }
+
+    /// The connection ends.
+    pub async fn close(mut self) {
+        self.rollback().await;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.transaction.rollback();
+        self.engine.unregister(self.registration);
+    }
+}
+
+fn cannot_change(name: &str) -> Error {
+    Error::new(
+        SqlState::CANT_CHANGE_RUNTIME_PARAM,
+        format!("parameter \"{name}\" cannot be changed"),
+    )
+}

@@ -1,0 +1,295 @@
+//! What of a session outlives its statements: who it is, its settings, its sequence values.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::{
+    catalog::part::Cluster,
+    error::{Error, Result},
+    settings::{Effective, SavedSettings, Settings},
+    types::Oid,
+};
+
+/// Shared between the session, the statements it runs and `pg_stat_activity`.
+#[derive(Debug)]
+pub(crate) struct SessionState {
+    pub(crate) process_id: i32,
+    pub(crate) database: Oid,
+    pub(crate) database_name: String,
+    /// Who logged in; `session_user` is this role unless a superuser changed it.
+    pub(crate) login_role: Oid,
+    pub(crate) client_address: Option<SocketAddr>,
+    /// Microseconds since 1970.
+    pub(crate) backend_start: i64,
+    inner: Mutex<Inner>,
+    activity: Mutex<Activity>,
+    sequences: Mutex<Sequences>,
+    /// Set while the present transaction has handed out sequence values that only an unsynced
+    /// write remembers.
+    pub(crate) sequence_touched: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    effective: Arc<Effective>,
+    identity: Identity,
+    /// (name, value) that ParameterStatus hasn't told yet.
+    changes: Vec<(String, String)>,
+    notices: Vec<Error>,
+}
+
+/// Who the session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) session_user: Oid,
+    pub(crate) session_user_name: String,
+    pub(crate) current_user: Oid,
+    pub(crate) current_user_name: String,
+}
+
+/// What `pg_stat_activity` shows of a session.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activity {
+    pub(crate) query: String,
+    /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
+    pub(crate) state: &'static str,
+    pub(crate) transaction_start: Option<i64>,
+    pub(crate) query_start: Option<i64>,
+    pub(crate) state_change: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Sequences {
+    current: HashMap<Oid, i64>,
+    last: Option<Oid>,
+}
+
+/// Notices that wait for the client; more are dropped, the oldest first.
+const MAX_NOTICES: usize = 1000;
+
+impl SessionState {
+    #[expect(clippy::too_many_arguments, reason = "each is one fact of the connection")]
+    pub(crate) fn new(
+        process_id: i32,
+        database: (Oid, String),
+        role: (Oid, String),
+        client_address: Option<SocketAddr>,
+        backend_start: i64,
+        settings: Settings,
+    ) -> Result<Self> {
+        let effective = Arc::new(Effective::of(&settings)?);
+        let identity = Identity {
+            session_user: role.0,
+            session_user_name: role.1.clone(),
+            current_user: role.0,
+            current_user_name: role.1,
+        };
+        Ok(SessionState {
+            process_id,
+            database: database.0,
+            database_name: database.1,
+            login_role: role.0,
+            client_address,
+            backend_start,
+            inner: Mutex::new(Inner {
+                settings,
+                effective,
+                identity,
+                changes: Vec::new(),
+                notices: Vec::new(),
+            }),
+            activity: Mutex::default(),
+            sequences: Mutex::default(),
+            sequence_touched: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        lock(&self.inner).identity.clone()
+    }
+
+    pub(crate) fn current_user(&self) -> Oid {
+        lock(&self.inner).identity.current_user
+    }
+
+    /// The settings as they act now.
+    pub(crate) fn effective(&self) -> Arc<Effective> {
+        Arc::clone(&lock(&self.inner).effective)
+    }
+
+    /// `SHOW name`.
+    pub(crate) fn show(&self, name: &str) -> Result<String> {
+        let inner = lock(&self.inner);
+        match name.to_lowercase().as_str() {
+            "session_authorization" => Ok(inner.identity.session_user_name.clone()),
+            _ => inner.settings.show(name),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        lock(&self.inner).settings.clone()
+    }
+
+    /// Changes a setting and works out what follows: who the session is, what the client is told.
+    /// The caller has checked who may.
+    pub(crate) fn set(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        value: Option<&str>,
+        local: bool,
+    ) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        let before = inner.settings.save();
+        inner.settings.set(name, value, local)?;
+        let done = self.refresh(&mut inner, cluster);
+        if done.is_err() {
+            inner.settings.restore(before);
+        }
+        done
+    }
+
+    pub(crate) fn reset_all(&self, cluster: &Cluster) -> Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.settings.reset_all();
+        self.refresh(&mut inner, cluster)
+    }
+
+    pub(crate) fn save_settings(&self) -> SavedSettings {
+        lock(&self.inner).settings.save()
+    }
+
+    /// What ROLLBACK does to settings.
+    pub(crate) fn restore_settings(&self, cluster: &Cluster, saved: SavedSettings) {
+        let mut inner = lock(&self.inner);
+        inner.settings.restore(saved);
+        self.refresh_or_log(&mut inner, cluster);
+    }
+
+    /// What COMMIT does to `SET LOCAL`.
+    pub(crate) fn end_local_settings(&self, cluster: &Cluster) {
+        let mut inner = lock(&self.inner);
+        inner.settings.end_local();
+        self.refresh_or_log(&mut inner, cluster);
+    }
+
+    fn refresh_or_log(&self, inner: &mut Inner, cluster: &Cluster) {
+        if let Err(error) = self.refresh(inner, cluster) {
+            tracing::error!(%error, "settings that were right before are not right now");
+        }
+    }
+
+    fn refresh(&self, inner: &mut Inner, cluster: &Cluster) -> Result<()> {
+        let find = |name: &str| {
+            cluster.role_by_name(name).cloned().ok_or_else(|| Error::undefined_role(name))
+        };
+        let session = match inner.settings.value("session_authorization").as_deref() {
+            None | Some("") => cluster.role_by_oid(self.login_role).cloned(),
+            Some(name) => Some(find(name)?),
+        };
+        let Some(session) = session else { return Err(Error::undefined_role("session_user")) };
+        let current = match inner.settings.value("role").as_deref() {
+            None | Some("" | "none") => Arc::clone(&session),
+            Some(name) => find(name)?,
+        };
+        let superuser = if current.superuser { "on" } else { "off" };
+        let identity = Identity {
+            session_user: session.oid,
+            session_user_name: session.name.clone(),
+            current_user: current.oid,
+            current_user_name: current.name.clone(),
+        };
+        let effective = Effective::of(&inner.settings)?;
+        if inner.identity.session_user != identity.session_user {
+            inner
+                .changes
+                .push(("session_authorization".into(), identity.session_user_name.clone()));
+        }
+        if inner.settings.value("is_superuser").as_deref() != Some(superuser) {
+            inner.settings.set("is_superuser", Some(superuser), false)?;
+        }
+        inner.identity = identity;
+        inner.effective = Arc::new(effective);
+        Ok(())
+    }
+
+    /// The reported settings with their values now.
+    pub(crate) fn reported(&self) -> Vec<(String, String)> {
+        let inner = lock(&self.inner);
+        crate::settings::SETTINGS
+            .iter()
+            .filter(|definition| definition.reported)
+            .map(|definition| {
+                let value = match definition.name {
+                    "session_authorization" => inner.identity.session_user_name.clone(),
+                    name => inner.settings.value(name).unwrap_or_default(),
+                };
+                (definition.spelling.to_owned(), value)
+            })
+            .collect()
+    }
+
+    /// ParameterStatus beyond the settings: `commit_position`.
+    pub(crate) fn tell(&self, name: &str, value: String) {
+        lock(&self.inner).changes.push((name.to_owned(), value));
+    }
+
+    pub(crate) fn take_told(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut lock(&self.inner).changes)
+    }
+
+    /// A NOTICE or WARNING for the client; severity follows from the SQLSTATE's class.
+    pub(crate) fn notice(&self, notice: Error) {
+        let mut inner = lock(&self.inner);
+        if inner.notices.len() >= MAX_NOTICES {
+            inner.notices.remove(0);
+        }
+        inner.notices.push(notice);
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<Error> {
+        std::mem::take(&mut lock(&self.inner).notices)
+    }
+
+    pub(crate) fn activity(&self) -> Activity {
+        lock(&self.activity).clone()
+    }
+
+    pub(crate) fn update_activity(&self, change: impl FnOnce(&mut Activity)) {
+        change(&mut lock(&self.activity));
+    }
+
+    /// Remembers what `nextval` gave.
+    pub(crate) fn remember_sequence(&self, sequence: Oid, value: i64) {
+        let mut sequences = lock(&self.sequences);
+        sequences.current.insert(sequence, value);
+        sequences.last = Some(sequence);
+        self.sequence_touched.store(true, Ordering::Release);
+    }
+
+    /// `currval`, if this session has called `nextval`.
+    pub(crate) fn sequence_current(&self, sequence: Oid) -> Option<i64> {
+        lock(&self.sequences).current.get(&sequence).copied()
+    }
+
+    /// The sequence of the last `nextval`.
+    pub(crate) fn sequence_last(&self) -> Option<Oid> {
+        lock(&self.sequences).last
+    }
+
+    /// DISCARD SEQUENCES, and the change of the role, whose sequences are others.
+    pub(crate) fn forget_sequences(&self) {
+        *lock(&self.sequences) = Sequences::default();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,285 @@
+//! When transactions begin and end.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use crate::{
+    error::{Error, Result, SqlState},
+    session::{
+        Session,
+        portal::{Ending, Portal, Rows, Tag},
+    },
+    statement::{AccessMode, Isolation, Parsed, TransactionModes},
+    txn::{Committed, Phase},
+};
+
+/// Beginning.
+impl Session {
+    /// Begins the implicit transaction of a statement outside a block.
+    pub(crate) async fn begin_implicit(&mut self) -> Result<()> {
+        if self.transaction.phase == Phase::Idle {
+            self.begin(Phase::Implicit, TransactionModes::default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, phase: Phase, modes: TransactionModes) -> Result<()> {
+        let settings = self.state.settings();
+        let value = |name: &str| settings.value(name).unwrap_or_default();
+        let isolation = match modes.isolation {
+            Some(isolation) => isolation,
+            None => Isolation::parse(&value("default_transaction_isolation"))
+                .unwrap_or(Isolation::ReadCommitted),
+        };
+        let access = match modes.access {
+            Some(access) => access,
+            None if value("default_transaction_read_only") == "on" => AccessMode::ReadOnly,
+            None => AccessMode::ReadWrite,
+        };
+        check_isolation(isolation)?;
+        let now = now_us();
+        self.transaction.begin(phase, isolation, access, now);
+        self.transaction.settings = Some(self.state.save_settings());
+        self.state.update_activity(|activity| activity.transaction_start = Some(now));
+        Ok(())
+    }
+
+    /// BEGIN.
+    pub(crate) async fn begin_block(&mut self, modes: TransactionModes) -> Result<()> {
+        match self.transaction.phase {
+            Phase::Idle => self.begin(Phase::Block, modes).await?,
+            Phase::Implicit => {
+                self.transaction.phase = Phase::Block;
+                self.set_transaction(modes)?;
+            }
+            Phase::Block => {
+                self.state.notice(Error::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "there is already a transaction in progress",
+                ));
+                self.set_transaction(modes)?;
+            }
+            Phase::Failed => return Err(Error::in_failed_transaction()),
+        }
+        self.tell_modes()
+    }
+
+    /// SET TRANSACTION.
+    pub(crate) fn set_transaction(&mut self, modes: TransactionModes) -> Result<()> {
+        if let Some(isolation) = modes.isolation {
+            check_isolation(isolation)?;
+            if isolation != self.transaction.isolation && self.transaction.has_run {
+                return Err(Error::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "SET TRANSACTION ISOLATION LEVEL must be called before any query",
+                ));
+            }
+            self.transaction.isolation = isolation;
+        }
+        if let Some(access) = modes.access {
+            let widens = access == AccessMode::ReadWrite
+                && self.transaction.access == AccessMode::ReadOnly;
+            if widens && self.transaction.has_run {
+                return Err(Error::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "transaction read-write mode must be set before any query",
+                ));
+            }
+            self.transaction.access = access;
+        }
+        self.tell_modes()
+    }
+
+    /// `SHOW transaction_isolation` follows.
+    fn tell_modes(&self) -> Result<()> {
+        let cluster = self.engine.catalogs.cluster();
+        let read_only = match self.transaction.access {
+            AccessMode::ReadOnly => "on",
+            AccessMode::ReadWrite => "off",
+        };
+        let isolation = self.transaction.isolation.as_str();
+        self.state.set(&cluster, "transaction_isolation", Some(isolation), true)?;
+        self.state.set(&cluster, "transaction_read_only", Some(read_only), true)
+    }
+}
+
+/// Ending.
+impl Session {
+    /// The end of a portal's work; see [`Session::complete`].
+    pub(super) async fn complete_portal(&mut self, portal: &mut Portal) -> Result<Tag> {
+        portal.rows = Rows::None;
+        let mut tag = std::mem::take(&mut portal.tag);
+        if let Some(copied) = &portal.copied {
+            tag = Tag::new(format!("COPY {}", copied.load(Ordering::Acquire)));
+        }
+        match portal.ending {
+            Ending::None if portal.ends_query && self.transaction.phase == Phase::Implicit => {
+                self.commit().await?;
+            }
+            Ending::None => {}
+            Ending::Commit { chain } => {
+                if self.transaction.phase == Phase::Failed {
+                    tag = Tag::new("ROLLBACK");
+                    self.rollback().await;
+                } else {
+                    self.commit_chain(chain).await?;
+                    return Ok(tag);
+                }
+                self.chain(chain).await?;
+            }
+            Ending::Rollback { chain } => {
+                self.rollback().await;
+                self.chain(chain).await?;
+            }
+        }
+        Ok(tag)
+    }
+
+    async fn commit_chain(&mut self, chain: bool) -> Result<()> {
+        let modes = self.modes();
+        self.commit().await?;
+        if chain { self.begin_block(modes).await } else { Ok(()) }
+    }
+
+    async fn chain(&mut self, chain: bool) -> Result<()> {
+        if !chain {
+            return Ok(());
+        }
+        let modes = self.modes();
+        self.begin_block(modes).await
+    }
+
+    fn modes(&self) -> TransactionModes {
+        TransactionModes {
+            isolation: Some(self.transaction.isolation),
+            access: Some(self.transaction.access),
+            deferrable: None,
+        }
+    }
+
+    /// Commits what there is to commit.
+    pub(crate) async fn commit(&mut self) -> Result<()> {
+        let sync = self.effective().synchronous_commit;
+        let touched = self.state.sequence_touched.swap(false, Ordering::AcqRel);
+        let is_write = !self.transaction.writes.is_empty();
+        let reservation = {
+            let writes = Arc::clone(&self.transaction.writes);
+            self.listening.pre_commit(writes.notifications())
+        };
+        let reservation = match reservation {
+            Ok(reservation) => reservation,
+            Err(error) => {
+                self.rollback().await;
+                return Err(error);
+            }
+        };
+        let store = self.engine.store.clone();
+        let committed = self.transaction.commit(&store, sync).await;
+        drop(reservation);
+        if committed.is_err() {
+            self.end_of_rollback().await;
+        } else {
+            self.listening.committed();
+            if touched && !is_write && sync {
+                store.sync_wal().await?;
+            }
+        }
+        let committed = committed?;
+        self.end_of_commit(committed).await;
+        Ok(())
+    }
+
+    async fn end_of_commit(&mut self, committed: Option<Committed>) {
+        let (own, _) = self.namespaces();
+        if let Some(committed) = committed
+            && let Some((_, position)) = committed.positions.iter().find(|(id, _)| *id == own.id())
+        {
+            self.state.tell("commit_position", position.0.to_string());
+        }
+        self.transaction.settings = None;
+        let cluster = self.engine.catalogs.cluster();
+        self.state.end_local_settings(&cluster);
+        self.follow_role().await;
+        self.end_cursors(true).await;
+        self.state.update_activity(|activity| activity.transaction_start = None);
+    }
+
+    /// Undoes everything since the transaction began.
+    pub(crate) async fn rollback(&mut self) {
+        self.transaction.rollback();
+        self.end_of_rollback().await;
+    }
+
+    async fn end_of_rollback(&mut self) {
+        self.listening.rolled_back();
+        self.state.sequence_touched.store(false, Ordering::Release);
+        if let Some(saved) = self.transaction.settings.take() {
+            let cluster = self.engine.catalogs.cluster();
+            self.state.restore_settings(&cluster, saved);
+        }
+        self.follow_role().await;
+        self.end_cursors(false).await;
+        self.state.update_activity(|activity| activity.transaction_start = None);
+    }
+
+    /// Cursors end with the transaction, those WITH HOLD that it committed excepted.
+    async fn end_cursors(&mut self, committed: bool) {
+        self.cursors.retain(|_, cursor| cursor.survives(committed));
+    }
+
+    /// End of a simple query or Sync.
+    pub async fn sync(&mut self) -> Result<()> {
+        let done = match self.transaction.phase {
+            Phase::Implicit => self.commit().await,
+            Phase::Idle | Phase::Block | Phase::Failed => Ok(()),
+        };
+        self.note_idle();
+        done
+    }
+
+    /// An error was reported to the client.
+    pub async fn fail(&mut self) {
+        match self.transaction.phase {
+            Phase::Implicit => self.rollback().await,
+            Phase::Block => {
+                self.transaction.phase = Phase::Failed;
+            }
+            Phase::Idle | Phase::Failed => {}
+        }
+        self.note_idle();
+    }
+
+    /// ROLLBACK TO SAVEPOINT.
+    pub(crate) async fn rollback_to(&mut self, name: &str) -> Result<()> {
+        let savepoint = self.transaction.rollback_to(name)?;
+        let (settings, open) = (savepoint.settings.clone(), savepoint.cursors.clone());
+        let listens = savepoint.listens;
+        self.listening.rollback_to(listens);
+        self.cursors.retain(|name, cursor| cursor.is_held() || open.contains(name));
+        let cluster = self.engine.catalogs.cluster();
+        self.state.restore_settings(&cluster, settings);
+        self.follow_role().await;
+        Ok(())
+    }
+}
+
+/// SERIALIZABLE needs the ranges that were read; to run it as something weaker would be a lie.
+fn check_isolation(isolation: Isolation) -> Result<()> {
+    match isolation {
+        Isolation::ReadUncommitted | Isolation::ReadCommitted | Isolation::RepeatableRead => Ok(()),
+        Isolation::Serializable => Err(Error::feature_not_supported(
+            "the isolation level SERIALIZABLE is not supported",
+        )
+        .with_hint("Use REPEATABLE READ and SELECT ... FOR UPDATE.")),
+    }
+}
+
+/// Whether the statement may run in a failed transaction.
+pub(crate) fn ends_failed_block(parsed: &Parsed) -> bool {
+    matches!(parsed, Parsed::Commit { .. } | Parsed::Rollback { .. } | Parsed::RollbackTo(_))
+}
+
+/// Microseconds since 1970.
+pub(crate) fn now_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,117 @@
+//! The settings there are.
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    /// In lower case, as it is looked up.
+    pub(crate) name: &'static str,
+    /// As PostgreSQL spells it.
+    pub(crate) spelling: &'static str,
+    /// In the form that SHOW prints.
+    pub(crate) default: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) who: Who,
+    /// Changes are told to the client by ParameterStatus.
+    pub(crate) reported: bool,
+    pub(crate) category: &'static str,
+    pub(crate) description: &'static str,
+}
+
+/// What values a setting takes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Bool,
+    Integer { min: i64, max: i64 },
+    /// Milliseconds in any of PostgreSQL's units; 0 to i32::MAX.
+    Milliseconds,
+    Enum(&'static [&'static str]),
+    Text,
+    /// Names separated by commas.
+    Names,
+    TimeZone,
+    DateStyle,
+    Encoding,
+}
+
+/// Who may change it, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Anybody, at any time.
+    User,
+    /// Superusers, at any time.
+    Superuser,
+    /// Nobody: it tells a fact.
+    Internal,
+}
+
+/// The setting of this lower-case name.
+pub(crate) fn definition(name: &str) -> Option<&'static Definition> {
+    SETTINGS.iter().find(|definition| definition.name == name)
+}
+
+const LEVELS: &[&str] = &["read uncommitted", "read committed", "repeatable read", "serializable"];
+
+macro_rules! settings {
+    ($($name:literal $spelling:literal = $default:literal, $kind:expr, $who:ident, $reported:literal, $category:literal, $description:literal;)*) => {
+        /// Every setting, sorted by name.
+        pub(crate) static SETTINGS: &[Definition] = &[$(Definition {
+            name: $name, spelling: $spelling, default: $default, kind: $kind, who: Who::$who,
+            reported: $reported, category: $category, description: $description,
+        },)*];
+    };
+}
+
+const LOGGING: &[&str] = &["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"];
+
+settings! {
+    "application_name" "application_name" = "", Kind::Text, User, true, "Reporting and Logging / What to Log", "Sets the application name to be reported in statistics and logs.";
+    "bytea_output" "bytea_output" = "hex", Kind::Enum(&["escape", "hex"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the output format for bytea.";
+    "client_encoding" "client_encoding" = "UTF8", Kind::Encoding, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the client's character set encoding.";
+    "client_min_messages" "client_min_messages" = "notice", Kind::Enum(LOGGING), User, false, "Client Connection Defaults / Statement Behavior", "Sets the message levels that are sent to the client.";
+    "datestyle" "DateStyle" = "ISO, MDY", Kind::DateStyle, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the display format for date and time values.";
+    "deadlock_timeout" "deadlock_timeout" = "1s", Kind::Milliseconds, Superuser, false, "Lock Management", "Sets the time to wait on a lock before checking for deadlock.";
+    "default_table_kind" "default_table_kind" = "", Kind::Enum(&["", "user", "shared", "private"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the kind of tables created without WITH (kind = ...).";
+    "default_transaction_isolation" "default_transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the transaction isolation level of each new transaction.";
+    "default_transaction_read_only" "default_transaction_read_only" = "off", Kind::Bool, User, true, "Client Connection Defaults / Statement Behavior", "Sets the default read-only status of new transactions.";
+    "extra_float_digits" "extra_float_digits" = "1", Kind::Integer { min: -15, max: 3 }, User, false, "Client Connection Defaults / Locale and Formatting", "Sets the number of digits displayed for floating-point values.";
+    "idle_in_transaction_session_timeout" "idle_in_transaction_session_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed idle time between queries, when in a transaction.";
+    "idle_session_timeout" "idle_session_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed idle time between queries, when not in a transaction.";
+    "integer_datetimes" "integer_datetimes" = "on", Kind::Bool, Internal, true, "Preset Options", "Shows whether datetimes are integer based.";
+    "intervalstyle" "IntervalStyle" = "postgres", Kind::Enum(&["postgres"]), User, true, "Client Connection Defaults / Locale and Formatting", "Sets the display format for interval values.";
+    "is_superuser" "is_superuser" = "off", Kind::Bool, Internal, true, "Preset Options", "Shows whether the current user is a superuser.";
+    "lc_collate" "lc_collate" = "C.UTF-8", Kind::Text, Internal, false, "Preset Options", "Shows the collation order locale.";
+    "lc_ctype" "lc_ctype" = "C.UTF-8", Kind::Text, Internal, false, "Preset Options", "Shows the character classification and case conversion locale.";
+    "lock_timeout" "lock_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed duration of any wait for a lock.";
+    "max_identifier_length" "max_identifier_length" = "63", Kind::Integer { min: 63, max: 63 }, Internal, false, "Preset Options", "Shows the maximum identifier length.";
+    "max_index_keys" "max_index_keys" = "32", Kind::Integer { min: 32, max: 32 }, Internal, false, "Preset Options", "Shows the maximum number of index keys.";
+    "role" "role" = "none", Kind::Text, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current role.";
+    "search_path" "search_path" = "\"$user\", public", Kind::Names, User, true, "Client Connection Defaults / Statement Behavior", "Sets the schema search order for names that are not schema-qualified.";
+    "server_encoding" "server_encoding" = "UTF8", Kind::Text, Internal, true, "Preset Options", "Shows the server (database) character set encoding.";
+    "server_version" "server_version" = "15.0", Kind::Text, Internal, true, "Preset Options", "Shows the server version.";
+    "server_version_num" "server_version_num" = "150000", Kind::Text, Internal, false, "Preset Options", "Shows the server version as an integer.";
+    "session_authorization" "session_authorization" = "", Kind::Text, User, true, "Client Connection Defaults / Statement Behavior", "Sets the session user name.";
+    "standard_conforming_strings" "standard_conforming_strings" = "on", Kind::Enum(&["on"]), User, true, "Version and Platform Compatibility / Previous PostgreSQL Versions", "Causes '...' strings to treat backslashes literally.";
+    "statement_timeout" "statement_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed duration of any statement.";
+    "synchronous_commit" "synchronous_commit" = "on", Kind::Enum(&["on", "off", "local", "remote_write", "remote_apply"]), User, false, "Write-Ahead Log / Settings", "Sets the current transaction's synchronization level.";
+    "timezone" "TimeZone" = "UTC", Kind::TimeZone, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the time zone for displaying and interpreting time stamps.";
+    "transaction_deferrable" "transaction_deferrable" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.";
+    "transaction_isolation" "transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's isolation level.";
+    "transaction_read_only" "transaction_read_only" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's read-only status.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorted_and_their_defaults_are_values() {
+        assert!(SETTINGS.is_sorted_by_key(|definition| definition.name));
+        for definition in SETTINGS {
+            if !definition.default.is_empty() {
+                let checked = super::super::check(definition.name, definition.default).unwrap();
+                assert_eq!(checked, definition.default, "{}", definition.name);
+            }
+            assert_eq!(definition.spelling.to_lowercase(), definition.name);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Reading the values of settings.
+
+use super::{Definition, Kind};
+use crate::{
+    error::{Error, Result, SqlState},
+    types::TimeZone,
+};
+
+/// 22023 in PostgreSQL's words.
+pub(super) fn invalid(name: &str, value: &str) -> Error {
+    Error::invalid_setting_value(name, value)
+}
+
+/// The value in the form that SHOW prints.
+pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
+    let name = definition.spelling;
+    let fail = || invalid(name, value);
+    match &definition.kind {
+        Kind::Bool => bool(value).map(|on| if on { "on" } else { "off" }.to_owned()).ok_or_else(|| {
+            Error::invalid_parameter_value(format!("parameter \"{name}\" requires a Boolean value"))
+        }),
+        Kind::Integer { min, max } => {
+            let number: i64 = value.trim().parse().map_err(|_| fail())?;
+            in_range(name, number, *min, *max)?;
+            Ok(number.to_string())
+        }
+        Kind::Milliseconds => {
+            let number = milliseconds(value).ok_or_else(|| {
+                fail().with_hint(
+                    "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".",
+                )
+            })?;
+            let number = i64::try_from(number).map_err(|_| fail())?;
+            in_range(name, number, 0, i64::from(i32::MAX))?;
+            Ok(show_milliseconds(number))
+        }
+        Kind::Enum(values) => one_of(name, value, values),
+        Kind::Text => Ok(value.to_owned()),
+        Kind::Names => {
+            split_identifiers(value).ok_or_else(fail)?;
+            Ok(value.to_owned())
+        }
+        Kind::TimeZone => {
+            TimeZone::parse(value).map_err(|_| fail())?;
+            Ok(value.to_owned())
+        }
+        Kind::DateStyle => date_style(value).ok_or_else(fail)?,
+        Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
+            "utf8" | "unicode" => Ok("UTF8".to_owned()),
+            _ => Err(Error::feature_not_supported("the only client encoding is UTF8")),
+        },
+    }
+}
+
+fn in_range(name: &str, number: i64, min: i64, max: i64) -> Result<()> {
+    if (min..=max).contains(&number) {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::INVALID_PARAMETER_VALUE,
+        format!("{number} is outside the valid range for parameter \"{name}\" ({min} .. {max})"),
+    ))
+}
+
+fn one_of(name: &str, value: &str, values: &[&str]) -> Result<String> {
+    let wanted = match (bool(value), values.contains(&"on")) {
+        (Some(true), true) => "on",
+        (Some(false), true) => "off",
+        _ => value,
+    };
+    match values.iter().find(|known| known.eq_ignore_ascii_case(wanted)) {
+        Some(known) => Ok((*known).to_owned()),
+        None => {
+            let known: Vec<&str> = values.iter().copied().filter(|v| !v.is_empty()).collect();
+            Err(invalid(name, value).with_hint(format!("Available values: {}.", known.join(", "))))
+        }
+    }
+}
+
+/// PostgreSQL's booleans: any unambiguous prefix of true, false, yes, no, and on, off, 1, 0.
+pub(crate) fn bool(value: &str) -> Option<bool> {
+    let value = value.trim().to_lowercase();
+    let prefix = |word: &str, least: usize| value.len() >= least && word.starts_with(&value);
+    if value.is_empty() {
+        None
+    } else if prefix("true", 1) || prefix("yes", 1) || value == "on" || value == "1" {
+        Some(true)
+    } else if prefix("false", 1) || prefix("no", 1) || prefix("off", 2) || value == "0" {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// A duration with PostgreSQL's units, plain numbers being milliseconds.
+pub(super) fn milliseconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let factor = match text[digits..].trim() {
+        "us" => 0.001,
+        "" | "ms" => 1.0,
+        "s" => 1e3,
+        "min" => 6e4,
+        "h" => 3.6e6,
+        "d" => 8.64e7,
+        _ => return None,
+    };
+    let value = (number * factor).round();
+    (value >= 0.0 && value <= 9e15).then_some(value as u64)
+}
+
+/// In the largest unit that divides it, as PostgreSQL shows it.
+fn show_milliseconds(number: i64) -> String {
+    for (unit, factor) in [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)] {
+        if number != 0 && number % factor == 0 {
+            return format!("{}{unit}", number / factor);
+        }
+    }
+    if number == 0 { "0".to_owned() } else { format!("{number}ms") }
+}
+
+/// `ISO, MDY` and its parts; other output styles are refused.
+fn date_style(value: &str) -> Option<Result<String>> {
+    let mut order = None;
+    for word in value.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
+        match word.to_lowercase().as_str() {
+            "iso" | "default" => {}
+            "mdy" | "us" | "noneuro" | "noneuropean" => order = Some("MDY"),
+            "dmy" | "euro" | "european" => order = Some("DMY"),
+            "ymd" => order = Some("YMD"),
+            "sql" | "postgres" | "postgresql" | "german" => {
+                return Some(Err(Error::feature_not_supported(
+                    "the only DateStyle for output is ISO",
+                )));
+            }
+            _ => return None,
+        }
+    }
+    Some(Ok(format!("ISO, {}", order.unwrap_or("MDY"))))
+}
+
+/// A list of identifiers: unquoted ones are folded, quoted ones taken as they are.
+pub(super) fn split_identifiers(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Some(names);
+    }
+    loop {
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut name = String::new();
+            let mut chars = quoted.char_indices().peekable();
+            let end = loop {
+                match chars.next()? {
+                    (_, '"') if chars.peek().is_some_and(|(_, c)| *c == '"') => {
+                        chars.next();
+                        name.push('"');
+                    }
+                    (i, '"') => break i + 1,
+                    (_, c) => name.push(c),
+                }
+            };
+            names.push(name);
+            rest = quoted[end..].trim_start();
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            let name = rest[..end].trim();
+            if name.is_empty() || name.contains(char::is_whitespace) {
+                return None;
+            }
+            names.push(name.to_lowercase());
+            rest = &rest[end..];
+        }
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more.trim_start(),
+            None if rest.is_empty() => return Some(names),
+            None => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(milliseconds("1min"), Some(60_000));
+        assert_eq!(milliseconds("1.5 s"), Some(1_500));
+        assert_eq!(milliseconds("5 parsecs"), None);
+        assert_eq!(show_milliseconds(90_000), "90s");
+        assert_eq!(show_milliseconds(1_500), "1500ms");
+    }
+
+    #[test]
+    fn identifier_lists() {
+        assert_eq!(split_identifiers("\"$user\", Public").unwrap(), ["$user", "public"]);
+        assert_eq!(split_identifiers("\"a\"\"b,c\"").unwrap(), ["a\"b,c"]);
+        assert!(split_identifiers("a,,b").is_none());
+        assert!(split_identifiers("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn booleans() {
+        assert_eq!(bool("t"), Some(true));
+        assert_eq!(bool("of"), Some(false));
+        assert_eq!(bool("o"), None);
+    }
+}

@@ -1,0 +1,273 @@
+//! From text to statements: split at semicolons, recognised by their first words.
+//!
+//! Queries, changes and definitions are parsed by sqlparser. What it doesn't know (SUBSCRIBE), or
+//! knows with a grammar that isn't PostgreSQL's (transaction control, SET, cursors), is parsed in
+//! [`utility`]. A script is parsed as a whole before any of it runs, as PostgreSQL does, so a
+//! syntax error anywhere means that nothing happened.
+
+use std::sync::Arc;
+
+use datafusion::sql::sqlparser::{
+    ast,
+    dialect::PostgreSqlDialect,
+    parser::{Parser, ParserError},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
+};
+
+use crate::error::{Error, Result};
+
+mod cursor;
+mod tokens;
+mod transaction;
+mod utility;
+
+pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
+pub(crate) use tokens::Tokens;
+pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
+pub(crate) use utility::{
+    Copy, CopySource, Discard, Explain, LockTable, Maintenance, Name, SetScope, SetValue,
+};
+
+/// One statement of a script, parsed and not yet analysed.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    /// The statement's own text, without what surrounds it in the script.
+    pub(crate) text: Arc<str>,
+    /// Characters of the script before `text`, to be added to error positions.
+    pub(crate) offset: u32,
+    pub(crate) body: Parsed,
+}
+
+/// What a statement is, by how it runs.
+#[derive(Debug)]
+pub(crate) enum Parsed {
+    /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE: goes through analysis.
+    Plannable(Box<ast::Statement>),
+    /// CREATE, ALTER, DROP, GRANT, COMMENT, TRUNCATE, roles: runs from the tree.
+    Definition(Box<crate::exec::ddl::Command>),
+    Copy(Box<Copy>),
+    Begin(TransactionModes),
+    Commit { chain: bool },
+    Rollback { chain: bool },
+    Savepoint(String),
+    RollbackTo(String),
+    Release(String),
+    PrepareTransaction,
+    SetTransaction(TransactionModes),
+    SetSessionCharacteristics(TransactionModes),
+    Set { scope: SetScope, name: String, value: SetValue },
+    Reset(Name),
+    Show(Name),
+    Discard(Discard),
+    Declare(Declare),
+    Fetch(Fetch),
+    Close(Name),
+    Prepare { name: String, types: Vec<ast::DataType>, statement: Arc<Statement> },
+    Execute { name: String, arguments: Vec<ast::Expr> },
+    Deallocate(Name),
+    Listen(String),
+    Unlisten(Name),
+    Notify { channel: String, payload: String },
+    Explain(Explain),
+    Maintenance(Maintenance),
+    Checkpoint,
+    Lock(LockTable),
+    /// The text after the word SUBSCRIBE is read by `subscribe`.
+    Subscribe,
+}
+
+/// Longest statement text that is parsed, in bytes.
+pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 20;
+
+/// Deepest nesting the parser follows.
+const MAX_PARSER_DEPTH: usize = 120;
+
+/// Parses a whole script. An empty script has no statements.
+pub(crate) fn parse_script(sql: &str) -> Result<Vec<Arc<Statement>>> {
+    if sql.len() > MAX_STATEMENT_BYTES {
+        return Err(Error::program_limit_exceeded("statement is too long"));
+    }
+    let script = Script::tokenize(sql)?;
+    let mut statements = Vec::new();
+    for tokens in script.tokens.split(|token| token.token == Token::SemiColon) {
+        if tokens.iter().all(|token| matches!(token.token, Token::Whitespace(_) | Token::EOF)) {
+            continue;
+        }
+        statements.push(Arc::new(script.parse(tokens)?));
+    }
+    Ok(statements)
+}
+
+/// Parses a text that may hold at most one statement, as the extended protocol asks.
+pub(crate) fn parse_single(sql: &str) -> Result<Option<Arc<Statement>>> {
+    let mut statements = parse_script(sql)?;
+    if statements.len() > 1 {
+        return Err(Error::syntax_error(
+            "cannot insert multiple commands into a prepared statement",
+        ));
+    }
+    Ok(statements.pop())
+}
+
+/// A tokenized text that can turn locations into places.
+struct Script<'a> {
+    sql: &'a str,
+    tokens: Vec<TokenWithSpan>,
+    /// Byte offset of the start of each line.
+    lines: Vec<usize>,
+}
+
+impl<'a> Script<'a> {
+    fn tokenize(sql: &'a str) -> Result<Self> {
+        let lines = std::iter::once(0)
+            .chain(sql.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
+            .collect();
+        let mut script = Script { sql, tokens: Vec::new(), lines };
+        script.tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
+            .tokenize_with_location()
+            .map_err(|error| {
+                let at = script.byte(error.location);
+                let rest: String = sql[at..].chars().take(64).collect();
+                Error::syntax_error(unterminated(&rest)).at(script.position(at))
+            })?;
+        Ok(script)
+    }
+
+    fn parse(&self, tokens: &[TokenWithSpan]) -> Result<Statement> {
+        let solid = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
+        let first = tokens.iter().find(solid).expect("a statement has a token");
+        let last = tokens.iter().rev().find(solid).expect("a statement has a token");
+        let start = self.byte(first.span.start);
+        let end = match last.token {
+            Token::EOF => self.sql.trim_end().len(),
+            _ => self.byte(last.span.end),
+        };
+        let text: Arc<str> = self.sql[start..end.max(start)].into();
+        let offset = self.position(start) - 1;
+        let own = Script::tokenize(&text)?;
+        let body = own.parse_body().map_err(|error| error.shifted(offset))?;
+        Ok(Statement { text, offset, body })
+    }
+
+    fn parse_body(&self) -> Result<Parsed> {
+        let mut tokens = Tokens::new(self.sql, &self.tokens, |location| {
+            self.position(self.byte(location))
+        });
+        if let Some(parsed) = utility::parse(&mut tokens)? {
+            return Ok(parsed);
+        }
+        if let Some(command) = crate::exec::ddl::parse(&mut tokens)? {
+            return Ok(Parsed::Definition(Box::new(command)));
+        }
+        self.parse_tree()
+    }
+
+    fn parse_tree(&self) -> Result<Parsed> {
+        let dialect = PostgreSqlDialect {};
+        let mut parser = Parser::new(&dialect)
+            .with_recursion_limit(MAX_PARSER_DEPTH)
+            .with_tokens_with_locations(self.tokens.clone());
+        let statement = parser
+            .parse_statement()
+            .map_err(|error| self.syntax_error(&error, &parser.peek_token()))?;
+        let rest = parser.peek_token();
+        if rest.token != Token::EOF {
+            return Err(self.unexpected(&rest));
+        }
+        match statement {
+            ast::Statement::Query(_)
+            | ast::Statement::Insert(_)
+            | ast::Statement::Update(_)
+            | ast::Statement::Delete(_) => Ok(Parsed::Plannable(Box::new(statement))),
+            _ => match self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))) {
+                // sqlparser knows statements of other databases, which PostgreSQL doesn't.
+                Some(first) => Err(self.unexpected(first)),
+                None => Err(Error::syntax_error("syntax error at end of input")),
+            },
+        }
+    }
+
+    /// sqlparser says where it stumbled only inside its message, as `... at Line: 1, Column: 8`.
+    fn syntax_error(&self, error: &ParserError, next: &TokenWithSpan) -> Error {
+        let message = match error {
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+            ParserError::RecursionLimitExceeded => {
+                return Error::new(
+                    crate::error::SqlState::STATEMENT_TOO_COMPLEX,
+                    "stack depth limit exceeded",
+                )
+                .with_hint(format!("Statements nest at most {MAX_PARSER_DEPTH} levels deep."));
+            }
+        };
+        let place = message.rsplit_once(" at Line: ").and_then(|(_, place)| {
+            let (line, column) = place.split_once(", Column: ")?;
+            Some(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? })
+        });
+        let token = place
+            .and_then(|place| self.tokens.iter().find(|token| token.span.start == place))
+            .unwrap_or(next);
+        self.unexpected(token)
+    }
+
+    fn unexpected(&self, token: &TokenWithSpan) -> Error {
+        match &token.token {
+            Token::EOF => Error::syntax_error("syntax error at end of input")
+                .at(self.position(self.sql.len())),
+            _ => {
+                let (start, end) = (self.byte(token.span.start), self.byte(token.span.end));
+                Error::syntax_error_near(&self.sql[start..end.max(start)]).at(self.position(start))
+            }
+        }
+    }
+
+    /// Byte offset of a location; lines and columns count from 1, columns in characters.
+    fn byte(&self, location: Location) -> usize {
+        let line = usize::try_from(location.line).unwrap_or(usize::MAX).saturating_sub(1);
+        let Some(&start) = self.lines.get(line) else { return self.sql.len() };
+        let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
+        self.sql[start..]
+            .char_indices()
+            .nth(column)
+            .map_or(self.sql.len(), |(offset, _)| start + offset)
+    }
+
+    /// Characters up to a byte offset, from 1.
+    fn position(&self, byte: usize) -> u32 {
+        u32::try_from(self.sql[..byte].chars().count() + 1).unwrap_or(u32::MAX)
+    }
+}
+
+/// PostgreSQL's words for a token that doesn't end.
+fn unterminated(rest: &str) -> String {
+    let what = match rest.chars().next() {
+        Some('\'' | 'e' | 'E') => "quoted string",
+        Some('"') => "quoted identifier",
+        Some('/') => "/* comment",
+        Some('$') => "dollar-quoted string",
+        _ => return format!("syntax error at or near \"{}\"", rest.split(' ').next().unwrap_or("")),
+    };
+    format!("unterminated {what} at or near \"{rest}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_split_at_semicolons_outside_of_quotes() {
+        let script = parse_script("select ';'; ;; begin ; select $$a;b$$ -- x;\n").unwrap();
+        let texts: Vec<&str> = script.iter().map(|statement| &*statement.text).collect();
+        assert_eq!(texts, ["select ';'", "begin", "select $$a;b$$"]);
+        assert_eq!(script[1].offset, 15);
+    }
+
+    #[test]
+    fn errors_carry_postgres_words_and_place() {
+        let error = parse_script("select 1; selec 2").unwrap_err();
+        assert_eq!(error.message, "syntax error at or near \"selec\"");
+        assert_eq!(error.position, Some(11));
+        let error = parse_script("select 'é' from").unwrap_err();
+        assert_eq!(error.message, "syntax error at end of input");
+        assert!(parse_script("  -- nothing\n").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,127 @@
+//! What a session decides about the form of values.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use crate::error::{Error, Result};
+
+pub use super::timezone::TimeZone;
+
+/// Order of day, month and year in ambiguous input; output is always ISO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DateOrder {
+    /// 12/31/1999
+    #[default]
+    Mdy,
+    /// 31/12/1999
+    Dmy,
+    /// 99/12/31
+    Ymd,
+}
+
+/// The setting `bytea_output`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ByteaOutput {
+    /// `\xdeadbeef`
+    #[default]
+    Hex,
+    /// Octal escapes.
+    Escape,
+}
+
+/// The setting `IntervalStyle`; the others are not supported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IntervalStyle {
+    /// `1 year 2 mons 3 days 04:05:06`
+    #[default]
+    Postgres,
+}
+
+/// What text input and output depend on besides the value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormatSettings {
+    /// `TimeZone`
+    pub time_zone: TimeZone,
+    /// The second half of `DateStyle`.
+    pub date_order: DateOrder,
+    /// `extra_float_digits`: above 0 floats print shortest-exact.
+    pub extra_float_digits: i32,
+    /// `bytea_output`
+    pub bytea_output: ByteaOutput,
+    /// `IntervalStyle`
+    pub interval_style: IntervalStyle,
+    /// The transaction's time in microseconds since 1970, for `'now'`, `'today'` and ages.
+    pub now_us: Option<i64>,
+}
+
+impl Default for FormatSettings {
+    fn default() -> Self {
+        FormatSettings {
+            time_zone: TimeZone::UTC,
+            date_order: DateOrder::Mdy,
+            extra_float_digits: 1,
+            bytea_output: ByteaOutput::Hex,
+            interval_style: IntervalStyle::Postgres,
+            now_us: None,
+        }
+    }
+}
+
+impl FormatSettings {
+    /// The trailing text argument of functions marked `needs_time_zone`: the zone's name, followed
+    /// by what differs from the defaults. A bare zone name is such an argument as well.
+    pub fn to_argument(&self) -> String {
+        let mut text = self.time_zone.name().into_owned();
+        match self.date_order {
+            DateOrder::Mdy => {}
+            DateOrder::Dmy => text.push_str("\ndmy"),
+            DateOrder::Ymd => text.push_str("\nymd"),
+        }
+        if self.extra_float_digits != 1 {
+            text.push_str(&format!("\nfloat={}", self.extra_float_digits));
+        }
+        if self.bytea_output == ByteaOutput::Escape {
+            text.push_str("\nescape");
+        }
+        if let Some(now) = self.now_us {
+            text.push_str(&format!("\nnow={now}"));
+        }
+        text
+    }
+
+    /// Reads what [`FormatSettings::to_argument`] writes.
+    pub fn from_argument(text: &str) -> Result<Self> {
+        let mut parts = text.split('\n');
+        let zone = parts.next().unwrap_or_default();
+        let mut settings =
+            FormatSettings { time_zone: TimeZone::parse(zone)?, ..FormatSettings::default() };
+        for part in parts {
+            match part.split_once('=') {
+                None if part == "dmy" => settings.date_order = DateOrder::Dmy,
+                None if part == "ymd" => settings.date_order = DateOrder::Ymd,
+                None if part == "escape" => settings.bytea_output = ByteaOutput::Escape,
+                Some(("float", digits)) => {
+                    settings.extra_float_digits = digits.parse().unwrap_or(1);
+                }
+                Some(("now", now)) => settings.now_us = now.parse().ok(),
+                _ => return Err(Error::internal(format!("unknown format setting {part}"))),
+            }
+        }
+        Ok(settings)
+    }
+
+    /// As [`FormatSettings::from_argument`], remembering the last one of this thread.
+    pub(crate) fn cached(text: &str) -> Result<Self> {
+        thread_local! {
+            static LAST: RefCell<(Cow<'static, str>, FormatSettings)> =
+                RefCell::new((Cow::Borrowed("UTC"), FormatSettings::default()));
+        }
+        LAST.with_borrow_mut(|(key, settings)| {
+            if key.as_ref() != text {
+                *settings = Self::from_argument(text)?;
+                *key = Cow::Owned(text.to_owned());
+            }
+            Ok(settings.clone())
+        })
+    }
+}

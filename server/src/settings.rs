@@ -1,0 +1,366 @@
+//! The server's settings: one table that is the manual, the file, the environment and the flags.
+//!
+//! Every source gives text by name; the type of a setting reads it. Later sources win: defaults,
+//! the file, `KALAMDB_*` variables, `--set` and the other flags.
+
+mod value;
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) use value::{Bytes, LogFormat, SessionText, SessionTime, Switch, TlsMode};
+use value::{Form, Value};
+
+use crate::authentication::Rules;
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// A key that there is not.
+    #[error("unknown setting \"{name}\" in {source_name}")]
+    Unknown { name: String, source_name: String },
+    /// A value that its setting cannot have.
+    #[error("setting \"{name}\" in {source_name}: {problem}")]
+    Invalid { name: String, source_name: String, problem: String },
+    /// The file is missing or no TOML.
+    #[error("settings file {}: {problem}", path.display())]
+    File { path: PathBuf, problem: String },
+    /// `--set` without a value.
+    #[error("--set needs NAME=VALUE, not \"{0}\"")]
+    NoValue(String),
+    /// Settings that don't go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// One setting, as the manual shows it.
+struct Key {
+    section: &'static str,
+    name: &'static str,
+    default: &'static str,
+    sentence: &'static str,
+    form: Form,
+}
+
+macro_rules! settings {
+    ($($section:literal { $($name:ident: $type:ty = $default:literal, $sentence:literal;)* })*) => {
+        /// All settings, read and checked.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Settings {
+            $($(#[doc = $sentence] pub(crate) $name: $type,)*)*
+        }
+
+        static KEYS: &[Key] = &[$($(Key {
+            section: $section,
+            name: stringify!($name),
+            default: $default,
+            sentence: $sentence,
+            form: <$type as Value>::FORM,
+        },)*)*];
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self {
+                    $($($name: <$type as Value>::read($default)
+                        .expect("defaults are values, which a test holds them to"),)*)*
+                }
+            }
+        }
+
+        impl Settings {
+            /// Reads one value; `None` if there is no such setting.
+            fn set(&mut self, name: &str, text: &str) -> Option<Result<(), String>> {
+                match name {
+                    $($(stringify!($name) => {
+                        Some(<$type as Value>::read(text).map(|value| self.$name = value))
+                    })*)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    "Where" {
+        data: PathBuf = "./kalamdb-data", "The data directory; made with mode 0700 at the first start.";
+        listen: String = "127.0.0.1:5433", "Address and port to listen on; port 0 takes any free one.";
+    }
+    "Security" {
+        tls: TlsMode = "off", "TLS: off, auto (a self-signed certificate made in the data directory) or files (tls_cert and tls_key).";
+        tls_cert: PathBuf = "", "Certificate chain for TLS, PEM, the server's own certificate first.";
+        tls_key: PathBuf = "", "Private key of that certificate, PEM.";
+        authentication: Rules = "host all all all scram-sha-256", "Rules as in pg_hba.conf, first match wins: host, hostssl or hostnossl, database, user, address, method (scram-sha-256, trust or reject); trust is for loopback addresses only.";
+        authentication_timeout: Duration = "60s", "How long a client may take to log in.";
+    }
+    "Limits" {
+        max_connections: usize = "5000", "Sessions at the same time; one more gets 53300.";
+        max_message_size: Bytes = "64MB", "Longest message of a client, which bounds the text of a statement and one parameter; a longer one gets 54000 and ends the connection.";
+        max_prepared_statements: usize = "10000", "Prepared statements of the protocol per session; one more gets 53400.";
+        max_portals: usize = "1000", "Portals of the protocol per session; one more gets 53400.";
+        outbox_size: Bytes = "8MB", "Notifications that may wait for one client; when they are more, notifiers get 54000.";
+        max_subscriptions: usize = "10000", "Subscriptions of one namespace's owner at the same time; one more gets 53400.";
+        max_commit_size: Bytes = "256MB", "The largest transaction, in bytes of the rows it writes.";
+        max_row_size: Bytes = "64MB", "The largest row.";
+        max_commit_group: usize = "1024", "Transactions that one sync of the log may carry.";
+    }
+    "Sessions" {
+        statement_timeout: SessionTime = "0", "Longest time of one statement (57014); 0 means no limit. Sessions may change this and the following.";
+        lock_timeout: SessionTime = "0", "Longest wait for a row lock (55P03); 0 means no limit.";
+        deadlock_timeout: SessionTime = "1s", "Wait before a deadlock is looked for (40P01).";
+        idle_session_timeout: SessionTime = "0", "Longest time between statements outside a transaction (57P05); 0 means no limit.";
+        idle_in_transaction_session_timeout: SessionTime = "0", "Longest time between statements in a transaction (25P03); 0 means no limit.";
+        synchronous_commit: SessionText = "on", "Whether a commit waits until the log is on the device.";
+        default_transaction_isolation: SessionText = "read committed", "Isolation of a transaction that says nothing.";
+        default_table_kind: SessionText = "", "Kind of a table that says nothing: user, shared or private; empty means user for the owner of the database and private for everybody else.";
+        timezone: SessionText = "UTC", "Time zone of a session that says nothing.";
+    }
+    "Memory" {
+        block_cache_size: Bytes = "256MB", "Decoded blocks of hot rows that are kept.";
+        memtable_size: Bytes = "64MB", "Hot rows that are collected in memory before they are written out.";
+        segment_cache_size: Bytes = "64MB", "Decoded footers of cold segments that are kept.";
+    }
+    "Storage" {
+        max_wal_size: Bytes = "512MB", "Write-ahead log after which memory is written out.";
+        wal_writer_delay: Duration = "200ms", "How long a commit with synchronous_commit = off may wait for the device.";
+        flush_automatic: Switch = "on", "Whether hot rows become cold by themselves.";
+        flush_hot_size: Bytes = "128MB", "Flush a user's table that has more hot bytes than this.";
+        flush_hot_rows: u64 = "1000000", "Flush a user's table that has more hot rows than this.";
+        flush_age: Duration = "1d", "Flush a user's table not flushed for this long, if it has flush_min_size.";
+        flush_min_size: Bytes = "4MB", "What is smaller than this stays hot, whatever its age.";
+        flush_interval: Duration = "10s", "How often this is looked at.";
+        max_segments: usize = "8", "Merge the segments of a user's table when they are more than this.";
+        segment_size: Bytes = "256MB", "Largest cold segment.";
+        row_group_rows: usize = "65536", "Rows of one row group of a segment.";
+        log_retention: Duration = "7d", "How long committed changes can be read again, which is how long a subscriber may be away.";
+        log_retention_size: Bytes = "4GB", "The same in bytes of the log; the oldest go first.";
+    }
+    "Process" {
+        socket_threads: usize = "0", "Threads for connections and short statements; 0 means one per core.";
+        execution_threads: usize = "0", "Threads for the plans of long statements; 0 means one per core.";
+        tcp_keepalive: Duration = "60s", "Silence after which a client's host is asked whether it is there; 0 means never.";
+        shutdown_timeout: Duration = "30s", "How long running statements may go on after SIGTERM or SIGINT.";
+        log_format: LogFormat = "text", "Form of the log on standard error: text or json.";
+        log_level: String = "info", "What is logged: error, warn, info, debug or trace, also per module (info,kalamdb_storage=debug).";
+    }
+}
+
+impl Settings {
+    /// Puts all sources together. Also gives the `KALAMDB_*` variables that name no setting: other
+    /// programs have such variables, so they are worth a warning, not an error.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        flags: Vec<(String, String)>,
+    ) -> Result<(Self, Vec<String>), SettingsError> {
+        let mut settings = Self::default();
+        if let Some(path) = file {
+            let source = format!("file {}", path.display());
+            for (name, value) in read_file(path)? {
+                settings.put(&name, &value, &source)?;
+            }
+        }
+        let mut unknown = Vec::new();
+        for (variable, value) in environment {
+            let Some(name) = variable.strip_prefix("KALAMDB_") else { continue };
+            let name = name.to_lowercase();
+            if KEYS.iter().any(|key| key.name == name) {
+                settings.put(&name, &value, &format!("variable {variable}"))?;
+            } else if variable != PASSWORD_VARIABLE {
+                unknown.push(variable);
+            }
+        }
+        for (name, value) in flags {
+            settings.put(&name, &value, "the command line")?;
+        }
+        settings.check()?;
+        Ok((settings, unknown))
+    }
+
+    /// The settings file with all defaults: the manual.
+    pub(crate) fn file() -> String {
+        let mut text = String::from(
+            "# KalamDB settings. Every key stands here with its default.\n\
+             # KALAMDB_NAME variables, --set NAME=VALUE and the other flags override this file.\n\
+             # Sizes have units kB, MB, GB, TB; times us, ms, s, min, h, d.\n",
+        );
+        let mut sections = HashSet::new();
+        for key in KEYS {
+            if sections.insert(key.section) {
+                let _ = write!(text, "\n## {}\n", key.section);
+            }
+            let _ = write!(text, "\n# {}\n{} = {}\n", key.sentence, key.name, key.literal());
+        }
+        text
+    }
+
+    /// What every session starts with.
+    pub(crate) fn session_defaults(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("statement_timeout", &self.statement_timeout.0),
+            ("lock_timeout", &self.lock_timeout.0),
+            ("deadlock_timeout", &self.deadlock_timeout.0),
+            ("idle_session_timeout", &self.idle_session_timeout.0),
+            ("idle_in_transaction_session_timeout", &self.idle_in_transaction_session_timeout.0),
+            ("synchronous_commit", &self.synchronous_commit.0),
+            ("default_transaction_isolation", &self.default_transaction_isolation.0),
+            ("default_table_kind", &self.default_table_kind.0),
+            ("timezone", &self.timezone.0),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value.clone())).into()
+    }
+
+    fn put(&mut self, name: &str, text: &str, source_name: &str) -> Result<(), SettingsError> {
+        let (name, source_name) = (name.to_owned(), source_name.to_owned());
+        match self.set(&name, text) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(problem)) => Err(SettingsError::Invalid { name, source_name, problem }),
+            None => Err(SettingsError::Unknown { name, source_name }),
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let conflict = |text: &str| Err(SettingsError::Conflict(text.to_owned()));
+        let given = |path: &Path| !path.as_os_str().is_empty();
+        let words = [
+            ("synchronous_commit", &self.synchronous_commit.0, SYNCHRONOUS_COMMIT),
+            ("default_transaction_isolation", &self.default_transaction_isolation.0, ISOLATION),
+            ("default_table_kind", &self.default_table_kind.0, TABLE_KINDS),
+        ];
+        for (name, value, allowed) in words {
+            if !allowed.contains(&value.as_str()) {
+                let expected = allowed.join("\", \"");
+                return conflict(&format!(
+                    "setting \"{name}\": one of \"{expected}\" is expected, not \"{value}\""
+                ));
+            }
+        }
+        match self.tls {
+            TlsMode::Files if !given(&self.tls_cert) || !given(&self.tls_key) => {
+                conflict("tls = files needs tls_cert and tls_key")
+            }
+            TlsMode::Auto if given(&self.tls_cert) || given(&self.tls_key) => conflict(
+                "tls = auto makes a certificate of its own; tls_cert and tls_key need tls = files",
+            ),
+            TlsMode::Off | TlsMode::Auto | TlsMode::Files => Ok(()),
+        }
+    }
+}
+
+/// What session defaults that are words may be; checked here so that a wrong one changes nothing.
+const SYNCHRONOUS_COMMIT: &[&str] = &["on", "off", "local", "remote_write", "remote_apply"];
+const ISOLATION: &[&str] = &["read uncommitted", "read committed", "repeatable read"];
+const TABLE_KINDS: &[&str] = &["", "user", "shared", "private"];
+
+/// The superuser's password at the first start.
+pub(crate) const PASSWORD_VARIABLE: &str = "KALAMDB_PASSWORD";
+
+impl Key {
+    /// The default as TOML.
+    fn literal(&self) -> String {
+        match self.form {
+            Form::Bare => self.default.to_owned(),
+            Form::Quoted => format!("\"{}\"", self.default),
+            Form::List => format!("[\"{}\"]", self.default),
+        }
+    }
+}
+
+/// Names and texts of a TOML file.
+fn read_file(path: &Path) -> Result<Vec<(String, String)>, SettingsError> {
+    let fails = |problem: String| SettingsError::File { path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|error| fails(error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        fails(format!("line {line}: {}", error.message().replace('\n', ", ")))
+    })?;
+    table
+        .into_iter()
+        .map(|(name, value)| {
+            let text = toml_text(&value)
+                .ok_or_else(|| fails(format!("\"{name}\" must be a plain value")))?;
+            Ok((name, text))
+        })
+        .collect()
+}
+
+fn toml_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(is_on) => Some(if *is_on { "on" } else { "off" }.to_owned()),
+        toml::Value::Array(values) => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(
+        file: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Settings, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kalamdb.toml");
+        std::fs::write(&path, file).unwrap();
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        };
+        Settings::load(Some(&path), owned(environment).into_iter(), owned(flags))
+            .map(|(settings, _)| settings)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_printed_file_is_a_file_of_defaults() {
+        let file = Settings::file();
+        let settings = load(&file, &[], &[]).unwrap();
+        assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
+        for key in KEYS {
+            assert!(file.contains(&format!("\n{} = ", key.name)));
+            assert!(key.sentence.ends_with('.'), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file = "max_connections = 1\nflush_automatic = false\nmax_portals = 1";
+        let environment = [("KALAMDB_MAX_CONNECTIONS", "2"), ("KALAMDB_OTHER", "x"), ("HOME", "/")];
+        let settings = load(file, &environment, &[("max_connections", "3")]).unwrap();
+        assert_eq!((settings.max_connections, settings.max_portals), (3, 1));
+        assert!(!settings.flush_automatic.0);
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (_, unknown) = Settings::load(None, environment.into_iter(), vec![]).unwrap();
+        assert_eq!(unknown, ["KALAMDB_OTHER"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line() {
+        let wrong = [
+            (load("colour = 1", &[], &[]), "unknown setting \"colour\" in file"),
+            (load("a = = 1", &[], &[]), "line 1"),
+            (load("listen = 1.5", &[], &[]), "plain value"),
+            (load("max_connections = \"many\"", &[], &[]), "a whole number is expected"),
+            (load("", &[("KALAMDB_MAX_PORTALS", "-1")], &[]), "variable KALAMDB_MAX_PORTALS"),
+            (load("", &[], &[("nothing", "1")]), "unknown setting \"nothing\" in the command line"),
+            (load("", &[], &[("tls", "files")]), "needs tls_cert"),
+            (load("", &[], &[("tls", "auto"), ("tls_cert", "x")]), "tls = auto"),
+            (load("", &[], &[("statement_timeout", "soon")]), "statement_timeout"),
+            (load("synchronous_commit = \"maybe\"", &[], &[]), "\"synchronous_commit\": one of"),
+            (load("", &[], &[("authentication", "host all all all trust")]), "loopback"),
+        ];
+        for (result, expected) in wrong {
+            let message = result.unwrap_err();
+            assert!(message.contains(expected), "{message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+    }
+}
