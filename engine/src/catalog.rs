@@ -8,6 +8,7 @@
 //! namespace, so no catalog query can show it.
 
 pub(crate) mod bootstrap;
+mod change;
 mod cluster;
 mod definition;
 pub(crate) mod layout;

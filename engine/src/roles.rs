@@ -12,7 +12,10 @@ use crate::{
         store::{Place, Writer},
     },
     error::{Error, Result, SqlState},
-    exec::ddl::{DdlContext, change, grammar::{RoleAttribute, RoleChange, RoleCommand, RoleSpec}},
+    exec::ddl::{
+        DdlContext, change,
+        grammar::{RoleAttribute, RoleChange, RoleCommand, RoleSpec},
+    },
     types::Oid,
 };
 
@@ -239,9 +242,7 @@ fn check_may_alter(view: &CatalogView, role: &Role, what: &RoleChange) -> Result
     };
     let changes = |test: fn(&RoleAttribute) -> bool| attributes.iter().any(test);
     if role.superuser || changes(|a| matches!(a, RoleAttribute::Superuser(_))) {
-        return denied(
-            "must be superuser to alter superuser roles or change superuser attribute",
-        );
+        return denied("must be superuser to alter superuser roles or change superuser attribute");
     }
     if role.replication || changes(|a| matches!(a, RoleAttribute::Replication(_))) {
         return denied(

@@ -169,7 +169,10 @@ impl Transaction {
             return Ok(Acquired::AtOnce);
         }
         let intent = mode.min(Mode::RowExclusive);
-        if self.lock(Target::Relation(relation), intent, wait).await? == Acquired::Unavailable {
+        // Private relations of different roles have the same numbers and must not meet.
+        if !is_private(relation)
+            && self.lock(Target::Relation(relation), intent, wait).await? == Acquired::Unavailable
+        {
             return Ok(Acquired::Unavailable);
         }
         let acquired = self.lock(Target::RelationIn(namespace, relation), mode, wait).await?;
@@ -280,4 +283,9 @@ impl Transaction {
         self.relations.clear();
         self.owner = None;
     }
+}
+
+/// Whether a relation is of one namespace alone.
+pub(crate) fn is_private(relation: RelationId) -> bool {
+    relation.0 >= crate::catalog::FIRST_PRIVATE_OID
 }

@@ -16,10 +16,7 @@ use rand::RngCore;
 use crate::{
     catalog::{
         Database, FIRST_NORMAL_OID, Grant, Relation, Role, Schema,
-        part::{
-            BOOTSTRAP_ROLE, CatalogView, DATABASE_OWNER_ROLE, PUBLIC_SCHEMA,
-            Part,
-        },
+        part::{BOOTSTRAP_ROLE, CatalogView, DATABASE_OWNER_ROLE, PUBLIC_SCHEMA, Part},
         store::{CatalogStore, CatalogTransaction, Writer},
     },
     context::ExecutionContext,

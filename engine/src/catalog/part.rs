@@ -12,12 +12,14 @@ use kalamdb_storage::NamespaceId;
 
 use crate::{
     catalog::{
-        Class, Constraint, Database, Description, FIRST_PRIVATE_OID, Grant, Index, Membership, Relation,
-        RelationBody, Role, Schema, Statistic, TableKind, map::SharedMap, namespace_id, system,
+        Class, Constraint, Description, FIRST_PRIVATE_OID, Index, Relation, RelationBody, Role,
+        Schema, Statistic, TableKind, map::SharedMap, namespace_id, system,
     },
-    error::{Error, Result, SqlState},
+    error::{Error, Result},
     types::Oid,
 };
+
+pub(crate) use super::cluster::Cluster;
 
 /// The schema of the system relations.
 pub(crate) const PG_CATALOG: Oid = Oid(11);
@@ -295,9 +297,7 @@ impl CatalogView {
         name: &str,
         search_path: &[String],
     ) -> Option<Arc<Relation>> {
-        self.path(schema, search_path)
-            .into_iter()
-            .find_map(|schema| self.relation_in(schema, name))
+        self.path(schema, search_path).into_iter().find_map(|schema| self.relation_in(schema, name))
     }
 
     /// As [`CatalogView::find_relation`], indexes as well.

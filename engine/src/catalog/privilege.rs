@@ -88,10 +88,7 @@ impl CatalogView {
     /// 42501 unless `current_user` owns `relation`.
     pub(crate) fn check_owner(&self, relation: &Relation) -> Result<()> {
         if relation.kind == TableKind::System {
-            let message = format!(
-                "permission denied: \"{}\" is a system catalog",
-                relation.name
-            );
+            let message = format!("permission denied: \"{}\" is a system catalog", relation.name);
             return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
         }
         if self.is_owner(relation.owner) {
@@ -133,11 +130,8 @@ impl Relation {
             RelationBody::View { .. } => ("arwdDxt", "r"),
             RelationBody::Table { .. } | RelationBody::System => ("arwdDxt", "arwdD"),
         };
-        let mut grants = vec![Grant {
-            grantee: self.owner,
-            grantor: self.owner,
-            privileges: all.to_owned(),
-        }];
+        let mut grants =
+            vec![Grant { grantee: self.owner, grantor: self.owner, privileges: all.to_owned() }];
         if self.kind == TableKind::User {
             grants.push(Grant {
                 grantee: Oid(0),

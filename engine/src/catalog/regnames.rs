@@ -65,8 +65,7 @@ pub(crate) fn with_names(view: &CatalogView, path: &[String], text: &str) -> Str
     let mut rest = text;
     while let Some(end) = rest.find(TYPE) {
         let start = rest[..end].rfind('\'').map_or(end, |quote| quote + 1);
-        let relation =
-            rest[start..end].parse().ok().and_then(|oid| view.relation_by_oid(Oid(oid)));
+        let relation = rest[start..end].parse().ok().and_then(|oid| view.relation_by_oid(Oid(oid)));
         shown.push_str(&rest[..start]);
         match relation {
             Some(relation) => {

@@ -62,7 +62,11 @@ impl DdlContext for Session {
 
     async fn lock_relation(&mut self, relation: Oid) -> Result<()> {
         let wait = Writer::wait(self);
-        let target = Target::Relation(RelationId(relation.0));
+        let id = RelationId(relation.0);
+        let target = match crate::txn::is_private(id) {
+            true => Target::RelationIn(Session::view(self).own_namespace(), id),
+            false => Target::Relation(id),
+        };
         self.transaction.lock(target, Mode::AccessExclusive, wait).await?;
         Ok(())
     }

@@ -51,11 +51,7 @@ pub(crate) fn time_zone_argument() -> Expr {
 }
 
 /// The implementation of a function of the session, `None` where there is none.
-pub(crate) fn session_function(
-    name: &str,
-    args: &[PgType],
-    ret: PgType,
-) -> Option<Arc<ScalarUDF>> {
+pub(crate) fn session_function(name: &str, args: &[PgType], ret: PgType) -> Option<Arc<ScalarUDF>> {
     let body = body(name)?;
     let ret = ret.arrow().ok()?;
     let entry = registry().functions_named(name).next();
@@ -244,12 +240,12 @@ fn build(ty: &DataType, values: Vec<Value>) -> Result<ArrayRef> {
             }
             Arc::new(builder.finish())
         }
-        DataType::Int16 => Arc::new(Int16Array::from_iter(
-            ints(&values)?.into_iter().map(|v| v.map(|v| v as i16)),
-        )),
-        DataType::Int32 => Arc::new(Int32Array::from_iter(
-            ints(&values)?.into_iter().map(|v| v.map(|v| v as i32)),
-        )),
+        DataType::Int16 => {
+            Arc::new(Int16Array::from_iter(ints(&values)?.into_iter().map(|v| v.map(|v| v as i16))))
+        }
+        DataType::Int32 => {
+            Arc::new(Int32Array::from_iter(ints(&values)?.into_iter().map(|v| v.map(|v| v as i32))))
+        }
         DataType::Int64 => Arc::new(Int64Array::from(ints(&values)?)),
         DataType::UInt32 => Arc::new(UInt32Array::from_iter(
             ints(&values)?.into_iter().map(|v| v.map(|v| v as u32)),

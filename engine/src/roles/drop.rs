@@ -62,10 +62,7 @@ fn check(ctx: &dyn DdlContext, role: &Role) -> Result<()> {
     if role.oid.0 < crate::catalog::FIRST_NORMAL_OID {
         return Err(Error::new(
             SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
-            format!(
-                "cannot drop role {} because it is required by the database system",
-                role.name
-            ),
+            format!("cannot drop role {} because it is required by the database system", role.name),
         ));
     }
     Ok(())

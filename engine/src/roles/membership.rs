@@ -44,10 +44,8 @@ pub(super) fn revoke(
                 .find(|membership| membership.role == role.oid)
                 .cloned();
             let Some(found) = found else {
-                let message = format!(
-                    "role \"{}\" is not a member of role \"{}\"",
-                    member.name, role.name
-                );
+                let message =
+                    format!("role \"{}\" is not a member of role \"{}\"", member.name, role.name);
                 ctx.notice(Error::new(SqlState::WARNING, message));
                 continue;
             };

@@ -75,12 +75,7 @@ fn fake_verifier(secret: &str, name: &str) -> String {
 }
 
 fn format(salt: &[u8], stored: &[u8], server: &[u8]) -> String {
-    format!(
-        "{PREFIX}{ITERATIONS}:{}${}:{}",
-        to_base64(salt),
-        to_base64(stored),
-        to_base64(server)
-    )
+    format!("{PREFIX}{ITERATIONS}:{}${}:{}", to_base64(salt), to_base64(stored), to_base64(server))
 }
 
 fn is_verifier(text: &str) -> bool {

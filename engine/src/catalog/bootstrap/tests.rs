@@ -185,9 +185,13 @@ async fn private_definitions_are_seen_by_their_role_alone() {
     let catalogs = open(dir.path()).await;
     define(&catalogs, "kalamdb", "CREATE USER alice; CREATE USER bob").await;
     define(&catalogs, "kalamdb", "CREATE TABLE common (a int)").await;
-    define(&catalogs, "alice", "CREATE TABLE mine (a int); CREATE SCHEMA inner_; \
-                                CREATE TABLE inner_.other (a int)")
-        .await;
+    define(
+        &catalogs,
+        "alice",
+        "CREATE TABLE mine (a int); CREATE SCHEMA inner_; \
+                                CREATE TABLE inner_.other (a int)",
+    )
+    .await;
     let alice = view(&catalogs, "alice").await;
     let mine = alice.find_relation(None, "mine", &path()).unwrap();
     assert_eq!(mine.kind, TableKind::Private);
@@ -215,38 +219,61 @@ async fn private_definitions_are_seen_by_their_role_alone() {
 async fn refusals_are_postgres_own() {
     let dir = tempfile::tempdir().unwrap();
     let catalogs = open(dir.path()).await;
-    define(&catalogs, "kalamdb", "CREATE TABLE t (a int PRIMARY KEY, b text); \
+    define(
+        &catalogs,
+        "kalamdb",
+        "CREATE TABLE t (a int PRIMARY KEY, b text); \
                                   CREATE VIEW v AS SELECT * FROM t; CREATE SEQUENCE s; \
-                                  CREATE TABLE d (x bigint DEFAULT nextval('s'))")
-        .await;
+                                  CREATE TABLE d (x bigint DEFAULT nextval('s'))",
+    )
+    .await;
     for (sql, state, message) in [
         ("CREATE TABLE t (a int)", "42P07", "relation \"t\" already exists"),
         ("CREATE TABLE u (a int, a text)", "42701", "column \"a\" specified more than once"),
-        ("CREATE TABLE u (a int PRIMARY KEY, PRIMARY KEY (a))", "42P16",
-            "multiple primary keys for table \"u\" are not allowed"),
-        ("CREATE TABLE u (a int, UNIQUE (b))", "42703",
-            "column \"b\" named in key does not exist"),
+        (
+            "CREATE TABLE u (a int PRIMARY KEY, PRIMARY KEY (a))",
+            "42P16",
+            "multiple primary keys for table \"u\" are not allowed",
+        ),
+        ("CREATE TABLE u (a int, UNIQUE (b))", "42703", "column \"b\" named in key does not exist"),
         ("CREATE TABLE u (a nosuch)", "42704", "type \"nosuch\" does not exist"),
-        ("CREATE TABLE u (a int NOT NULL NULL)", "42601",
-            "conflicting NULL/NOT NULL declarations for column \"a\" of table \"u\""),
-        ("CREATE TABLE u (a int DEFAULT 1 DEFAULT 2)", "42601",
-            "multiple default values specified for column \"a\" of table \"u\""),
-        ("CREATE TABLE u (a text GENERATED ALWAYS AS IDENTITY)", "22023",
-            "identity column type must be smallint, integer, or bigint"),
+        (
+            "CREATE TABLE u (a int NOT NULL NULL)",
+            "42601",
+            "conflicting NULL/NOT NULL declarations for column \"a\" of table \"u\"",
+        ),
+        (
+            "CREATE TABLE u (a int DEFAULT 1 DEFAULT 2)",
+            "42601",
+            "multiple default values specified for column \"a\" of table \"u\"",
+        ),
+        (
+            "CREATE TABLE u (a text GENERATED ALWAYS AS IDENTITY)",
+            "22023",
+            "identity column type must be smallint, integer, or bigint",
+        ),
         ("CREATE TABLE nos.u (a int)", "3F000", "schema \"nos\" does not exist"),
-        ("CREATE TEMP TABLE u (a int)", "0A000",
-            "temporary tables, views and sequences are not supported"),
+        (
+            "CREATE TEMP TABLE u (a int)",
+            "0A000",
+            "temporary tables, views and sequences are not supported",
+        ),
         ("CREATE TABLE u (a int REFERENCES t)", "0A000", "foreign keys are not supported yet"),
         ("DROP TABLE nosuch", "42P01", "table \"nosuch\" does not exist"),
         ("DROP TABLE v", "42809", "\"v\" is not a table"),
         ("DROP INDEX nosuch", "42704", "index \"nosuch\" does not exist"),
-        ("DROP INDEX t_pkey", "2BP01",
-            "cannot drop index t_pkey because constraint t_pkey on table t requires it"),
+        (
+            "DROP INDEX t_pkey",
+            "2BP01",
+            "cannot drop index t_pkey because constraint t_pkey on table t requires it",
+        ),
         ("DROP TABLE t", "2BP01", "cannot drop table t because other objects depend on it"),
-        ("DROP SEQUENCE s", "2BP01",
-            "cannot drop sequence s because other objects depend on it"),
-        ("CREATE SEQUENCE q MINVALUE 5 MAXVALUE 3", "22023",
-            "MINVALUE (5) must be less than MAXVALUE (3)"),
+        ("DROP SEQUENCE s", "2BP01", "cannot drop sequence s because other objects depend on it"),
+        (
+            "CREATE SEQUENCE q MINVALUE 5 MAXVALUE 3",
+            "22023",
+            "MINVALUE (5) must be less than MAXVALUE (3)",
+        ),
         ("CREATE SEQUENCE q INCREMENT 0", "22023", "INCREMENT must not be zero"),
         ("CREATE SCHEMA public", "42P06", "schema \"public\" already exists"),
         ("CREATE SCHEMA pg_x", "42939", "unacceptable schema name \"pg_x\""),
@@ -256,25 +283,39 @@ async fn refusals_are_postgres_own() {
         ("DROP ROLE kalamdb", "55006", "current user cannot be dropped"),
         ("CREATE INDEX ON t (nosuch)", "42703", "column \"nosuch\" does not exist"),
         ("CREATE INDEX ON v (a)", "42809", "cannot create index on relation \"v\""),
-        ("CREATE TABLE u (a int) WITH (kind = 'x')", "22023",
-            "invalid value for storage parameter \"kind\": \"x\""),
+        (
+            "CREATE TABLE u (a int) WITH (kind = 'x')",
+            "22023",
+            "invalid value for storage parameter \"kind\": \"x\"",
+        ),
         ("GRANT USAGE ON t TO PUBLIC", "0L000", "invalid privilege type USAGE for relation"),
         ("CREATE TABLE", "42601", "syntax error at end of input"),
         ("CREATE TABLE u (a int,)", "42601", "syntax error at or near \")\""),
-        ("CREATE DATABASE x", "0A000", "CREATE DATABASE is not supported: a server has one database"),
+        (
+            "CREATE DATABASE x",
+            "0A000",
+            "CREATE DATABASE is not supported: a server has one database",
+        ),
     ] {
         let refused = refuse(&catalogs, "kalamdb", sql).await;
         assert_eq!(refused, (state.to_owned(), message.to_owned()), "{sql}");
     }
-    let notices = define(&catalogs, "kalamdb", "DROP TABLE IF EXISTS nosuch; \
-        CREATE TABLE IF NOT EXISTS t (a int); DROP TABLE t CASCADE; DROP SEQUENCE s CASCADE")
-        .await;
-    assert_eq!(notices, [
-        "table \"nosuch\" does not exist, skipping",
-        "relation \"t\" already exists, skipping",
-        "drop cascades to view v",
-        "drop cascades to default value for column x of table d",
-    ]);
+    let notices = define(
+        &catalogs,
+        "kalamdb",
+        "DROP TABLE IF EXISTS nosuch; \
+        CREATE TABLE IF NOT EXISTS t (a int); DROP TABLE t CASCADE; DROP SEQUENCE s CASCADE",
+    )
+    .await;
+    assert_eq!(
+        notices,
+        [
+            "table \"nosuch\" does not exist, skipping",
+            "relation \"t\" already exists, skipping",
+            "drop cascades to view v",
+            "drop cascades to default value for column x of table d",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -299,10 +340,14 @@ async fn what_is_taken_back_was_never_there() {
 async fn roles_become_others_only_where_they_may() {
     let dir = tempfile::tempdir().unwrap();
     let catalogs = open(dir.path()).await;
-    define(&catalogs, "kalamdb", "CREATE ROLE chef; CREATE USER alice; CREATE USER bob; \
+    define(
+        &catalogs,
+        "kalamdb",
+        "CREATE ROLE chef; CREATE USER alice; CREATE USER bob; \
         CREATE USER service; CREATE ROLE boss SUPERUSER; CREATE ROLE deputy; \
-        GRANT chef TO alice; GRANT kalam_impersonate TO service; GRANT boss TO deputy")
-        .await;
+        GRANT chef TO alice; GRANT kalam_impersonate TO service; GRANT boss TO deputy",
+    )
+    .await;
     let cluster = catalogs.cluster();
     let oid = |name: &str| cluster.role_by_name(name).unwrap().oid;
     let may = |from: &str, to: &str| crate::roles::may_set_role(&cluster, oid(from), oid(to));

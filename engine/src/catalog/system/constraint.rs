@@ -7,9 +7,7 @@ use super::{
     rows::{Filter, Rows},
 };
 use crate::{
-    catalog::{
-        Class, ConstraintKind, Relation, RelationBody, layout::attribute_place,
-    },
+    catalog::{Class, ConstraintKind, Relation, RelationBody, layout::attribute_place},
     context::ExecutionContext,
     error::Result,
     types::{Oid, builtin},
@@ -34,9 +32,10 @@ pub(super) fn indexes(
             let count = i16::try_from(index.columns.len()).unwrap_or(i16::MAX);
             let types = index.columns.iter().map(|c| table.columns[attribute_place(c.attnum)].ty);
             let collation = |oid: Oid| builtin(oid).map_or(0, |entry| i64::from(entry.collation.0));
-            let options = index.columns.iter().map(|column| {
-                i64::from(column.descending) | i64::from(column.nulls_first) << 1
-            });
+            let options = index
+                .columns
+                .iter()
+                .map(|column| i64::from(column.descending) | i64::from(column.nulls_first) << 1);
             rows.add()
                 .set("indexrelid", index.oid)
                 .set("indrelid", table.oid)

@@ -208,9 +208,9 @@ fn array(ty: &DataType, cells: Vec<Cell>) -> Result<ArrayRef> {
             Arc::new(Int32Array::from_iter(ints(&cells)?.into_iter().map(|v| v.map(|v| v as i32))))
         }
         DataType::Int64 => Arc::new(Int64Array::from(ints(&cells)?)),
-        DataType::UInt32 => Arc::new(UInt32Array::from_iter(
-            ints(&cells)?.into_iter().map(|v| v.map(|v| v as u32)),
-        )),
+        DataType::UInt32 => {
+            Arc::new(UInt32Array::from_iter(ints(&cells)?.into_iter().map(|v| v.map(|v| v as u32))))
+        }
         DataType::Float32 => Arc::new(Float32Array::from_iter(
             floats(&cells)?.into_iter().map(|v| v.map(|v| v as f32)),
         )),

@@ -12,9 +12,7 @@ use super::{
 use crate::{
     catalog::{
         Attribute, ConstraintKind, Identity, Relation, RelationBody, Sequence,
-        layout::attribute_place,
-        part::CatalogView,
-        regnames,
+        layout::attribute_place, part::CatalogView, regnames,
     },
     context::ExecutionContext,
     error::Result,
@@ -210,13 +208,9 @@ pub(super) fn key_column_usage(
             };
             let Some(index) = table.indexes().iter().find(|i| i.oid == *index) else { continue };
             for (number, column) in (1_i32..).zip(&index.columns) {
-                let row =
-                    named(rows.add(), context, "constraint", table.schema, &constraint.name);
+                let row = named(rows.add(), context, "constraint", table.schema, &constraint.name);
                 named(row, context, "table", table.schema, &table.name)
-                    .set(
-                        "column_name",
-                        table.columns[attribute_place(column.attnum)].name.as_str(),
-                    )
+                    .set("column_name", table.columns[attribute_place(column.attnum)].name.as_str())
                     .set("ordinal_position", number);
             }
         }

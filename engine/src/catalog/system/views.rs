@@ -7,23 +7,14 @@ use super::{
     rows::{Filter, Rows},
 };
 use crate::{
-    catalog::{
-        Relation, RelationBody,
-        part::CatalogView,
-        regnames,
-    },
+    catalog::{Relation, RelationBody, part::CatalogView, regnames},
     context::ExecutionContext,
     error::Result,
     functions::session::sequence,
 };
 
 /// Relations that a filter on schema and name leaves.
-fn named(
-    view: &CatalogView,
-    filter: &Filter<'_>,
-    schema: &str,
-    name: &str,
-) -> Vec<Arc<Relation>> {
+fn named(view: &CatalogView, filter: &Filter<'_>, schema: &str, name: &str) -> Vec<Arc<Relation>> {
     let (schema, name) = (filter.text(schema), filter.text(name));
     let mut all = class::all(view, None);
     all.retain(|relation| {

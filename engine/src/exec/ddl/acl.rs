@@ -8,11 +8,7 @@ use super::{
     names,
 };
 use crate::{
-    catalog::{
-        Grant, Relation, RelationBody, Schema,
-        part::CatalogView,
-        store::Place,
-    },
+    catalog::{Grant, Relation, RelationBody, Schema, part::CatalogView, store::Place},
     error::{Error, Result, SqlState},
     types::Oid,
 };
@@ -80,9 +76,7 @@ fn relations(grant: &Statement, ctx: &dyn DdlContext) -> Result<Vec<Arc<Relation
         Ok(found)
     };
     match &grant.target {
-        GrantTarget::Tables(names) => {
-            names.iter().map(|name| names::relation(ctx, name)).collect()
-        }
+        GrantTarget::Tables(names) => names.iter().map(|name| names::relation(ctx, name)).collect(),
         GrantTarget::Sequences(names) => names
             .iter()
             .map(|name| {
@@ -114,9 +108,8 @@ async fn on_relation(
     })?;
     change::lock(ctx, Place::of(relation.oid)).await?;
     let view = ctx.view();
-    let relation = view
-        .relation_by_oid(relation.oid)
-        .ok_or_else(|| Error::undefined_table(&relation.name))?;
+    let relation =
+        view.relation_by_oid(relation.oid).ok_or_else(|| Error::undefined_table(&relation.name))?;
     let grants = relation.effective_grants();
     let what = format!("{} {}", relation.kind_word(), relation.name);
     let grantor = grantor(&view, relation.owner, &grants, &letters, &what)?;
@@ -133,8 +126,7 @@ async fn on_schema(
     ctx: &mut dyn DdlContext,
     schema: &Arc<Schema>,
 ) -> Result<()> {
-    let letters =
-        letters(grant, "UC", |word| format!("invalid privilege type {word} for schema"))?;
+    let letters = letters(grant, "UC", |word| format!("invalid privilege type {word} for schema"))?;
     change::lock(ctx, Place::of(schema.oid)).await?;
     let view = ctx.view();
     let schema =
@@ -226,9 +218,7 @@ fn changed(
             held = match (grant.revoke, grant.grant_option) {
                 (false, option) => with(&held, letter, option),
                 (true, true) => held.replace(&format!("{letter}*"), &letter.to_string()),
-                (true, false) => {
-                    held.replace(&format!("{letter}*"), "").replace(letter, "")
-                }
+                (true, false) => held.replace(&format!("{letter}*"), "").replace(letter, ""),
             };
         }
         if !held.is_empty() {

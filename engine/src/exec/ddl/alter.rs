@@ -5,15 +5,13 @@ use std::sync::Arc;
 use super::{
     DdlContext, acl, alter_column, alter_type, change,
     constraint::Draft,
-    dependency,
-    drop as drop_relations,
+    dependency, drop as drop_relations,
     grammar::{AlterAction, AlterRelation, ColumnDefinition, RelationWord},
     names, rename, rows,
 };
 use crate::{
     catalog::{
-        ConstraintKind, Relation, RelationBody, Schema, TableKind,
-        layout::attribute_place,
+        ConstraintKind, Relation, RelationBody, Schema, TableKind, layout::attribute_place,
         store::Place,
     },
     error::{Error, Result, SqlState},
@@ -84,9 +82,7 @@ async fn apply(
         AlterAction::SetNotNull { column } => {
             alter_column::set_not_null(ctx, relation, column).await
         }
-        AlterAction::DropNotNull { column } => {
-            alter_column::drop_not_null(ctx, relation, column)
-        }
+        AlterAction::DropNotNull { column } => alter_column::drop_not_null(ctx, relation, column),
         AlterAction::AddIdentity { column, always, options } => {
             alter_column::add_identity(ctx, relation, column, *always, options).await
         }
@@ -267,9 +263,7 @@ async fn drop_constraint(
     };
     let constraint = constraints.remove(place);
     match constraint.kind {
-        ConstraintKind::Check { .. } => {
-            change::write(ctx, |writer| writer.put_relation(changed))
-        }
+        ConstraintKind::Check { .. } => change::write(ctx, |writer| writer.put_relation(changed)),
         ConstraintKind::Unique { index } => {
             let without = change::write(ctx, |writer| writer.put_relation(changed))?;
             drop_relations::drop_index(ctx, &without, index).await?;

@@ -12,9 +12,7 @@ use super::{
 };
 use crate::{
     analyze,
-    catalog::{
-        ConstraintKind, Identity, Relation, RelationBody, layout::attribute_place,
-    },
+    catalog::{ConstraintKind, Identity, Relation, RelationBody, layout::attribute_place},
     error::{Error, Result, SqlState},
     exec::{evaluate::Evaluator, rules::value_text},
     types::FormatSettings,
@@ -181,7 +179,9 @@ pub(super) fn set_default(
         ));
         return Err(match expression {
             Some(_) => error,
-            None => error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."),
+            None => {
+                error.with_hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.")
+            }
         });
     }
     let default = match expression {
@@ -284,8 +284,7 @@ pub(super) fn set_identity(
     }
     let Some(always) = always else { return Ok(Arc::clone(relation)) };
     let mut changed = (**relation).clone();
-    changed.columns[place].identity =
-        if always { Identity::Always } else { Identity::ByDefault };
+    changed.columns[place].identity = if always { Identity::Always } else { Identity::ByDefault };
     change::write(ctx, |writer| writer.put_relation(changed))
 }
 

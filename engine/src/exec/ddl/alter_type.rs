@@ -8,8 +8,9 @@ use std::sync::Arc;
 use datafusion::sql::sqlparser::ast;
 
 use super::{
-    DdlContext, alter_column, change, dependency,
+    DdlContext, alter_column, change,
     constraint::{check_column_type, check_key_type},
+    dependency,
     expression::{self, Scope},
     grammar::ColumnTypeName,
     names, rows,

@@ -44,9 +44,7 @@ pub(crate) async fn lock_relation(
 ) -> Result<Arc<Relation>> {
     lock(ctx, Place::of(relation.oid)).await?;
     ctx.lock_relation(relation.oid).await?;
-    ctx.view()
-        .relation_by_oid(relation.oid)
-        .ok_or_else(|| Error::undefined_table(&relation.name))
+    ctx.view().relation_by_oid(relation.oid).ok_or_else(|| Error::undefined_table(&relation.name))
 }
 
 /// A number for a new object.

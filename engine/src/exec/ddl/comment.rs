@@ -87,10 +87,7 @@ fn find(ctx: &dyn DdlContext, object: &CommentObject) -> Result<(Class, Oid, i32
             let constraint = found.ok_or_else(|| {
                 Error::new(
                     crate::error::SqlState::UNDEFINED_OBJECT,
-                    format!(
-                        "constraint \"{name}\" for table \"{}\" does not exist",
-                        relation.name
-                    ),
+                    format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name),
                 )
             })?;
             Ok((Class::Constraint, constraint.oid, 0))

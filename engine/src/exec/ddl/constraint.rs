@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     catalog::{
-        Attribute, Constraint, ConstraintKind, Description, Identity, Index, IndexColumn,
-        Relation, RelationBody, Schema, layout::attribute_place, store::Place,
+        Attribute, Constraint, ConstraintKind, Description, Identity, Index, IndexColumn, Relation,
+        RelationBody, Schema, layout::attribute_place, store::Place,
     },
     error::{Error, Result, SqlState},
     types::{Oid, PgType, TypeKind, builtin},
@@ -122,7 +122,11 @@ impl Draft {
         self.column_constraints(ctx, definition, ty).await
     }
 
-    async fn serial(&mut self, ctx: &mut dyn DdlContext, definition: &ColumnDefinition) -> Result<()> {
+    async fn serial(
+        &mut self,
+        ctx: &mut dyn DdlContext,
+        definition: &ColumnDefinition,
+    ) -> Result<()> {
         let defaulted =
             definition.constraints.iter().any(|(_, c)| matches!(c, ColumnConstraint::Default(_)));
         if defaulted {
@@ -155,8 +159,7 @@ impl Draft {
                         return Err(self.twice("multiple default values", &column));
                     }
                     self.check_default_alone(&column)?;
-                    self.last_column().default =
-                        expression::default(ctx, &column, ty, expression)?;
+                    self.last_column().default = expression::default(ctx, &column, ty, expression)?;
                 }
                 ColumnConstraint::PrimaryKey => self.pending.push(Pending::Key {
                     name: name.clone(),
@@ -237,8 +240,7 @@ impl Draft {
         identity: bool,
     ) -> Result<Oid> {
         let view = ctx.view();
-        let name =
-            self.chooser.relation(&view, &self.schema, &self.relation.name, column, "seq");
+        let name = self.chooser.relation(&view, &self.schema, &self.relation.name, column, "seq");
         let attnum = names::require_attnum(&self.relation, column)?;
         let ty = self.relation.columns[attribute_place(attnum)].ty.oid;
         let owner = sequence::Owner { relation: self.relation.oid, attnum, identity };
@@ -258,12 +260,9 @@ impl Draft {
     pub(super) fn add_constraint(&mut self, definition: &ConstraintDefinition) -> Result<()> {
         let name = definition.name.clone();
         self.pending.push(match &definition.kind {
-            TableConstraint::PrimaryKey(columns) => Pending::Key {
-                name,
-                columns: columns.clone(),
-                primary: true,
-                nulls_distinct: true,
-            },
+            TableConstraint::PrimaryKey(columns) => {
+                Pending::Key { name, columns: columns.clone(), primary: true, nulls_distinct: true }
+            }
             TableConstraint::Unique { columns, nulls_distinct } => Pending::Key {
                 name,
                 columns: columns.clone(),

@@ -55,11 +55,7 @@ pub(super) fn exists(
     Ok(true)
 }
 
-fn is_taken(
-    view: &CatalogView,
-    ctx: &dyn DdlContext,
-    name: &super::grammar::Name,
-) -> Result<bool> {
+fn is_taken(view: &CatalogView, ctx: &dyn DdlContext, name: &super::grammar::Name) -> Result<bool> {
     let schema = match &name.schema {
         Some(schema) => view.schema(schema)?,
         None => names::creation_schema(view, &ctx.search_path())?,

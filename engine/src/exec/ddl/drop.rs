@@ -196,8 +196,11 @@ fn find(
 
 fn wrong_type(name: &str, word: &str, is: &str) -> Error {
     let article = |word: &str| if word == "index" { "an" } else { "a" };
-    Error::wrong_object_type(name, &format!("{} {word}", article(word)))
-        .with_hint(format!("Use DROP {} to remove {} {is}.", is.to_uppercase(), article(is)))
+    Error::wrong_object_type(name, &format!("{} {word}", article(word))).with_hint(format!(
+        "Use DROP {} to remove {} {is}.",
+        is.to_uppercase(),
+        article(is)
+    ))
 }
 
 async fn schemas(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<Option<Plan>> {
@@ -370,7 +373,8 @@ fn check_no_constraint(
         ConstraintKind::Check { .. } => false,
     });
     let Some(constraint) = constraint else { return Ok(()) };
-    let what = format!("constraint {} on {}", constraint.name, dependency::describe(view, table, path));
+    let what =
+        format!("constraint {} on {}", constraint.name, dependency::describe(view, table, path));
     Err(Error::new(
         SqlState::DEPENDENT_OBJECTS_STILL_EXIST,
         format!("cannot drop index {} because {what} requires it", index.name),

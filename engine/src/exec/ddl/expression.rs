@@ -33,11 +33,7 @@ impl Scope {
     }
 
     pub(super) fn environment(&self) -> Environment<'_> {
-        Environment {
-            catalog: &self.view,
-            search_path: &self.path,
-            database_name: &self.database,
-        }
+        Environment { catalog: &self.view, search_path: &self.path, database_name: &self.database }
     }
 }
 
@@ -85,9 +81,8 @@ pub(super) fn default(
         ));
     }
     let scope = Scope::new(ctx);
-    bind(&scope, expression, None, Some(ty)).map_err(|error| {
-        default_mismatch(error, column, ty, "default expression")
-    })?;
+    bind(&scope, expression, None, Some(ty))
+        .map_err(|error| default_mismatch(error, column, ty, "default expression"))?;
     to_text(ctx, expression, Some(ty)).map(Some)
 }
 

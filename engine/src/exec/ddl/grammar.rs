@@ -54,11 +54,18 @@ pub(crate) enum Command {
     Truncate(Truncate),
     Comment(Comment),
     Grant(Grant),
-    DropOwned { roles: Vec<RoleSpec> },
-    ReassignOwned { from: Vec<RoleSpec>, to: RoleSpec },
+    DropOwned {
+        roles: Vec<RoleSpec>,
+    },
+    ReassignOwned {
+        from: Vec<RoleSpec>,
+        to: RoleSpec,
+    },
     Role(RoleCommand),
     /// PostgreSQL has it, this server doesn't.
-    Refused { message: String },
+    Refused {
+        message: String,
+    },
 }
 
 #[derive(Debug)]
@@ -119,10 +126,15 @@ pub(crate) enum ColumnConstraint {
     Null,
     Default(ast::Expr),
     PrimaryKey,
-    Unique { nulls_distinct: bool },
+    Unique {
+        nulls_distinct: bool,
+    },
     Check(ast::Expr),
     Generated(ast::Expr),
-    Identity { always: bool, options: Vec<SequenceOption> },
+    Identity {
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
     /// REFERENCES and what else isn't there yet.
     Refused(String),
 }
@@ -136,7 +148,10 @@ pub(crate) struct ConstraintDefinition {
 #[derive(Debug)]
 pub(crate) enum TableConstraint {
     PrimaryKey(Vec<String>),
-    Unique { columns: Vec<String>, nulls_distinct: bool },
+    Unique {
+        columns: Vec<String>,
+        nulls_distinct: bool,
+    },
     Check(ast::Expr),
     /// `ADD PRIMARY KEY USING INDEX`.
     UsingIndex,
@@ -241,23 +256,68 @@ pub(crate) struct AlterRelation {
 
 #[derive(Debug)]
 pub(crate) enum AlterAction {
-    AddColumn { column: ColumnDefinition, if_not_exists: bool },
-    DropColumn { column: String, if_exists: bool, cascade: bool },
-    AlterType { column: String, ty: ColumnTypeName, using: Option<ast::Expr> },
-    SetDefault { column: String, expression: ast::Expr },
-    DropDefault { column: String },
-    SetNotNull { column: String },
-    DropNotNull { column: String },
-    AddIdentity { column: String, always: bool, options: Vec<SequenceOption> },
-    SetIdentity { column: String, always: Option<bool>, options: Vec<SequenceOption> },
-    DropIdentity { column: String, if_exists: bool },
-    DropExpression { column: String, if_exists: bool },
+    AddColumn {
+        column: ColumnDefinition,
+        if_not_exists: bool,
+    },
+    DropColumn {
+        column: String,
+        if_exists: bool,
+        cascade: bool,
+    },
+    AlterType {
+        column: String,
+        ty: ColumnTypeName,
+        using: Option<ast::Expr>,
+    },
+    SetDefault {
+        column: String,
+        expression: ast::Expr,
+    },
+    DropDefault {
+        column: String,
+    },
+    SetNotNull {
+        column: String,
+    },
+    DropNotNull {
+        column: String,
+    },
+    AddIdentity {
+        column: String,
+        always: bool,
+        options: Vec<SequenceOption>,
+    },
+    SetIdentity {
+        column: String,
+        always: Option<bool>,
+        options: Vec<SequenceOption>,
+    },
+    DropIdentity {
+        column: String,
+        if_exists: bool,
+    },
+    DropExpression {
+        column: String,
+        if_exists: bool,
+    },
     AddConstraint(ConstraintDefinition),
-    DropConstraint { name: String, if_exists: bool },
-    ValidateConstraint { name: String },
+    DropConstraint {
+        name: String,
+        if_exists: bool,
+    },
+    ValidateConstraint {
+        name: String,
+    },
     RenameTo(String),
-    RenameColumn { from: String, to: String },
-    RenameConstraint { from: String, to: String },
+    RenameColumn {
+        from: String,
+        to: String,
+    },
+    RenameConstraint {
+        from: String,
+        to: String,
+    },
     SetSchema(String),
     Owner(RoleSpec),
     SetOptions(Vec<(String, Option<String>)>),
@@ -482,7 +542,8 @@ fn options(tokens: &mut Tokens<'_>) -> Result<Vec<(String, Option<String>)>> {
             while tokens.take_token(&Token::Period) {
                 key = format!("{key}.{}", tokens.identifier()?);
             }
-            let value = if tokens.take_token(&Token::Eq) { Some(option_value(tokens)?) } else { None };
+            let value =
+                if tokens.take_token(&Token::Eq) { Some(option_value(tokens)?) } else { None };
             Ok((key, value))
         })
     })

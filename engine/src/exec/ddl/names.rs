@@ -3,8 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    DdlContext,
-    change,
+    DdlContext, change,
     grammar::{Name, RelationWord},
 };
 use crate::{
@@ -33,11 +32,9 @@ pub(super) struct Target {
 /// 0A000 as PostgreSQL's.
 pub(super) fn check_catalog(view: &CatalogView, name: &Name) -> Result<()> {
     match &name.catalog {
-        Some(catalog) if *catalog != view.database_name() => {
-            Err(Error::feature_not_supported(format!(
-                "cross-database references are not implemented: \"{catalog}.{name}\""
-            )))
-        }
+        Some(catalog) if *catalog != view.database_name() => Err(Error::feature_not_supported(
+            format!("cross-database references are not implemented: \"{catalog}.{name}\""),
+        )),
         _ => Ok(()),
     }
 }
@@ -74,9 +71,9 @@ pub(super) async fn target(
     };
     change::lock(ctx, place).await?;
     let view = ctx.view();
-    let schema = view.schema_by_oid(schema.oid).ok_or_else(|| {
-        Error::undefined_schema(name.schema.as_deref().unwrap_or(&schema.name))
-    })?;
+    let schema = view
+        .schema_by_oid(schema.oid)
+        .ok_or_else(|| Error::undefined_schema(name.schema.as_deref().unwrap_or(&schema.name)))?;
     Ok(Target { schema, place, kind })
 }
 
@@ -86,15 +83,9 @@ fn is_bootstrap(ctx: &dyn DdlContext) -> bool {
 
 /// The first schema of the search path that exists.
 pub(super) fn creation_schema(view: &CatalogView, path: &[String]) -> Result<Arc<Schema>> {
-    view.search_schemas(path, false)
-        .into_iter()
-        .find_map(|oid| view.schema_by_oid(oid))
-        .ok_or_else(|| {
-            Error::new(
-                SqlState::INVALID_SCHEMA_NAME,
-                "no schema has been selected to create in",
-            )
-        })
+    view.search_schemas(path, false).into_iter().find_map(|oid| view.schema_by_oid(oid)).ok_or_else(
+        || Error::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in"),
+    )
 }
 
 fn table_kind(
@@ -119,7 +110,9 @@ fn table_kind(
         "shared" => TableKind::Shared,
         "private" => TableKind::Private,
         "stream" => {
-            return Err(Error::feature_not_supported("tables of kind \"stream\" are not supported yet"));
+            return Err(Error::feature_not_supported(
+                "tables of kind \"stream\" are not supported yet",
+            ));
         }
         other => {
             return Err(Error::invalid_parameter_value(format!(
@@ -158,9 +151,7 @@ pub(super) fn relation(ctx: &dyn DdlContext, name: &Name) -> Result<Arc<Relation
     let path = ctx.search_path();
     match view.find_named(name.schema.as_deref(), &name.name, &path) {
         Some(Named::Index { .. }) => Err(Error::wrong_object_type(&name.name, "a table")),
-        Some(Named::Relation(_)) | None => {
-            view.relation(name.schema.as_deref(), &name.name, &path)
-        }
+        Some(Named::Relation(_)) | None => view.relation(name.schema.as_deref(), &name.name, &path),
     }
 }
 

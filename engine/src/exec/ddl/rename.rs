@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use super::{DdlContext, change, dependency, expression, names};
 use crate::{
-    catalog::{
-        ConstraintKind, Relation, RelationBody,
-        layout::attribute_place,
-        part::CatalogView,
-    },
+    catalog::{ConstraintKind, Relation, RelationBody, layout::attribute_place, part::CatalogView},
     error::{Error, Result, SqlState},
     types::Oid,
 };

@@ -173,8 +173,7 @@ fn with_options(mut s: Sequence, options: &[SequenceOption], new: bool) -> Resul
             SequenceOption::As(_) | SequenceOption::Restart(_) | SequenceOption::OwnedBy(_) => {}
         }
     }
-    let (default_min, default_max) =
-        if s.increment > 0 { (1, type_max) } else { (type_min, -1) };
+    let (default_min, default_max) = if s.increment > 0 { (1, type_max) } else { (type_min, -1) };
     match (min, new) {
         (Some(value), _) => s.min = value.unwrap_or(default_min),
         (None, true) => s.min = default_min,
@@ -208,7 +207,10 @@ fn check_bounds(s: &Sequence, type_min: i64, type_max: i64) -> Result<()> {
         return wrong(format!("MINVALUE ({}) must be less than MAXVALUE ({})", s.min, s.max));
     }
     if s.start < s.min {
-        return wrong(format!("START value ({}) cannot be less than MINVALUE ({})", s.start, s.min));
+        return wrong(format!(
+            "START value ({}) cannot be less than MINVALUE ({})",
+            s.start, s.min
+        ));
     }
     if s.start > s.max {
         return wrong(format!(

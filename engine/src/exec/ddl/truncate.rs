@@ -1,10 +1,6 @@
 //! TRUNCATE: the rows of the own namespace (of a shared table: all rows).
 
-use super::{
-    DdlContext, change,
-    grammar::Truncate,
-    names, rows, sequence,
-};
+use super::{DdlContext, change, grammar::Truncate, names, rows, sequence};
 use crate::{catalog::RelationBody, error::Result};
 
 pub(super) async fn run(truncate: &Truncate, ctx: &mut dyn DdlContext) -> Result<String> {

@@ -7,12 +7,7 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
 
-use super::{
-    DdlContext, change, dependency,
-    expression::Scope,
-    grammar::CreateView,
-    names,
-};
+use super::{DdlContext, change, dependency, expression::Scope, grammar::CreateView, names};
 use crate::{
     analyze::{Analyzed, OutputColumn, Parameters, analyze},
     catalog::{
@@ -142,16 +137,16 @@ fn kind(
     }
     let view = ctx.view();
     let path = ctx.search_path();
-    let needs_private = dependency::relations_of(&view, &create.query, &path)
-        .into_iter()
-        .any(names::is_private);
+    let needs_private =
+        dependency::relations_of(&view, &create.query, &path).into_iter().any(names::is_private);
     let schema = match &create.name.schema {
         Some(schema) => view.schema(schema)?,
         None => names::creation_schema(&view, &path)?,
     };
     let for_all = Place::of(schema.oid) == Place::Shared
         && view.schema_privilege(view.role, &schema, 'C')
-        && (view.owns_database(view.role) || ctx.setting("default_table_kind").as_deref() == Some("user"))
+        && (view.owns_database(view.role)
+            || ctx.setting("default_table_kind").as_deref() == Some("user"))
         && ctx.setting("default_table_kind").as_deref() != Some("private");
     Ok(if needs_private || !for_all { "private" } else { "user" })
 }

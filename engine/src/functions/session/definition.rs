@@ -23,12 +23,12 @@ pub(super) fn body(name: &str) -> Option<Body> {
         "pg_get_viewdef" => view_definition,
         "pg_get_userbyid" => |row| Ok(Value::Text(row.context.catalog.role_name(row.oid(0)?))),
         "pg_get_serial_sequence" => serial_sequence,
-        "pg_get_function_result" => |row| {
-            Ok(Value::text(function(row)?.map(|f| function_result(row.context, f))))
-        },
-        "pg_get_function_arguments" | "pg_get_function_identity_arguments" => |row| {
-            Ok(Value::text(function(row)?.map(|f| function_arguments(row.context, f))))
-        },
+        "pg_get_function_result" => {
+            |row| Ok(Value::text(function(row)?.map(|f| function_result(row.context, f))))
+        }
+        "pg_get_function_arguments" | "pg_get_function_identity_arguments" => {
+            |row| Ok(Value::text(function(row)?.map(|f| function_arguments(row.context, f))))
+        }
         "pg_get_functiondef" => function_definition,
         "pg_get_function_sqlbody"
         | "pg_get_function_arg_default"
@@ -122,9 +122,9 @@ fn index_definition(row: &Row<'_>) -> Result<Value> {
     }
     let place = usize::try_from(column - 1).unwrap_or(usize::MAX);
     Ok(match index.columns.get(place) {
-        Some(column) => Value::Text(quote_identifier(
-            &table.columns[attribute_place(column.attnum)].name,
-        )),
+        Some(column) => {
+            Value::Text(quote_identifier(&table.columns[attribute_place(column.attnum)].name))
+        }
         None => Value::Text(String::new()),
     })
 }
@@ -155,16 +155,11 @@ pub(crate) fn index_text(view: &CatalogView, table: &Relation, index: &Index) ->
 }
 
 fn view_definition(row: &Row<'_>) -> Result<Value> {
-    let oid = if row.is_text(0) {
-        names::regclass(row.context, row.text(0)?)?
-    } else {
-        row.oid(0)?
-    };
+    let oid =
+        if row.is_text(0) { names::regclass(row.context, row.text(0)?)? } else { row.oid(0)? };
     let Some(relation) = row.context.catalog.relation_by_oid(oid) else { return Ok(Value::Null) };
     Ok(match &relation.body {
-        RelationBody::View { query, .. } => {
-            Value::Text(format!(" {};", shown(row.context, query)))
-        }
+        RelationBody::View { query, .. } => Value::Text(format!(" {};", shown(row.context, query))),
         RelationBody::Table { .. } | RelationBody::Sequence(_) | RelationBody::System => {
             Value::Null
         }
@@ -305,10 +300,9 @@ pub(super) fn relation_argument(
     let path = &row.context.session.effective().search_path;
     match view.find_named(schema.as_deref(), &name, path) {
         Some(Named::Relation(oid)) => Ok(view.relation_by_oid(oid)),
-        Some(Named::Index { .. }) => Err(Error::new(
-            SqlState::WRONG_OBJECT_TYPE,
-            format!("\"{name}\" is an index"),
-        )),
+        Some(Named::Index { .. }) => {
+            Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{name}\" is an index")))
+        }
         None => Err(Error::undefined_table(text)),
     }
 }

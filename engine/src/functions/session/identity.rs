@@ -30,9 +30,7 @@ pub(super) fn body(name: &str) -> Option<Body> {
         "clock_timestamp" => |_| Ok(Value::Time(clock())),
         "timeofday" => timeofday,
         "pg_backend_pid" => |row| Ok(Value::Int(i64::from(row.context.session.process_id))),
-        "pg_postmaster_start_time" | "pg_conf_load_time" => {
-            |_| Ok(Value::Time(*START_TIME))
-        }
+        "pg_postmaster_start_time" | "pg_conf_load_time" => |_| Ok(Value::Time(*START_TIME)),
         "pg_is_in_recovery" => |_| Ok(Value::Bool(false)),
         "pg_my_temp_schema" => |_| Ok(Value::Oid(0)),
         "pg_is_other_temp_schema" => |_| Ok(Value::Bool(false)),
@@ -46,9 +44,9 @@ pub(super) fn body(name: &str) -> Option<Body> {
             let head = row.context.own.head(&row.context.snapshot);
             Ok(Value::Int(super::sequence::wait(head)?.0))
         },
-        "txid_current" | "pg_current_xact_id" => {
-            |row| Ok(Value::Int(i64::try_from(row.context.snapshot.lsn().0 + 1).unwrap_or(i64::MAX)))
-        }
+        "txid_current" | "pg_current_xact_id" => |row| {
+            Ok(Value::Int(i64::try_from(row.context.snapshot.lsn().0 + 1).unwrap_or(i64::MAX)))
+        },
         "txid_current_if_assigned" => |_| Ok(Value::Null),
         "getdatabaseencoding" => |_| Ok(Value::Text("UTF8".to_owned())),
         _ => return None,

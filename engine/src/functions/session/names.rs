@@ -31,12 +31,12 @@ pub(super) fn body(name: &str) -> Option<Body> {
         "to_regcollation" => |row| found(regcollation(row.context, row.text(0)?)),
         "pg_table_is_visible" => table_is_visible,
         "pg_type_is_visible" => type_is_visible,
-        "pg_function_is_visible" => |row| {
-            Ok(registry().function(row.oid(0)?).map_or(Value::Null, |_| Value::Bool(true)))
-        },
-        "pg_operator_is_visible" => |row| {
-            Ok(registry().operator(row.oid(0)?).map_or(Value::Null, |_| Value::Bool(true)))
-        },
+        "pg_function_is_visible" => {
+            |row| Ok(registry().function(row.oid(0)?).map_or(Value::Null, |_| Value::Bool(true)))
+        }
+        "pg_operator_is_visible" => {
+            |row| Ok(registry().operator(row.oid(0)?).map_or(Value::Null, |_| Value::Bool(true)))
+        }
         "pg_collation_is_visible"
         | "pg_conversion_is_visible"
         | "pg_opclass_is_visible"
@@ -212,12 +212,8 @@ fn regproc(context: &ExecutionContext, text: &str) -> Result<Oid> {
         return Ok(oid);
     }
     let (schema, name) = regnames::split(text)?;
-    let unknown = || {
-        Error::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("function \"{text}\" does not exist"),
-        )
-    };
+    let unknown =
+        || Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
     if schema.is_some_and(|schema| schema != context.catalog.schema_name(PG_CATALOG)) {
         return Err(unknown());
     }
@@ -236,17 +232,10 @@ fn regprocedure(_: &ExecutionContext, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
-    let unknown = || {
-        Error::new(
-            SqlState::UNDEFINED_FUNCTION,
-            format!("function \"{text}\" does not exist"),
-        )
-    };
-    let (name, arguments) = text
-        .trim()
-        .strip_suffix(')')
-        .and_then(|text| text.split_once('('))
-        .ok_or_else(|| {
+    let unknown =
+        || Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
+    let (name, arguments) =
+        text.trim().strip_suffix(')').and_then(|text| text.split_once('(')).ok_or_else(|| {
             Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "expected a left parenthesis")
         })?;
     let (_, name) = regnames::split(name)?;
@@ -323,12 +312,7 @@ fn class_name(view: &CatalogView, path: &[String], oid: Oid) -> Option<String> {
 }
 
 /// An index's name, with its schema where it needs one.
-fn index_name(
-    view: &CatalogView,
-    table: &Relation,
-    name: &str,
-    path: &[String],
-) -> String {
+fn index_name(view: &CatalogView, table: &Relation, name: &str, path: &[String]) -> String {
     let visible = match view.find_named(None, name, path) {
         Some(Named::Index { table: found, .. }) => found == table.oid,
         Some(Named::Relation(_)) | None => false,
@@ -350,11 +334,7 @@ fn type_name(view: &CatalogView, path: &[String], oid: Oid, typmod: i32) -> Opti
 }
 
 /// As [`type_name`], along the session's search path.
-pub(super) fn type_name_with(
-    context: &ExecutionContext,
-    oid: Oid,
-    typmod: i32,
-) -> Option<String> {
+pub(super) fn type_name_with(context: &ExecutionContext, oid: Oid, typmod: i32) -> Option<String> {
     type_name(&context.catalog, &context.session.effective().search_path, oid, typmod)
 }
 

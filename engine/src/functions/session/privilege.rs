@@ -20,7 +20,8 @@ pub(super) fn body(name: &str) -> Option<Body> {
         | "has_type_privilege"
         | "has_language_privilege"
         | "has_tablespace_privilege" => |_| Ok(Value::Bool(true)),
-        "has_foreign_data_wrapper_privilege" | "has_server_privilege"
+        "has_foreign_data_wrapper_privilege"
+        | "has_server_privilege"
         | "has_parameter_privilege" => |row| {
             Ok(Value::Bool(row.context.catalog.cluster.is_superuser(row.context.catalog.role)))
         },

@@ -122,10 +122,7 @@ pub(crate) fn state(
 
 fn sequence(context: &ExecutionContext, oid: Oid) -> Result<(Arc<Relation>, Sequence)> {
     let relation = context.catalog.relation_by_oid(oid).ok_or_else(|| {
-        Error::new(
-            SqlState::UNDEFINED_TABLE,
-            format!("could not open relation with OID {oid}"),
-        )
+        Error::new(SqlState::UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))
     })?;
     match &relation.body {
         RelationBody::Sequence(sequence) => Ok((Arc::clone(&relation), sequence.clone())),

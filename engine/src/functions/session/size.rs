@@ -32,9 +32,9 @@ pub(super) fn body(name: &str) -> Option<Body> {
         },
         "pg_indexes_size" => |_| Ok(Value::Int(0)),
         "pg_database_size" | "pg_tablespace_size" => own_bytes,
-        "pg_relation_filenode" => |row| {
-            Ok(relation_argument(row, 0)?.map_or(Value::Null, |r| Value::Oid(r.oid.0)))
-        },
+        "pg_relation_filenode" => {
+            |row| Ok(relation_argument(row, 0)?.map_or(Value::Null, |r| Value::Oid(r.oid.0)))
+        }
         "pg_relation_filepath" => |_| Ok(Value::Null),
         "pg_tablespace_location" => |_| Ok(Value::Text(String::new())),
         "pg_collation_actual_version" | "pg_collation_for" => |_| Ok(Value::Null),
@@ -75,10 +75,7 @@ fn relation_use(context: &ExecutionContext, relation: &Relation) -> (i64, i64) {
     match super::sequence::wait(namespace.relation_use(&context.snapshot, layout.relation)) {
         Ok(found) => {
             let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-            (
-                number(found.hot_rows + found.cold_rows),
-                number(found.hot_bytes + found.cold_bytes),
-            )
+            (number(found.hot_rows + found.cold_rows), number(found.hot_bytes + found.cold_bytes))
         }
         Err(_) => (0, 0),
     }

@@ -1,8 +1,8 @@
 //! information_schema.columns.
 
 use super::{
-    Arc, Attribute, Cell, ExecutionContext, Filter, Identity, Oid, PgType, Relation,
-    RelationBody, Result, Rows, Sequence, builtin, named, numeric, regnames, shown, yes,
+    Arc, Attribute, Cell, ExecutionContext, Filter, Identity, Oid, PgType, Relation, RelationBody,
+    Result, Rows, Sequence, builtin, named, numeric, regnames, shown, yes,
 };
 use crate::types::format_type;
 
@@ -33,7 +33,8 @@ fn add(
     rows: &mut Rows<'_>,
 ) {
     let path = &context.session.effective().search_path;
-    let text = column.default.as_ref().map(|text| regnames::with_names(&context.catalog, path, text));
+    let text =
+        column.default.as_ref().map(|text| regnames::with_names(&context.catalog, path, text));
     let (default, generated) = if column.generated { (None, text) } else { (text, None) };
     let (precision, radix, scale) = numeric(column.ty);
     let (length, octets) = length(column.ty);

@@ -48,10 +48,30 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Command> {
         return Ok(refused(tokens, "ALTER DEFAULT PRIVILEGES is not supported"));
     }
     let others = [
-        "type", "domain", "extension", "function", "procedure", "routine", "aggregate", "trigger",
-        "policy", "rule", "publication", "subscription", "statistics", "collation", "operator",
-        "foreign", "server", "tablespace", "text", "event", "language", "conversion",
-        "materialized", "large",
+        "type",
+        "domain",
+        "extension",
+        "function",
+        "procedure",
+        "routine",
+        "aggregate",
+        "trigger",
+        "policy",
+        "rule",
+        "publication",
+        "subscription",
+        "statistics",
+        "collation",
+        "operator",
+        "foreign",
+        "server",
+        "tablespace",
+        "text",
+        "event",
+        "language",
+        "conversion",
+        "materialized",
+        "large",
     ];
     if others.iter().any(|word| tokens.is_word(0, word)) {
         return Ok(refused(tokens, "ALTER of this kind of object is not supported"));
@@ -103,9 +123,8 @@ fn action(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     } else if tokens.take("set") {
         set(tokens)
     } else if tokens.take("reset") {
-        let keys = parenthesized(tokens, |tokens| {
-            comma_separated(tokens, |tokens| tokens.identifier())
-        })?;
+        let keys =
+            parenthesized(tokens, |tokens| comma_separated(tokens, |tokens| tokens.identifier()))?;
         Ok(AlterAction::ResetOptions(keys))
     } else {
         rarely_used(tokens)

@@ -105,8 +105,7 @@ fn create_refused(tokens: &mut Tokens<'_>) -> Result<Command> {
 
 fn view(tokens: &mut Tokens<'_>, or_replace: bool) -> Result<Command> {
     let name = name(tokens)?;
-    let columns =
-        if tokens.peek() == &Token::LParen { column_list(tokens)? } else { Vec::new() };
+    let columns = if tokens.peek() == &Token::LParen { column_list(tokens)? } else { Vec::new() };
     let options = if tokens.take("with") { options(tokens)? } else { Vec::new() };
     tokens.expect("as")?;
     let query = query(tokens)?;

@@ -43,15 +43,40 @@ pub(crate) enum RoleAttribute {
 /// A statement about roles.
 #[derive(Debug)]
 pub(crate) enum RoleCommand {
-    Create { name: String, attributes: Vec<RoleAttribute>, if_not_exists: bool },
-    Alter { role: RoleSpec, change: RoleChange },
-    Drop { names: Vec<RoleSpec>, if_exists: bool, cascade: bool },
+    Create {
+        name: String,
+        attributes: Vec<RoleAttribute>,
+        if_not_exists: bool,
+    },
+    Alter {
+        role: RoleSpec,
+        change: RoleChange,
+    },
+    Drop {
+        names: Vec<RoleSpec>,
+        if_exists: bool,
+        cascade: bool,
+    },
     /// GRANT and REVOKE of roles.
-    Grant { roles: Vec<String>, members: Vec<RoleSpec>, admin_option: bool },
-    Revoke { roles: Vec<String>, members: Vec<RoleSpec>, admin_option_only: bool },
-    System { name: String, value: Option<String> },
+    Grant {
+        roles: Vec<String>,
+        members: Vec<RoleSpec>,
+        admin_option: bool,
+    },
+    Revoke {
+        roles: Vec<String>,
+        members: Vec<RoleSpec>,
+        admin_option_only: bool,
+    },
+    System {
+        name: String,
+        value: Option<String>,
+    },
     SystemResetAll,
-    DatabaseOwner { database: String, owner: RoleSpec },
+    DatabaseOwner {
+        database: String,
+        owner: RoleSpec,
+    },
 }
 
 /// ALTER ROLE.
@@ -60,7 +85,10 @@ pub(crate) enum RoleChange {
     Attributes(Vec<RoleAttribute>),
     Rename(String),
     /// `None`: TO DEFAULT, or RESET.
-    Set { name: String, value: Option<String> },
+    Set {
+        name: String,
+        value: Option<String>,
+    },
     ResetAll,
 }
 
@@ -376,8 +404,20 @@ fn privileges(tokens: &mut Tokens<'_>) -> Result<Privileges> {
 
 fn words(privileges: Vec<(String, String)>) -> Result<Vec<String>> {
     const KNOWN: &[&str] = &[
-        "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "USAGE",
-        "CREATE", "CONNECT", "TEMPORARY", "TEMP", "EXECUTE", "SET",
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "TRUNCATE",
+        "REFERENCES",
+        "TRIGGER",
+        "USAGE",
+        "CREATE",
+        "CONNECT",
+        "TEMPORARY",
+        "TEMP",
+        "EXECUTE",
+        "SET",
     ];
     privileges
         .into_iter()
@@ -414,8 +454,18 @@ fn target(tokens: &mut Tokens<'_>) -> Result<GrantTarget> {
     if tokens.take("database") {
         return Ok(GrantTarget::Databases(identifiers(tokens)?));
     }
-    let others = ["function", "procedure", "routine", "type", "domain", "language", "large",
-        "parameter", "tablespace", "foreign"];
+    let others = [
+        "function",
+        "procedure",
+        "routine",
+        "type",
+        "domain",
+        "language",
+        "large",
+        "parameter",
+        "tablespace",
+        "foreign",
+    ];
     for kind in others {
         let names_object = matches!(tokens.peek_at(1), Token::Word(_));
         if tokens.is_word(0, kind) && names_object && !tokens.is_word(1, "to") {

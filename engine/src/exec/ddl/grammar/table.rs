@@ -68,13 +68,8 @@ fn names_only(tokens: &Tokens<'_>) -> bool {
     }
 }
 
-fn create_as(
-    tokens: &mut Tokens<'_>,
-    name: super::Name,
-    if_not_exists: bool,
-) -> Result<Command> {
-    let columns =
-        if tokens.peek() == &Token::LParen { column_list(tokens)? } else { Vec::new() };
+fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) -> Result<Command> {
+    let columns = if tokens.peek() == &Token::LParen { column_list(tokens)? } else { Vec::new() };
     if tokens.take("using") {
         tokens.identifier()?;
     }
