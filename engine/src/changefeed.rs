@@ -112,8 +112,9 @@ pub(crate) struct Listener {
     sink: Arc<dyn NotificationSink>,
     /// Room set aside for transactions that are committing.
     reserved: AtomicUsize,
-    /// `Some` while a LISTEN commits: what arrives meanwhile waits for the outcome.
+    /// `Some` while a LISTEN isn't committed: what arrives meanwhile waits for the outcome.
     held: Mutex<Option<Vec<Notification>>>,
+    held_bytes: AtomicUsize,
 }
 
 /// Somebody who is woken by the changes of a relation.
@@ -218,7 +219,7 @@ impl Changefeed {
                 let cost = notification_cost(channel, payload);
                 let before = listener.reserved.fetch_add(cost, Ordering::AcqRel);
                 reservation.0.push((Arc::clone(listener), cost));
-                if listener.sink.waiting_bytes() + before + cost > self.limits.outbox_bytes {
+                if listener.waiting_bytes() + before + cost > self.limits.outbox_bytes {
                     return Err(Error::program_limit_exceeded(
                         "too many notifications in the NOTIFY queue",
                     ));
@@ -234,7 +235,7 @@ impl Changefeed {
         let Some(watched) = self.watched(namespace) else { return 0.0 };
         let watchers = lock(&watched.watchers);
         let waiting =
-            watchers.listeners.values().flatten().map(|listener| listener.sink.waiting_bytes());
+            watchers.listeners.values().flatten().map(|listener| listener.waiting_bytes());
         waiting.max().unwrap_or(0) as f64 / self.limits.outbox_bytes as f64
     }
 
@@ -375,7 +376,16 @@ impl Watched {
 
 impl Listener {
     pub(crate) fn new(sink: Arc<dyn NotificationSink>) -> Arc<Listener> {
-        Arc::new(Listener { sink, reserved: AtomicUsize::new(0), held: Mutex::new(None) })
+        Arc::new(Listener {
+            sink,
+            reserved: AtomicUsize::new(0),
+            held: Mutex::new(None),
+            held_bytes: AtomicUsize::new(0),
+        })
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.sink.waiting_bytes() + self.held_bytes.load(Ordering::Acquire)
     }
 
     /// From now on notifications wait for [`Listener::release`].
@@ -388,6 +398,7 @@ impl Listener {
         // Under the lock, so that what comes next stays behind.
         let mut held = lock(&self.held);
         let mut waiting = held.take().unwrap_or_default();
+        self.held_bytes.store(0, Ordering::Release);
         waiting.retain(|notification| wanted(&notification.channel));
         if !waiting.is_empty() {
             self.sink.send(waiting);
@@ -396,7 +407,10 @@ impl Listener {
 
     fn deliver(&self, notification: Notification) {
         match &mut *lock(&self.held) {
-            Some(held) => held.push(notification),
+            Some(held) => {
+                self.held_bytes.fetch_add(notification.cost(), Ordering::AcqRel);
+                held.push(notification);
+            }
             None => self.sink.send(vec![notification]),
         }
     }

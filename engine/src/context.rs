@@ -4,8 +4,13 @@
 //! or evaluates an expression does it inside [`ExecutionContext::enter`]; scans and session
 //! functions reach it by [`ExecutionContext::current`].
 
-use std::sync::{Arc, Mutex};
+use std::{
+    any::Any,
+    sync::{Arc, Mutex},
+};
 
+use datafusion::common::runtime::{JoinSetTracer, set_join_set_tracer};
+use futures::{FutureExt, future::BoxFuture};
 use kalamdb_storage::{Namespace, Snapshot, WriteSet};
 
 use crate::{
@@ -54,5 +59,35 @@ impl ExecutionContext {
     /// as when the optimizer folds constants.
     pub(crate) fn current() -> Option<Arc<ExecutionContext>> {
         CURRENT.try_with(Arc::clone).ok()
+    }
+}
+
+/// Lets the tasks that DataFusion starts by itself (for the inputs of a UNION, for one) find the
+/// context of the statement that started them. Called once before the first plan runs.
+pub(crate) fn follow_into_tasks() {
+    // Another engine in the same process has done it already: that is as good.
+    let _ = set_join_set_tracer(&Follow);
+}
+
+struct Follow;
+
+type Erased = Box<dyn Any + Send>;
+
+impl JoinSetTracer for Follow {
+    fn trace_future(&self, future: BoxFuture<'static, Erased>) -> BoxFuture<'static, Erased> {
+        match ExecutionContext::current() {
+            Some(context) => CURRENT.scope(context, future).boxed(),
+            None => future,
+        }
+    }
+
+    fn trace_block(
+        &self,
+        block: Box<dyn FnOnce() -> Erased + Send>,
+    ) -> Box<dyn FnOnce() -> Erased + Send> {
+        match ExecutionContext::current() {
+            Some(context) => Box::new(move || context.enter(block)),
+            None => block,
+        }
     }
 }

@@ -52,6 +52,7 @@ pub struct EngineOptions {
 impl Engine {
     /// Opens the catalog, making it at the first start, and applies migrations.
     pub async fn open(options: EngineOptions) -> Result<Arc<Engine>> {
+        crate::context::follow_into_tasks();
         let mut defaults = BTreeMap::new();
         for (name, value) in &options.settings {
             let name = settings::canonical(name)?;

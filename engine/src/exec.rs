@@ -173,6 +173,7 @@ async fn utility(
         Parsed::Definition(command) => definition::run(session, command, portal).await,
         Parsed::Copy(copy) => copy::run(session, copy, portal).await,
         Parsed::Begin(_)
+        | Parsed::Start(_)
         | Parsed::Commit { .. }
         | Parsed::Rollback { .. }
         | Parsed::Savepoint(_)

@@ -30,7 +30,9 @@ mod formatting;
 mod json;
 pub(crate) mod kernel;
 mod like;
+mod datetime_format;
 mod math;
+mod number_format;
 mod polymorphic;
 mod quantified;
 mod regex;
@@ -42,7 +44,7 @@ pub(crate) mod text;
 mod uuid;
 mod window;
 
-pub(crate) use registry::{Registry, registry};
+pub(crate) use registry::registry;
 pub(crate) use resolve::{
     ResolvedCall, ResolvedCast, common_type, distinct_from, find_cast, resolve_function,
     resolve_function_named, resolve_operator, resolve_quantified, sort_key,
@@ -59,6 +61,8 @@ fn register_all(all: &mut registry::Implementations) {
     regex::register(all);
     datetime::register(all);
     formatting::register(all);
+    number_format::register(all);
+    datetime_format::register(all);
     array::register(all);
     json::register(all);
     uuid::register(all);

@@ -5,7 +5,9 @@
 //! until the transaction ends: [`Listening::pre_commit`] before storage commits, then
 //! [`Listening::committed`] or [`Listening::rolled_back`]. Between the first two the session
 //! already hears its new channels, so that `BEGIN; NOTIFY zz; LISTEN zz; COMMIT` hears itself;
-//! what it hears is held back until the outcome is known.
+//! what it hears is held back until the outcome is known. A session that listens to something
+//! already hears a new channel from the LISTEN on, likewise held back: PostgreSQL, too, gives it
+//! at COMMIT what others sent while its transaction was open.
 //!
 //! A session listens in the namespace of its current user. Changing that role forgets all
 //! channels at once, also those of the transaction that is open, and ROLLBACK doesn't bring them
@@ -39,7 +41,7 @@ pub(crate) struct Listening {
     channels: Vec<String>,
     /// What the open transaction did.
     actions: Vec<Action>,
-    /// Channels that [`Listening::pre_commit`] registered and `channels` lacks.
+    /// Channels that [`Listening::hear`] registered and `channels` lacks.
     provisional: Vec<String>,
 }
 
@@ -98,7 +100,11 @@ impl Listening {
                 "a session listens to at most {MAX_CHANNELS} channels"
             )));
         }
-        self.act(Action::Listen(channel.to_owned()))
+        self.act(Action::Listen(channel.to_owned()))?;
+        if !self.channels.is_empty() {
+            self.hear(channel);
+        }
+        Ok(())
     }
 
     /// `UNLISTEN channel`, from the end of the transaction on.
@@ -165,21 +171,17 @@ impl Listening {
         &mut self,
         notifications: impl IntoIterator<Item = (NamespaceId, &'a str, &'a str)>,
     ) -> Result<Reservation> {
-        for action in &self.actions {
-            let Action::Listen(channel) = action else { continue };
-            if self.channels.contains(channel) || self.provisional.contains(channel) {
-                continue;
+        for action in self.actions.clone() {
+            if let Action::Listen(channel) = action {
+                self.hear(&channel);
             }
-            self.listener.hold();
-            self.feed.listen(self.namespace, &self.listener, channel);
-            self.provisional.push(channel.clone());
         }
         self.feed.reserve(notifications)
     }
 
     /// The transaction is committed: its LISTENs and UNLISTENs count.
     pub(crate) fn committed(&mut self) {
-        if self.actions.is_empty() {
+        if self.actions.is_empty() && self.provisional.is_empty() {
             return;
         }
         let before = self.channels.clone();
@@ -214,7 +216,18 @@ impl Listening {
         self.namespace = namespace;
     }
 
-    /// Ends what [`Listening::pre_commit`] began.
+    /// Registers a channel whose LISTEN isn't committed yet.
+    fn hear(&mut self, channel: &str) {
+        let is_heard = |channels: &[String]| channels.iter().any(|one| one == channel);
+        if is_heard(&self.channels) || is_heard(&self.provisional) {
+            return;
+        }
+        self.listener.hold();
+        self.feed.listen(self.namespace, &self.listener, channel);
+        self.provisional.push(channel.to_owned());
+    }
+
+    /// Ends what [`Listening::hear`] began.
     fn settle(&mut self) {
         for channel in std::mem::take(&mut self.provisional) {
             if !self.channels.contains(&channel) {
@@ -308,6 +321,25 @@ mod tests {
         world.session.rolled_back();
         assert_eq!(world.session.channels(), ["a"]);
         assert_eq!(world.outbox.take(), ["a:y"]);
+    }
+
+    #[test]
+    fn a_listener_gets_at_commit_what_came_meanwhile() {
+        let mut world = World::new();
+        world.session.listen("first").unwrap();
+        world.feed_other(&[("first", "too early")]);
+        world.commit(&[]);
+        world.session.listen("second").unwrap();
+        world.feed_other(&[("second", "1"), ("first", "2")]);
+        assert!(world.outbox.take().is_empty());
+        world.commit(&[]);
+        assert_eq!(world.outbox.take(), ["second:1", "first:2"]);
+        let mark = world.session.mark();
+        world.session.listen("third").unwrap();
+        world.session.rollback_to(mark);
+        world.commit(&[("third", "1"), ("first", "3")]);
+        world.feed_other(&[("third", "2")]);
+        assert_eq!(world.outbox.take(), ["first:3"]);
     }
 
     #[test]

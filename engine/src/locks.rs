@@ -489,11 +489,13 @@ mod tests {
         let (a, b) = (table.owner(), table.owner());
         assert_eq!(a.acquire(row(1), Mode::Update, Wait::No).await.unwrap(), Acquired::AtOnce);
         assert_eq!(b.acquire(row(1), Mode::Share, Wait::No).await.unwrap(), Acquired::Unavailable);
-        let waiting = b.acquire(row(1), Mode::Share, BLOCK);
-        tokio::pin!(waiting);
-        assert!(futures::poll!(&mut waiting).is_pending());
-        drop(a);
-        assert_eq!(waiting.await.unwrap(), Acquired::AfterWait);
+        {
+            let waiting = b.acquire(row(1), Mode::Share, BLOCK);
+            tokio::pin!(waiting);
+            assert!(futures::poll!(&mut waiting).is_pending());
+            drop(a);
+            assert_eq!(waiting.await.unwrap(), Acquired::AfterWait);
+        }
         drop(b);
         assert!(table.shard(&row(1)).is_empty());
     }

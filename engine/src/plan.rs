@@ -25,11 +25,14 @@ use datafusion::{
         runtime_env::RuntimeEnvBuilder,
     },
     logical_expr::{
-        Expr, Extension, Limit, LogicalPlan, TableProviderFilterPushDown, UserDefinedLogicalNode,
-        Volatility, expr::Placeholder,
+        Expr, Extension, Limit, LogicalPlan, Operator as NativeOperator,
+        TableProviderFilterPushDown, UserDefinedLogicalNode, Volatility, expr::Placeholder,
         physical_planning_context::PhysicalPlanningContext,
     },
-    optimizer::{analyzer::resolve_grouping_function::ResolveGroupingFunction, optimizer::Optimizer},
+    optimizer::{
+        OptimizerRule, analyzer::resolve_grouping_function::ResolveGroupingFunction,
+        optimizer::Optimizer,
+    },
     physical_expr::{PhysicalExpr, create_physical_expr},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     physical_plan::{
@@ -49,8 +52,10 @@ use crate::{
 };
 
 pub(crate) mod access;
+mod concat;
 
 use access::{KeyRanges, key_ranges, restricts};
+use concat::OneAfterAnother;
 
 /// Bytes that all queries of the server together may use for sorts, joins and groups.
 const QUERY_MEMORY_BYTES: usize = 2 << 30;
@@ -63,8 +68,21 @@ pub(crate) fn plan_query(
     parameters: Vec<ScalarValue>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let plan = with_constants(plan.clone(), &parameters)?;
-    // Our sources never wait while planning.
-    Ok(futures::executor::block_on(environment().create_physical_plan(&plan))?)
+    at_once(environment().create_physical_plan(&plan))
+}
+
+/// Polls planning to its end. Our sources never wait while planning; what is pending only wants
+/// to be polled again.
+fn at_once<T>(planning: impl Future<Output = DataFusionResult<T>>) -> Result<T> {
+    const MAX_POLLS: usize = 1_000_000;
+    let mut planning = std::pin::pin!(planning);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for _ in 0..MAX_POLLS {
+        if let std::task::Poll::Ready(result) = planning.as_mut().poll(&mut context) {
+            return Ok(result?);
+        }
+    }
+    Err(Error::internal("planning doesn't end"))
 }
 
 /// Plans and starts a query.
@@ -137,6 +155,56 @@ fn constant_value(expr: &Expr) -> Result<ScalarValue> {
     let physical = compile(expr, &DFSchema::empty())?;
     let value = physical.evaluate(&one_row())?.into_array(1)?;
     Ok(ScalarValue::try_from_array(&value, 0)?)
+}
+
+/// The first error among the constant calls of a query, which PostgreSQL meets when it plans. What
+/// stands in CASE, AND and OR may never be reached.
+pub(crate) fn constant_error(plan: &LogicalPlan) -> Result<Option<Error>> {
+    let mut found = None;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                let is_lazy = match part {
+                    Expr::Case(_) | Expr::Unnest(_) => true,
+                    Expr::BinaryExpr(binary) => {
+                        matches!(binary.op, NativeOperator::And | NativeOperator::Or)
+                    }
+                    _ => false,
+                };
+                if is_lazy {
+                    return Ok(TreeNodeRecursion::Jump);
+                }
+                if !matches!(part, Expr::ScalarFunction(_)) || !is_constant(part)? {
+                    return Ok(TreeNodeRecursion::Continue);
+                }
+                match constant_value(part) {
+                    Ok(_) => Ok(TreeNodeRecursion::Jump),
+                    Err(error) => {
+                        found.get_or_insert(error);
+                        Ok(TreeNodeRecursion::Stop)
+                    }
+                }
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// Whether an expression consists of literals and immutable functions alone.
+fn is_constant(expr: &Expr) -> DataFusionResult<bool> {
+    let mut constant = true;
+    expr.apply(|part| {
+        constant &= match part {
+            Expr::ScalarFunction(call) => {
+                call.func.signature().volatility == Volatility::Immutable
+            }
+            Expr::Literal(..) | Expr::Case(_) | Expr::BinaryExpr(_) | Expr::Cast(_) => true,
+            Expr::Not(_) | Expr::IsNull(_) | Expr::IsNotNull(_) => true,
+            _ => false,
+        };
+        Ok(if constant { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(constant)
 }
 
 /// A row without columns.
@@ -242,11 +310,25 @@ pub(crate) fn environment() -> &'static SessionState {
             .with_runtime_env(runtime)
             // Types are right already: the analyser chose every cast.
             .with_analyzer_rules(vec![Arc::new(ResolveGroupingFunction::new())])
-            .with_optimizer_rules(Optimizer::new().rules)
+            .with_optimizer_rules(logical_rules())
             .with_physical_optimizer_rules(physical_rules())
             .with_query_planner(Arc::new(Planner))
             .build()
     })
+}
+
+/// DataFusion's rules but those that don't keep our meaning.
+fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    const UNWANTED: &[&str] = &[
+        // Would tell distinct values by their bytes; the aggregates know PostgreSQL's equality.
+        "single_distinct_aggregation_to_group_by",
+        // Lose the names of columns when unions are nested.
+        "optimize_unions",
+        "unions_to_filter",
+    ];
+    let mut rules = Optimizer::new().rules;
+    rules.retain(|rule| !UNWANTED.contains(&rule.name()));
+    rules
 }
 
 /// DataFusion's rules, and ours before sorts are pushed into scans.
@@ -254,6 +336,7 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
     rules.insert(place, Arc::new(FewByIndex));
+    rules.insert(0, Arc::new(OneAfterAnother));
     rules
 }
 
@@ -373,13 +456,16 @@ pub(crate) const LSN_COLUMN: &str = "_lsn";
 
 impl RelationSource {
     pub(crate) fn new(relation: Arc<Relation>) -> Result<Self> {
+        let is_stored = matches!(relation.body, RelationBody::Table { .. });
         let mut fields = relation
             .live_columns()
             .map(|(attnum, column)| {
-                Ok(Field::new(format!("a{attnum}"), column.ty.arrow()?, !column.not_null))
+                // Rows made up by the server promise nothing.
+                let nullable = !column.not_null || !is_stored;
+                Ok(Field::new(format!("a{attnum}"), column.ty.arrow()?, nullable))
             })
             .collect::<Result<Vec<Field>>>()?;
-        if matches!(relation.body, RelationBody::Table { .. }) {
+        if is_stored {
             fields.push(Field::new(KEY_COLUMN, DataType::Binary, false));
             fields.push(Field::new(LSN_COLUMN, DataType::UInt64, false));
         }

@@ -81,6 +81,14 @@ impl Prepared {
         matches!(self.body, Body::Utility) || self.made_for == MadeFor::now(view, search_path)
     }
 
+    /// What its constants fail with, before anything is executed.
+    pub(crate) fn check_constants(&self) -> Result<()> {
+        match &self.body {
+            Body::Query(query) => query.constant_error.clone().map_or(Ok(()), Err),
+            Body::Insert(_) | Body::Update(_) | Body::Delete(_) | Body::Utility => Ok(()),
+        }
+    }
+
     /// The columns of the rows it returns, as far as the plan alone knows.
     pub(crate) fn output(&self) -> Option<Arc<[OutputColumn]>> {
         match &self.body {

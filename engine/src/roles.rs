@@ -93,7 +93,7 @@ async fn create(
     check_name(name)?;
     if view.role_by_name(name).is_some() {
         if if_not_exists {
-            change::skipping(ctx, format!("role \"{name}\" already exists, skipping"));
+            change::skipping_existing(ctx, &Error::duplicate_object("role", name));
             return Ok("CREATE ROLE".to_owned());
         }
         return Err(Error::duplicate_object("role", name));

@@ -116,7 +116,7 @@ impl ScanExec {
             return None;
         }
         (0..layout.indexes.len()).find_map(|index| {
-            let ranges = KeyRanges { access: Access::Index(index), ..self.ranges.clone() };
+            let ranges = self.ranges.through(Access::Index(index));
             let mut scan = ScanExec { ranges, ..self.clone() };
             scan.reverse = scan.direction_for(order)?;
             scan.properties = properties(&scan.schema, scan.ordering());
@@ -399,7 +399,8 @@ struct Shape {
 impl Shape {
     fn new(layout: &Layout, schema: &SchemaRef) -> Result<Self> {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let key = names.contains(&KEY_COLUMN);
+        // Without columns the key stands in: something has to carry the number of rows.
+        let key = names.contains(&KEY_COLUMN) || names.is_empty();
         let lsn = names.contains(&LSN_COLUMN);
         let extra = usize::from(key) + usize::from(lsn);
         let mut columns = Vec::with_capacity(names.len());

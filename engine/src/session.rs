@@ -183,15 +183,29 @@ impl Session {
         self.begin_implicit().await?;
         let plan = self.current_plan(statement, plan).await?;
         let effective = self.state.effective();
+        let view = self.view();
+        let names = crate::functions::session::names::Scope {
+            view: &view,
+            path: Arc::clone(&effective.search_path),
+        };
         let mut parameters = Vec::with_capacity(values.len());
         for (i, (value, ty)) in values.iter().zip(&*plan.parameters).enumerate() {
             let format = format_at(formats, i);
-            parameters.push(crate::types::decode_parameter(*ty, format, *value, &effective.format)?);
+            // Names of the catalog mean something to the session alone.
+            let named = match (format, value.and_then(|value| std::str::from_utf8(value).ok())) {
+                (Format::Text, Some(text)) => names.parameter(*ty, text),
+                _ => None,
+            };
+            parameters.push(match named {
+                Some(parameter) => parameter?,
+                None => crate::types::decode_parameter(*ty, format, *value, &effective.format)?,
+            });
         }
         let output = exec::output(self, &plan)?;
         if output.as_ref().map(Field::of) != prepared.fields {
             return Err(Error::feature_not_supported("cached plan must not change result type"));
         }
+        plan.check_constants()?;
         let portal = Portal::new(plan, parameters, output, result_formats.to_vec());
         Ok(portal)
     }
@@ -208,6 +222,7 @@ impl Session {
             return Err(Error::undefined_parameter(1));
         }
         let output = exec::output(self, &plan)?;
+        plan.check_constants()?;
         let mut portal = Portal::new(plan, Vec::new(), output, Vec::new());
         portal.ends_query = is_last;
         portal.offset = statement.offset;

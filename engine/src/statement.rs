@@ -47,6 +47,8 @@ pub(crate) enum Parsed {
     Definition(Box<crate::exec::ddl::Command>),
     Copy(Box<Copy>),
     Begin(TransactionModes),
+    /// START TRANSACTION: BEGIN with another tag.
+    Start(TransactionModes),
     Commit { chain: bool },
     Rollback { chain: bool },
     Savepoint(String),
@@ -167,8 +169,15 @@ impl<'a> Script<'a> {
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
             .with_tokens_with_locations(self.tokens.clone());
-        let statement = parser
-            .parse_statement()
+        let is_table = self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))).is_some_and(
+            |first| matches!(&first.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table")),
+        );
+        let statement = if is_table {
+            parser.parse_query().map(ast::Statement::Query)
+        } else {
+            parser.parse_statement()
+        };
+        let statement = statement
             .map_err(|error| self.syntax_error(&error, &parser.peek_token()))?;
         let rest = parser.peek_token();
         if rest.token != Token::EOF {

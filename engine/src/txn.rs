@@ -136,6 +136,17 @@ impl Transaction {
         }
     }
 
+    /// As [`Transaction::check_unchanged`], of a row that is gone.
+    pub(crate) fn check_deleted(&self) -> Result<()> {
+        match self.isolation {
+            Isolation::ReadUncommitted | Isolation::ReadCommitted => Ok(()),
+            Isolation::RepeatableRead | Isolation::Serializable => Err(Error::new(
+                crate::error::SqlState::SERIALIZATION_FAILURE,
+                "could not serialize access due to concurrent delete",
+            )),
+        }
+    }
+
     /// The write set, to be changed. Readers that hold it keep what they have.
     pub(crate) fn writes_mut(&mut self) -> &mut WriteSet {
         Arc::make_mut(&mut self.writes)
@@ -267,6 +278,21 @@ impl Transaction {
         }
         self.end();
         Ok(done?.map(|committed| Committed { positions: committed.positions }))
+    }
+
+    /// A statement of the block failed: what the present subtransaction wrote and locked goes at
+    /// once, the rest waits for the block's end.
+    pub(crate) fn fail(&mut self) {
+        self.phase = Phase::Failed;
+        let (writes, lock_mark, relation_mark) = match self.savepoints.last() {
+            Some(last) => (Arc::clone(&last.writes), last.lock_mark, last.relation_mark),
+            None => (Arc::default(), 0, 0),
+        };
+        self.writes = writes;
+        if let Some(owner) = &self.owner {
+            owner.release_to(lock_mark);
+        }
+        self.relations.truncate(relation_mark);
     }
 
     /// Forgets everything, locks included.

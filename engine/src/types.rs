@@ -28,10 +28,11 @@ pub(crate) mod timezone;
 pub(crate) mod uuid;
 
 pub(crate) use builtin::{BuiltinType, TypeKind, builtin, builtin_by_name, builtins};
-pub use encode::{BoundEncoder, Format, RowEncoder};
+pub use encode::Format;
+pub(crate) use encode::{BoundEncoder, RowEncoder};
 pub(crate) use input::{decode_parameter, input_array, input_scalar};
 pub(crate) use names::{format_type, parse_type_name};
-pub use settings::{ByteaOutput, DateOrder, FormatSettings, IntervalStyle, TimeZone};
+pub(crate) use settings::{ByteaOutput, DateOrder, FormatSettings, IntervalStyle, TimeZone};
 
 /// An object's number in the catalog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -267,9 +268,7 @@ impl PgType {
             Oid::TIME => DataType::Time64(arrow::datatypes::TimeUnit::Microsecond),
             Oid::TIMESTAMP => timestamp_type(false),
             Oid::TIMESTAMPTZ => timestamp_type(true),
-            Oid::INTERVAL => {
-                DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)
-            }
+            Oid::INTERVAL => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
             Oid::VOID => DataType::Null,
             oid if is_oid_like(oid) => DataType::UInt32,
             oid if is_text_like(oid) => DataType::Utf8,

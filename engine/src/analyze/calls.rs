@@ -46,18 +46,13 @@ struct Arguments {
 /// arguments and of the result.
 const STATEMENT_FUNCTIONS: &[(&str, &[PgType], PgType)] = &[
     ("kalam_flush", &[PgType::TEXT], PgType::INT8),
-    ("kalam_compact", &[PgType::TEXT], PgType::INT8),
-];
-
-/// Statement functions that PostgreSQL has as well.
-const AWAITED_FUNCTIONS: &[&str] = &[
-    "pg_sleep",
-    "pg_sleep_for",
-    "pg_sleep_until",
-    "pg_advisory_lock",
-    "pg_advisory_lock_shared",
-    "pg_advisory_xact_lock",
-    "pg_advisory_xact_lock_shared",
+    ("pg_sleep", &[PgType::FLOAT8], PgType::VOID),
+    ("pg_advisory_lock", &[PgType::INT8], PgType::VOID),
+    ("pg_advisory_lock", &[PgType::INT4, PgType::INT4], PgType::VOID),
+    ("pg_advisory_xact_lock", &[PgType::INT8], PgType::VOID),
+    ("pg_advisory_xact_lock", &[PgType::INT4, PgType::INT4], PgType::VOID),
+    ("pg_try_advisory_xact_lock", &[PgType::INT8], PgType::BOOL),
+    ("pg_try_advisory_xact_lock", &[PgType::INT4, PgType::INT4], PgType::BOOL),
 ];
 
 impl Binder<'_> {
@@ -94,11 +89,6 @@ impl Binder<'_> {
 
     fn session_function(&self, call: &ResolvedCall) -> Result<Arc<ScalarUDF>> {
         let name = call.function.name;
-        if AWAITED_FUNCTIONS.contains(&name) {
-            return Err(Error::feature_not_supported(format!(
-                "function {name} can only be called as the whole of a query, SELECT {name}(...)"
-            )));
-        }
         crate::functions::session::session_function(name, &call.args, call.ret)
             .ok_or_else(|| {
                 Error::feature_not_supported(format!("function {name} is not supported"))
@@ -189,6 +179,12 @@ impl Binder<'_> {
         if !matches!(function.parameters, ast::FunctionArguments::None) {
             return Err(Error::syntax_error_near("(").at_place(place));
         }
+        if STATEMENT_FUNCTIONS.iter().any(|(known, ..)| *known == name) {
+            return Err(Error::feature_not_supported(format!(
+                "function {name} can only be called as the whole of a query, SELECT {name}(...)"
+            ))
+            .at_place(place));
+        }
         let kind = function_kind(&name);
         let inside = match (kind, &function.over) {
             (_, Some(_)) => Clause::Window,
@@ -199,9 +195,13 @@ impl Binder<'_> {
             (Some(FunctionKind::Aggregate), None) => clause
                 .refuses_aggregates()
                 .map(|message| Error::grouping_error(message)),
-            (_, Some(_)) => clause
-                .refuses_windows()
-                .map(|message| Error::new(SqlState::WINDOWING_ERROR, message)),
+            (_, Some(_)) => clause.refuses_windows().map(|message| {
+                let state = match clause {
+                    Clause::Aggregate => SqlState::GROUPING_ERROR,
+                    _ => SqlState::WINDOWING_ERROR,
+                };
+                Error::new(state, message)
+            }),
             (Some(FunctionKind::Set), None) => {
                 clause.refuses_sets().map(Error::feature_not_supported)
             }
@@ -257,6 +257,7 @@ impl Binder<'_> {
                                 "aggregate ORDER BY is not implemented for window functions",
                             ));
                         }
+                        let func = super::windows::read_forwards(name, func);
                         let fun = WindowFunctionDefinition::AggregateUDF(func);
                         let params = WindowFunctionParams {
                             args: params.args,
@@ -278,7 +279,15 @@ impl Binder<'_> {
                 };
                 let fun = WindowFunctionDefinition::WindowUDF(Arc::clone(udwf));
                 let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
-                Ok(Typed::new(Expr::from(WindowFunction { fun, params }), call.ret))
+                let expr = Expr::from(WindowFunction { fun, params });
+                // Counts come as unsigned numbers.
+                let expr = match name {
+                    "row_number" | "rank" | "dense_rank" | "ntile" => {
+                        datafusion::logical_expr::cast(expr, call.ret.arrow()?)
+                    }
+                    _ => expr,
+                };
+                Ok(Typed::new(expr, call.ret))
             }
             (FunctionKind::Window, None) => Err(Error::new(
                 SqlState::WINDOWING_ERROR,
@@ -340,19 +349,8 @@ impl Binder<'_> {
             args.push(lit(1_i64));
         }
         if arguments.distinct {
-            for (arg, ty) in args.iter_mut().zip(&types) {
+            for ty in &types {
                 super::keys::check_groupable(*ty)?;
-                if super::keys::needs_key(*ty) {
-                    if !matches!(name, "count" | "min" | "max" | "bool_and" | "bool_or") {
-                        return Err(Error::feature_not_supported(format!(
-                            "{name}(DISTINCT ...) of type {} is not supported",
-                            ty.name()
-                        )));
-                    }
-                    if name == "count" {
-                        *arg = super::keys::key(arg.clone(), *ty)?;
-                    }
-                }
             }
         }
         // The least and the greatest are the same with and without repetition.
@@ -472,27 +470,66 @@ impl Binder<'_> {
         if table.function && table.columns.len() == 1 {
             return Ok(None);
         }
-        let builder = match function {
-            "row_to_json" | "to_json" | "json_agg" => "json_build_object",
-            "to_jsonb" | "jsonb_agg" => "jsonb_build_object",
-            _ => return Ok(None),
-        };
-        let mut values = Vec::with_capacity(table.columns.len() * 2);
+        let place = self.places.span(ident.span);
+        let mut columns = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
-            values.push(literals::text(&column.name));
             let expr = match depth {
                 0 => column.expr.clone(),
                 _ => super::scope::outer(column.expr.clone(), column.ty)?,
             };
-            values.push(Typed::new(expr, column.ty));
+            columns.push((column.name.clone(), Typed::new(expr, column.ty)));
         }
-        let place = self.places.span(ident.span);
-        let object = self.call(builder, values, place)?;
-        if function == "row_to_json" {
-            // json to json: the object is the row already.
-            return self.call("to_json", vec![object], place).map(Some);
+        match function {
+            "row_to_json" | "to_json" | "json_agg" => self.row_as_json(columns, place).map(Some),
+            "to_jsonb" | "jsonb_agg" => {
+                let values = columns
+                    .into_iter()
+                    .flat_map(|(name, value)| [literals::text(&name), value])
+                    .collect();
+                self.call("jsonb_build_object", values, place).map(Some)
+            }
+            _ => Ok(None),
         }
-        Ok(Some(object))
+    }
+
+    /// `{"a":1,"b":"x"}`: the form that PostgreSQL gives to rows.
+    fn row_as_json(
+        &mut self,
+        columns: Vec<(String, Typed)>,
+        place: Option<u32>,
+    ) -> Result<Typed> {
+        let mut text = literals::text("{");
+        for (i, (name, value)) in columns.into_iter().enumerate() {
+            let key = serde_json::Value::String(name).to_string();
+            let comma = if i == 0 { "" } else { "," };
+            text = self.operator("||", text, literals::text(&format!("{comma}{key}:")), place)?;
+            let json = self.call("to_json", vec![value], place)?;
+            let json = self.cast(json, PgType::TEXT)?;
+            let null = literals::text("null");
+            let pairs = vec![(Box::new(json.expr.clone().is_not_null()), Box::new(json.expr))];
+            let json = Expr::Case(Case::new(None, pairs, Some(Box::new(null.expr))));
+            text = self.operator("||", text, Typed::new(json, PgType::TEXT), place)?;
+        }
+        let text = self.operator("||", text, literals::text("}"), place)?;
+        // Text of this form is json already.
+        Ok(Typed::new(text.expr, PgType::JSON))
+    }
+
+    /// `GROUPING(a, b)`: a bit for each argument that isn't grouped by.
+    fn grouping_call(
+        &mut self,
+        list: &ast::FunctionArgumentList,
+        scope: &Scope<'_>,
+        place: Option<u32>,
+    ) -> Result<Typed> {
+        let mut args = Vec::with_capacity(list.args.len());
+        for arg in &list.args {
+            let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg else {
+                return Err(Error::syntax_error_near("grouping").at_place(place));
+            };
+            args.push(self.expression(expr, scope, Clause::GroupBy)?.expr);
+        }
+        Ok(Typed::new(super::grouping::grouping_marker(args), PgType::INT4))
     }
 
     /// The last part of a function's name; the schema may only be the system's.
@@ -518,7 +555,16 @@ impl Binder<'_> {
         place: Option<u32>,
     ) -> Result<Option<Typed>> {
         match name {
-            "coalesce" | "greatest" | "least" | "nullif" => {}
+            "coalesce" | "greatest" | "least" | "nullif" | "pg_typeof" => {}
+            "grouping" => return self.grouping_call(list, scope, place).map(Some),
+            "row_to_json" => {
+                if let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))] =
+                    list.args.as_slice()
+                {
+                    return self.row_argument(name, expr, scope);
+                }
+                return Ok(None);
+            }
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
                     [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(v)))] => {
@@ -551,6 +597,14 @@ impl Binder<'_> {
             return Err(Error::syntax_error_near(")").at_place(place));
         }
         match name {
+            // The argument stays: an aggregate in it makes groups.
+            "pg_typeof" if !values[0].ty.is_unknown() => {
+                self.call(name, values, place).map(Some)
+            }
+            "pg_typeof" => {
+                let oid = Expr::Literal(ScalarValue::UInt32(Some(Oid::UNKNOWN.0)), None);
+                Ok(Some(Typed::new(oid, PgType::plain(Oid::REGTYPE))))
+            }
             "coalesce" => {
                 let ty = self.unify("COALESCE", &mut values, place)?;
                 let mut values: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
@@ -676,25 +730,20 @@ impl Binder<'_> {
         }
         let place = self.places.start(&function.name);
         let Ok(name) = self.function_name(&function.name) else { return Ok(None) };
-        let ours = STATEMENT_FUNCTIONS.iter().find(|(known, ..)| *known == name);
-        if ours.is_none() && !AWAITED_FUNCTIONS.contains(&name.as_str()) {
+        if !STATEMENT_FUNCTIONS.iter().any(|(known, ..)| *known == name) {
             return Ok(None);
         }
         let scope = Scope::empty(None);
         let values = self.arguments(&function.args, &name, &scope, Clause::Standalone)?.values;
-        let (types, ret) = match ours {
-            Some((_, types, ret)) => (types.to_vec(), *ret),
-            None => {
-                let given: Vec<PgType> = values.iter().map(|value| value.ty).collect();
-                let call = resolve_function(&name, &given).at_place(place)?;
-                (call.args.clone(), call.ret)
-            }
-        };
-        if values.len() != types.len() {
+        let overload = STATEMENT_FUNCTIONS
+            .iter()
+            .find(|(known, types, _)| *known == name && types.len() == values.len());
+        let Some((_, types, ret)) = overload else {
             let given: Vec<String> = values.iter().map(|value| value.ty.name()).collect();
             return Err(Error::undefined_function(&format!("{name}({})", given.join(", ")))
                 .at_place(place));
-        }
+        };
+        let (types, ret) = (types.to_vec(), *ret);
         let mut arguments = Vec::with_capacity(values.len());
         for (value, ty) in values.into_iter().zip(types) {
             let from = value.ty;

@@ -12,7 +12,7 @@ use super::binder::{Binder, Typed};
 use crate::{
     error::{Error, Result, SqlState},
     functions::{CastContext, common_type, find_cast},
-    types::{FormatSettings, Oid, PgType, input_scalar},
+    types::{DateOrder, FormatSettings, Oid, PgType, input_scalar},
 };
 
 /// Who asks for a cast.
@@ -62,7 +62,11 @@ impl Binder<'_> {
     /// Casts because the operator or function chosen says so.
     pub(super) fn coerce_argument(&mut self, typed: Typed, target: PgType) -> Result<Typed> {
         let from = typed.ty;
-        self.coerce(typed, target, Coercion::Implicit)?.ok_or_else(|| {
+        if let Some(typed) = self.coerce(typed.clone(), target, Coercion::Implicit)? {
+            return Ok(typed);
+        }
+        // `text(5)` is a cast that looks like a call.
+        self.coerce(typed, target, Coercion::Explicit)?.ok_or_else(|| {
             Error::internal(format!("no cast from {} to {}", from.name(), target.name()))
         })
     }
@@ -179,6 +183,9 @@ impl Binder<'_> {
             let value = input_scalar(ty, text, &FormatSettings::default())?;
             return Ok(Typed::new(Expr::Literal(value, None), ty));
         }
+        if let Some(error) = never_a_moment(ty, text) {
+            return Err(error);
+        }
         let literal = Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None);
         let cast = find_cast(PgType::UNKNOWN, ty, CastContext::Explicit)?
             .ok_or_else(|| Error::cannot_coerce("unknown", &ty.name()))?;
@@ -238,6 +245,26 @@ fn is_constant_input(oid: Oid, text: &str) -> bool {
         Oid::TIME => false,
         _ => true,
     }
+}
+
+/// The error of a literal that isn't a date or a time in any session, whatever its settings.
+fn never_a_moment(ty: PgType, text: &str) -> Option<Error> {
+    if !matches!(ty.oid, Oid::DATE | Oid::TIME | Oid::TIMESTAMP | Oid::TIMESTAMPTZ) {
+        return None;
+    }
+    let mut last = None;
+    for date_order in [DateOrder::Dmy, DateOrder::Ymd, DateOrder::Mdy] {
+        // Any moment will do for `now` and its kin.
+        let settings =
+            FormatSettings { date_order, now_us: Some(0), ..FormatSettings::default() };
+        match input_scalar(ty, text, &settings) {
+            Err(error) if error.sqlstate == SqlState::INVALID_DATETIME_FORMAT => {
+                last = Some(error);
+            }
+            Ok(_) | Err(_) => return None,
+        }
+    }
+    last
 }
 
 /// `2024-01-31`, perhaps with a time behind it.

@@ -146,6 +146,14 @@ impl Binder<'_> {
             E::Between { expr: operand, negated, low, high } => {
                 self.between(operand, low, high, *negated, scope, clause)
             }
+            E::Like { negated, any: true, expr: left, pattern, escape_char: None } => {
+                let op = if *negated { "!~~" } else { "~~" };
+                self.quantified_by_name(left, op, pattern, false, scope, clause)
+            }
+            E::ILike { negated, any: true, expr: left, pattern, escape_char: None } => {
+                let op = if *negated { "!~~*" } else { "~~*" };
+                self.quantified_by_name(left, op, pattern, false, scope, clause)
+            }
             E::Like { negated, any: false, expr: left, pattern, escape_char } => {
                 let op = if *negated { "!~~" } else { "~~" };
                 self.like(op, left, pattern, escape_char.as_ref(), scope, clause)
@@ -482,7 +490,11 @@ impl Binder<'_> {
         clause: Clause,
     ) -> Result<Typed> {
         let place = self.places.start(operand);
-        let ty = resolve_type(data_type).at_place(place)?;
+        let type_place = match data_type {
+            ast::DataType::Custom(name, _) => self.places.start(name),
+            _ => place,
+        };
+        let ty = resolve_type(data_type).at_place(type_place)?;
         // The parser takes -1::int for (-1)::int in some places only; PostgreSQL binds :: tighter.
         let mut inner = operand;
         while let ast::Expr::Nested(next) = inner {

@@ -369,7 +369,10 @@ impl Binder<'_> {
                 json_path: None,
                 with_ordinality: false,
                 ..
-            } => self.bind_table_name(name, alias.as_ref(), true),
+            } => {
+                super::names::check_no_clause(name).at_place(self.places.start(name))?;
+                self.bind_table_name(name, alias.as_ref(), true)
+            }
             ast::TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
                 self.bind_table_function(name, &args.args, *with_ordinality, alias.as_ref(), lateral)
             }
@@ -493,7 +496,7 @@ impl Binder<'_> {
                 let columns = rows
                     .columns
                     .iter()
-                    .map(|c| ScopeColumn::computed(c.output.name.clone(), &c.internal, c.output.ty))
+                    .map(|c| ScopeColumn::from((c.output.clone(), c.expr())))
                     .collect();
                 let columns = aliased(columns, names, &alias_name)?;
                 Ok(single_table(rows.plan, alias_name, schema, columns, None))
@@ -519,19 +522,19 @@ impl Binder<'_> {
             vec![(Box::new(last.expr.clone().is_not_null()), Box::new(last.expr.clone()))],
             Some(Box::new(datafusion::prelude::lit(start))),
         ));
-        let output = |name: &str, ty: PgType| OutputColumn {
+        let output = |name: &str, ty: PgType, attnum: i16| OutputColumn {
             name: name.to_owned(),
             ty,
-            table: Oid::INVALID,
-            attnum: 0,
+            table: relation.oid,
+            attnum,
         };
         let plan = LogicalPlanBuilder::empty(true).build()?;
         self.project_outputs(
             plan,
             vec![
-                (value, output("last_value", PgType::INT8)),
-                (datafusion::prelude::lit(0_i64), output("log_cnt", PgType::INT8)),
-                (last.expr.is_not_null(), output("is_called", PgType::BOOL)),
+                (value, output("last_value", PgType::INT8, 1)),
+                (datafusion::prelude::lit(0_i64), output("log_cnt", PgType::INT8, 2)),
+                (last.expr.is_not_null(), output("is_called", PgType::BOOL, 3)),
             ],
         )
     }
@@ -712,8 +715,23 @@ impl Binder<'_> {
             return Ok(self.series_item(rows, call.ret, &function, alias)?);
         }
         let typed = self.build_scalar(&call, values).at_place(place)?;
+        // A single column has its own name too, if the function gives it one.
+        let label = match (outputs.as_slice(), alias) {
+            ([(name, _)], None) => Some(name.clone()),
+            ([(name, _)], Some(alias)) if alias.columns.is_empty() => Some(name.clone()),
+            _ => None,
+        };
         let columns = (outputs.len() > 1).then_some(outputs);
-        self.function_rows(&function, vec![(typed.expr, call.ret)], with_ordinality, alias, columns)
+        let lists = vec![(typed.expr, call.ret)];
+        let mut item = self.function_rows(&function, lists, with_ordinality, alias, columns)?;
+        if let Some(label) = label {
+            for columns in [&mut item.tables[0].columns, &mut item.columns] {
+                if let Some(first) = columns.first_mut() {
+                    first.name.clone_from(&label);
+                }
+            }
+        }
+        Ok(item)
     }
 
     fn series_item(

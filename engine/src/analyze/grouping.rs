@@ -7,7 +7,9 @@ use datafusion::{
         Column,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
-    logical_expr::{Case, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder},
+    logical_expr::{
+        Case, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, expr::AggregateFunction,
+    },
     scalar::ScalarValue,
     sql::sqlparser::ast::{self, Visit, Visitor},
 };
@@ -20,7 +22,7 @@ use super::{
     subquery::{Below, outer_references},
 };
 use crate::{
-    error::{Error, Result, SqlState},
+    error::{Error, Result},
     functions::{FunctionKind, registry},
 };
 
@@ -182,14 +184,18 @@ impl Binder<'_> {
         }
         let count = grouping.exprs.len();
         let mut below: Vec<Expr> = grouping.exprs.iter().map(|typed| typed.expr.clone()).collect();
-        below.extend(aggregates.iter().cloned());
+        below.extend(aggregates.iter().filter(|a| grouping_arguments(a).is_none()).cloned());
         let (plan, mut below) = self.place(plan, below, Below::Other)?;
-        let computed_aggregates = below.split_off(count);
+        let mut computed = below.split_off(count).into_iter();
         let (plan, groups) = self.group_columns(plan, &grouping, below)?;
         let mut outputs: Vec<Expr> = Vec::new();
         let mut aggregate_columns: Vec<Expr> = Vec::new();
-        for aggregate in computed_aggregates {
+        for aggregate in &aggregates {
             let name = self.fresh();
+            let aggregate = match grouping_arguments(aggregate) {
+                Some(arguments) => grouping_of_keys(arguments, &grouping, &groups)?,
+                None => computed.next().expect("as many as went in"),
+            };
             outputs.push(aggregate.alias(&name));
             aggregate_columns.push(Expr::Column(Column::new_unqualified(name)));
         }
@@ -364,6 +370,45 @@ impl Binder<'_> {
     }
 }
 
+/// `GROUPING(...)` on its way to the aggregate it belongs to.
+pub(super) fn grouping_marker(arguments: Vec<Expr>) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        datafusion::functions_aggregate::grouping::grouping_udaf(),
+        arguments,
+        false,
+        None,
+        Vec::new(),
+        None,
+    ))
+}
+
+/// The arguments, if an aggregate is GROUPING.
+fn grouping_arguments(aggregate: &Expr) -> Option<&[Expr]> {
+    match aggregate {
+        Expr::AggregateFunction(call) if call.func.name() == "grouping" => Some(&call.params.args),
+        _ => None,
+    }
+}
+
+/// GROUPING over what rows are told apart by.
+fn grouping_of_keys(
+    arguments: &[Expr],
+    grouping: &Grouping,
+    groups: &[GroupColumn],
+) -> Result<Expr> {
+    let mut keys = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let index = grouping.exprs.iter().position(|typed| typed.expr == *argument);
+        let index = index.ok_or_else(|| {
+            Error::grouping_error(
+                "arguments to GROUPING must be grouping expressions of the associated query level",
+            )
+        })?;
+        keys.push(groups[index].key.clone());
+    }
+    Ok(grouping_marker(keys))
+}
+
 /// A group expression as columns of the aggregate's input.
 struct GroupColumn {
     /// What rows are told apart by.
@@ -493,7 +538,3 @@ fn ungrouped_place(
     finder.found
 }
 
-/// 42803: HAVING and friends need a group.
-pub(super) fn needs_group(message: &str) -> Error {
-    Error::new(SqlState::GROUPING_ERROR, message)
-}

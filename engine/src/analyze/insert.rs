@@ -359,7 +359,15 @@ impl Binder<'_> {
             .constraints()
             .iter()
             .find(|constraint| constraint.name == wanted)
-            .ok_or_else(|| Error::undefined_constraint(&wanted, &target.name))?;
+            .ok_or_else(|| {
+                Error::new(
+                    SqlState::UNDEFINED_OBJECT,
+                    format!(
+                        "constraint \"{wanted}\" for table \"{}\" does not exist",
+                        target.name
+                    ),
+                )
+            })?;
         let index = match &constraint.kind {
             ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => *index,
             _ => {

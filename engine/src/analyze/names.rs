@@ -114,6 +114,7 @@ fn figure(expression: &ast::Expr) -> Option<(String, Strength)> {
         E::Ceil { .. } => strong("ceil"),
         E::Floor { .. } => strong("floor"),
         E::Position { .. } => strong("position"),
+        E::Substring { shorthand: true, .. } => strong("substr"),
         E::Substring { .. } => strong("substring"),
         E::Overlay { .. } => strong("overlay"),
         E::Trim { trim_where, .. } => strong(match trim_where {
@@ -122,10 +123,6 @@ fn figure(expression: &ast::Expr) -> Option<(String, Strength)> {
             Some(ast::TrimWhereField::Both) | None => "btrim",
         }),
         E::IsNormalized { .. } => strong("is_normalized"),
-        E::Value(value) => match value.value {
-            ast::Value::Boolean(_) => Some(("bool".to_owned(), Strength::Weak)),
-            _ => None,
-        },
         _ => None,
     }
 }
@@ -207,6 +204,24 @@ impl<'a> Places<'a> {
     }
 }
 
+/// 42601 for an unquoted word that begins a clause where a table's name is due: the parser lets
+/// it through.
+pub(super) fn check_no_clause(name: &ast::ObjectName) -> Result<()> {
+    const WORDS: &[&str] = &[
+        "where", "group", "having", "order", "limit", "offset", "fetch", "union", "intersect",
+        "except", "from", "on", "using", "returning", "window", "for", "into",
+    ];
+    match name.0.as_slice() {
+        [ast::ObjectNamePart::Identifier(ident)]
+            if ident.quote_style.is_none()
+                && WORDS.iter().any(|word| word.eq_ignore_ascii_case(&ident.value)) =>
+        {
+            Err(Error::syntax_error_near(&ident.value))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Adds a place to an error that has none.
 pub(super) trait At {
     fn at_place(self, position: Option<u32>) -> Self;
@@ -249,7 +264,8 @@ mod tests {
             ("case when true then 1 end", "case"),
             ("case when true then 1 else b end", "b"),
             ("coalesce(a, b)", "coalesce"),
-            ("true", "bool"),
+            ("true", "?column?"),
+            ("substr(a, 1)", "substr"),
             ("array[1,2]", "array"),
             ("(select max(x) from t)", "max"),
             ("exists(select 1)", "exists"),

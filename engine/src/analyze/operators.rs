@@ -70,6 +70,9 @@ impl Binder<'_> {
                 let name = symbol(op)
                     .ok_or_else(|| Error::syntax_error_near(&op.to_string()))
                     .at_place(self.places.start(left))?;
+                if matches!(op, ast::BinaryOperator::Overlaps) {
+                    return self.overlaps(left, right, scope, clause);
+                }
                 if let Some(members) = row_members(left) {
                     return self.row_comparison(&members, &name, right, scope, clause);
                 }
@@ -84,16 +87,57 @@ impl Binder<'_> {
                     first = left.as_ref();
                 }
                 let mut typed = self.expression(first, scope, clause)?;
+                let mut left_literal = self.quoted_place(first);
                 for (op, right) in spine.into_iter().rev() {
                     let name = symbol(op)
                         .ok_or_else(|| Error::syntax_error_near(&op.to_string()))?;
                     let place = self.operator_place(first, right, &name);
+                    let literal = self.quoted_place(right).or(left_literal.take());
                     let right = self.expression(right, scope, clause)?;
-                    typed = self.operator(&name, typed, right, place)?;
+                    // A value that can't be read is the literal's fault.
+                    typed = self
+                        .operator(&name, typed, right, None)
+                        .map_err(|error| match literal {
+                            Some(literal) if error.sqlstate.class() == "22" => error.at(literal),
+                            _ => error,
+                        })
+                        .at_place(place)?;
                 }
                 Ok(typed)
             }
         }
+    }
+
+    /// Where a literal stands that takes its type from what is around it.
+    fn quoted_place(&self, expr: &ast::Expr) -> Option<u32> {
+        match expr {
+            ast::Expr::Value(value) => match value.value {
+                ast::Value::SingleQuotedString(_)
+                | ast::Value::EscapedStringLiteral(_)
+                | ast::Value::DollarQuotedString(_) => self.places.span(value.span),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// `(a, b) OVERLAPS (c, d)`
+    fn overlaps(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        let place = self.places.start(left);
+        let (Some(first), Some(second)) = (row_members(left), row_members(right)) else {
+            return Err(Error::syntax_error_near("OVERLAPS").at_place(place));
+        };
+        let mut values = Vec::with_capacity(4);
+        for member in first.into_iter().chain(second) {
+            values.push(self.expression(member, scope, clause)?);
+        }
+        self.call("overlaps", values, place)
     }
 
     /// The parser doesn't keep an operator's place: it is looked for between its operands.
@@ -293,18 +337,30 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Typed> {
-        let place = self.places.start(left);
         let name = symbol(op).ok_or_else(|| Error::syntax_error_near(&op.to_string()))?;
+        self.quantified_by_name(left, &name, right, all, scope, clause)
+    }
+
+    pub(super) fn quantified_by_name(
+        &mut self,
+        left: &ast::Expr,
+        name: &str,
+        right: &ast::Expr,
+        all: bool,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        let place = self.places.start(left);
         let mut inner = right;
         while let ast::Expr::Nested(next) = inner {
             inner = next;
         }
         if let ast::Expr::Subquery(query) = inner {
-            return self.quantified_subquery(left, &name, query, all, scope, clause);
+            return self.quantified_subquery(left, name, query, all, scope, clause);
         }
         let left = self.expression(left, scope, clause)?;
         let right = self.expression(right, scope, clause)?;
-        let call = resolve_quantified(&name, left.ty, right.ty, all).at_place(place)?;
+        let call = resolve_quantified(name, left.ty, right.ty, all).at_place(place)?;
         self.build_scalar(&call, vec![left, right]).at_place(place)
     }
 

@@ -533,10 +533,21 @@ impl Binder<'_> {
         partition_by: Vec<Expr>,
         order_by: Vec<SortExpr>,
     ) -> Result<(LogicalPlan, String)> {
+        let udwf = datafusion::functions_window::row_number::row_number_udwf();
+        self.numbered(plan, udwf, partition_by, order_by)
+    }
+
+    /// Adds a window function without arguments and tells its name.
+    pub(super) fn numbered(
+        &mut self,
+        plan: LogicalPlan,
+        udwf: Arc<datafusion::logical_expr::WindowUDF>,
+        partition_by: Vec<Expr>,
+        order_by: Vec<SortExpr>,
+    ) -> Result<(LogicalPlan, String)> {
         use datafusion::logical_expr::{
             WindowFrame, WindowFunctionDefinition, expr::WindowFunction,
         };
-        let udwf = datafusion::functions_window::row_number::row_number_udwf();
         let frame = WindowFrame::new((!order_by.is_empty()).then_some(false));
         let function = Expr::from(WindowFunction {
             fun: WindowFunctionDefinition::WindowUDF(udwf),
@@ -809,9 +820,26 @@ fn mentions(query: &ast::Query, name: &str) -> bool {
     flow.is_break()
 }
 
-/// One plan after another; column names are those of the first.
+/// One plan after another; column names are those of the first. The others take them as well,
+/// since the optimizer may leave one of them in the place of all.
 fn union_all(plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
-    let inputs = plans.into_iter().map(Arc::new).collect();
+    let names: Vec<String> = match plans.first() {
+        Some(first) => first.schema().fields().iter().map(|field| field.name().clone()).collect(),
+        None => return Err(Error::internal("a UNION of nothing")),
+    };
+    let inputs = plans
+        .into_iter()
+        .map(|plan| {
+            let same = plan.schema().fields().iter().zip(&names).all(|(f, name)| f.name() == name);
+            if same {
+                return Ok(Arc::new(plan));
+            }
+            let columns = plan.schema().columns();
+            let exprs = columns.into_iter().zip(&names).map(|(c, name)| Expr::Column(c).alias(name));
+            let exprs: Vec<Expr> = exprs.collect();
+            Ok(Arc::new(LogicalPlanBuilder::from(plan).project(exprs)?.build()?))
+        })
+        .collect::<Result<Vec<_>>>()?;
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
 }
 

@@ -13,7 +13,7 @@ use super::{
     subquery::has_subquery,
 };
 use crate::{
-    catalog::{Identity, Relation, RelationBody},
+    catalog::{Identity, Relation, RelationBody, part::Named},
     error::{Error, Result, SqlState},
     types::{Oid, PgType},
 };
@@ -70,7 +70,7 @@ impl Binder<'_> {
     /// 42809 and 55000 for relations that rows can't be changed in.
     pub(super) fn target(&mut self, name: &ast::ObjectName, word: &str) -> Result<Arc<Relation>> {
         let place = self.places.start(name);
-        let relation = self.relation(name)?;
+        let relation = self.relation(name).map_err(|error| self.or_index(name, error))?;
         match &relation.body {
             RelationBody::Table { .. } => Ok(relation),
             RelationBody::View { .. } => {
@@ -93,6 +93,21 @@ impl Binder<'_> {
             RelationBody::System => {
                 Err(Error::insufficient_privilege(&format!("table {}", relation.name)))
             }
+        }
+    }
+
+    /// 42809 in the place of 42P01 where the name is an index's.
+    fn or_index(&self, name: &ast::ObjectName, error: Error) -> Error {
+        let Ok((schema, table)) = super::names::schema_and_name(name, self.env.database_name)
+        else {
+            return error;
+        };
+        let named = self.env.catalog.find_named(schema.as_deref(), &table, &self.search_path);
+        match named {
+            Some(Named::Index { .. }) if error.sqlstate == SqlState::UNDEFINED_TABLE => {
+                Error::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{table}\" is an index"))
+            }
+            _ => error,
         }
     }
 

@@ -150,7 +150,7 @@ impl Binder<'_> {
         let mut above = Above { targets, having, orders, distinct_on };
         let is_grouped = !grouping.exprs.is_empty()
             || above.having.is_some()
-            || !matches!(&select.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty())
+            || has_group_by(select)
             || above.take().iter().any(has_aggregate);
         let is_distinct = match &select.distinct {
             None | Some(ast::Distinct::All) => false,
@@ -191,6 +191,7 @@ impl Binder<'_> {
                 rows = self.distinct(rows)?;
             }
             Some(ast::Distinct::On(_)) => {
+                check_distinct_on(&above)?;
                 rows = self.distinct_on(rows, sorts.distinct_on, &sorts.order)?;
             }
             Some(ast::Distinct::All) | None => {}
@@ -396,10 +397,30 @@ impl Binder<'_> {
         order: &[SortExpr],
         tail: &Tail<'_>,
     ) -> Result<LogicalPlan> {
-        let _ = plan;
-        let _ = order;
-        let _ = tail;
-        Err(Error::feature_not_supported("WITH TIES is not supported"))
+        if order.is_empty() {
+            return Err(Error::syntax_error("WITH TIES cannot be specified without ORDER BY clause"));
+        }
+        let Some(limit) = &tail.limit else { return Ok(plan) };
+        let columns = plan.schema().columns();
+        let (plan, number) = self.row_number(plan, Vec::new(), order.to_vec())?;
+        let rank = datafusion::functions_window::rank::rank_udwf();
+        let (plan, rank) = self.numbered(plan, rank, Vec::new(), order.to_vec())?;
+        let zero = datafusion::prelude::lit(0_i64);
+        let skip = tail.offset.clone().unwrap_or(zero);
+        let integer = |name: &str| {
+            datafusion::logical_expr::cast(
+                named(name),
+                datafusion::arrow::datatypes::DataType::Int64,
+            )
+        };
+        // A limit of NULL is none.
+        let last = skip.clone() + limit.clone();
+        let within = limit.clone().is_null().or(integer(&rank).lt_eq(last));
+        let condition = integer(&number).gt(skip).and(within);
+        Ok(LogicalPlanBuilder::from(plan)
+            .filter(condition)?
+            .project(columns.into_iter().map(Expr::Column).collect::<Vec<_>>())?
+            .build()?)
     }
 
     fn bind_targets(
@@ -591,7 +612,8 @@ impl Binder<'_> {
             let refusal = match (is_distinct, is_grouped) {
                 (true, _) => Some("DISTINCT clause"),
                 (_, true) if select.having.is_some() => Some("HAVING clause"),
-                (_, true) => Some("GROUP BY clause"),
+                (_, true) if has_group_by(select) => Some("GROUP BY clause"),
+                (_, true) => Some("aggregate functions"),
                 _ => None,
             };
             if let Some(what) = refusal {
@@ -658,6 +680,25 @@ impl Binder<'_> {
     }
 }
 
+/// The first items of ORDER BY must be those of DISTINCT ON, in any order.
+fn check_distinct_on(above: &Above) -> Result<()> {
+    let mut missing: Vec<&Expr> = above.distinct_on.iter().map(|typed| &typed.expr).collect();
+    for order in &above.orders {
+        if missing.is_empty() {
+            break;
+        }
+        let known = above.distinct_on.iter().any(|typed| typed.expr == order.typed.expr);
+        if !known {
+            return Err(Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+            ));
+        }
+        missing.retain(|expr| **expr != order.typed.expr);
+    }
+    Ok(())
+}
+
 /// What a projection's rows are sorted and told apart by.
 #[derive(Default)]
 struct Sorts {
@@ -673,6 +714,10 @@ fn named(name: &str) -> Expr {
 fn with_options(key: Expr, options: &ast::OrderByOptions) -> SortExpr {
     let ascending = options.asc.unwrap_or(true);
     key.sort(ascending, options.nulls_first.unwrap_or(!ascending))
+}
+
+fn has_group_by(select: &ast::Select) -> bool {
+    !matches!(&select.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty())
 }
 
 /// The words of a locking clause.

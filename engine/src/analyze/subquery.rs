@@ -392,9 +392,34 @@ impl Binder<'_> {
         if !is_sorted(&rows.plan) {
             return Ok((rows.plan, expr, Vec::new()));
         }
-        let (plan, number) = self.row_number(rows.plan, Vec::new(), Vec::new())?;
+        let (plan, number) = self.numbered_in_order(rows.plan)?;
         let order = Expr::Column(Column::new_unqualified(number)).sort(true, false);
         Ok((plan, expr, vec![order]))
+    }
+
+    /// Numbers the rows of a sorted query. The numbering sorts by itself: a sort that nothing
+    /// above asks for would be dropped.
+    fn numbered_in_order(&mut self, plan: LogicalPlan) -> Result<(LogicalPlan, String)> {
+        match plan {
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
+                self.row_number(Arc::unwrap_or_clone(sort.input), Vec::new(), sort.expr)
+            }
+            LogicalPlan::Projection(projection) => {
+                let input = Arc::unwrap_or_clone(projection.input);
+                let (input, number) = self.numbered_in_order(input)?;
+                let mut exprs = projection.expr;
+                exprs.push(Expr::Column(Column::new_unqualified(&number)));
+                Ok((LogicalPlanBuilder::from(input).project(exprs)?.build()?, number))
+            }
+            LogicalPlan::Limit(mut limit) => {
+                let input = Arc::unwrap_or_clone(limit.input);
+                let (input, number) = self.numbered_in_order(input)?;
+                let order = Expr::Column(Column::new_unqualified(&number)).sort(true, false);
+                limit.input = Arc::new(LogicalPlanBuilder::from(input).sort([order])?.build()?);
+                Ok((LogicalPlan::Limit(limit), number))
+            }
+            other => self.row_number(other, Vec::new(), Vec::new()),
+        }
     }
 
     /// Attaches expressions to a plan: subqueries that can't stay are computed below.

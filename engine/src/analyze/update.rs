@@ -139,7 +139,6 @@ impl Binder<'_> {
         mut list: Vec<(Expr, String)>,
         returning: Option<Vec<(Expr, OutputColumn)>>,
     ) -> Result<(LogicalPlan, Option<Vec<(Expr, OutputColumn)>>)> {
-        let own = plan.schema().clone();
         let returning = match returning {
             None => None,
             Some(outputs) => {
@@ -150,8 +149,9 @@ impl Binder<'_> {
                             let Expr::Column(column) = &node else {
                                 return Ok(Transformed::no(node));
                             };
-                            if !own.has_column(column) {
-                                // A column of the new or old row, under its own name.
+                            // Columns of the new or old row keep their name, `n<attnum>` or
+                            // `a<attnum>`; others are qualified or called `c<n>`.
+                            if column.relation.is_none() && !column.name.starts_with('c') {
                                 return Ok(Transformed::no(node));
                             }
                             let name = match list.iter().find(|(known, _)| *known == node) {

@@ -2,8 +2,8 @@
 //! through the session's eyes.
 //!
 //! Their names, columns and OIDs are those of PostgreSQL 15 (`system/relations.tsv` and
-//! `system/information_schema.tsv`: one line per relation, columns as `name:type[!]`). Rows exist for what exists here; a relation about things
-//! there are none of is empty.
+//! `system/information_schema.tsv`: one line per relation, columns as `name:type[/typmod][!]`).
+//! Rows exist for what exists here; a relation about things there are none of is empty.
 
 use std::{
     collections::HashMap,
@@ -223,8 +223,11 @@ fn read_relation(line: &'static str) -> (Relation, u8) {
 fn read_column(text: &str) -> Attribute {
     let (name, ty) = text.split_once(':').expect("relations.tsv holds name:type here");
     let not_null = ty.ends_with('!');
-    let oid = ty.trim_end_matches('!').parse().expect("relations.tsv holds numbers here");
-    let ty = PgType::plain(Oid(oid));
+    let ty = ty.trim_end_matches('!');
+    let (oid, typmod) = ty.split_once('/').unwrap_or((ty, "-1"));
+    let oid = oid.parse().expect("relations.tsv holds numbers here");
+    let typmod = typmod.parse().expect("relations.tsv holds numbers here");
+    let ty = PgType { typmod, ..PgType::plain(Oid(oid)) };
     Attribute {
         name: name.to_owned(),
         // Types there are no values of here (pg_lsn, inet, anyarray) show as text.

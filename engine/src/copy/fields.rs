@@ -10,6 +10,13 @@ pub(super) struct Fields {
     spans: Vec<Span>,
 }
 
+/// How much was there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    spans: usize,
+    bytes: usize,
+}
+
 /// A field's place in the bytes.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -33,6 +40,17 @@ impl Fields {
 
     pub(super) fn byte_count(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The place to go back to with [`Fields::rollback`].
+    pub(super) fn mark(&self) -> Mark {
+        Mark { spans: self.spans.len(), bytes: self.bytes.len() }
+    }
+
+    /// Drops what was added since, bytes of a field that failed halfway included.
+    pub(super) fn rollback(&mut self, mark: Mark) {
+        self.spans.truncate(mark.spans);
+        self.bytes.truncate(mark.bytes);
     }
 
     /// Drops the fields from `count` on.

@@ -177,12 +177,13 @@ impl CopyIn {
             return Err(error.clone());
         }
         while self.lines.len() < MAX_BATCH_ROWS && self.fields.byte_count() < MAX_BATCH_BYTES {
+            let mark = self.fields.mark();
             match self.read_row() {
                 Ok(Step::Row(line)) => self.lines.push(line),
                 Ok(Step::Incomplete) => return Ok(None),
                 Ok(Step::End) => break,
                 Err(error) => {
-                    self.fields.truncate(self.lines.len() * self.columns.len());
+                    self.fields.rollback(mark);
                     self.failed = Some(error);
                     break;
                 }
@@ -193,9 +194,15 @@ impl CopyIn {
 
     fn read_row(&mut self) -> Result<Step> {
         match &mut self.format {
-            Reader::Lines(reader) => reader
-                .read_row(&self.buffer, self.complete, &self.columns, &mut self.fields)
-                .map_err(|failure| failure.with_context(&self.relation, &self.buffer)),
+            Reader::Lines(reader) => {
+                let step = reader
+                    .read_row(&self.buffer, self.complete, &self.columns, &mut self.fields)
+                    .map_err(|failure| failure.with_context(&self.relation, &self.buffer))?;
+                match step {
+                    Step::Row(line) => self.check_complete(line).map(|()| step),
+                    Step::Incomplete | Step::End => Ok(step),
+                }
+            }
             Reader::Binary(reader) => reader
                 .read_row(&self.buffer, self.complete, &mut self.fields)
                 .map_err(|(error, column)| match (reader.row_number(), column) {
@@ -209,6 +216,18 @@ impl CopyIn {
                     )),
                 }),
         }
+    }
+
+    /// A line with too few fields fails after those that it has were read.
+    fn check_complete(&self, line: Line) -> Result<()> {
+        let first = self.lines.len() * self.columns.len();
+        let Some((missing, _)) = self.columns.get(self.fields.len() - first) else { return Ok(()) };
+        for field in first..self.fields.len() {
+            self.check_value(field, line.number)?;
+        }
+        let text = shown(&self.buffer[line.start..line.end]);
+        Err(bad_format(format!("missing data for column \"{missing}\""))
+            .with_context(format!("COPY {}, line {}: \"{text}\"", self.relation, line.number)))
     }
 
     fn take_batch(&mut self) -> Result<Option<CopyBatch>> {
@@ -269,32 +288,31 @@ impl CopyIn {
 
     /// Finds the value, in the order of reading, for which [`CopyIn::convert`] failed.
     fn first_bad_value(&self) -> (usize, Error) {
-        let stride = self.columns.len();
-        for field in 0..self.fields.len() {
-            let (row, column) = (field / stride, field % stride);
-            let (name, ty) = &self.columns[column];
-            let value = self.fields.bytes_of(field);
-            let Some(value) = value else { continue };
-            let mut builder = match ValueBuilder::new(*ty, 1) {
-                Ok(builder) => builder,
-                Err(error) => return (row, error),
-            };
-            let converted = match &self.format {
-                Reader::Lines(_) => {
-                    builder.push_text(&String::from_utf8_lossy(value), &self.settings)
+        for (row, line) in self.lines.iter().enumerate() {
+            let first = row * self.columns.len();
+            for field in first..first + self.columns.len() {
+                if let Err(error) = self.check_value(field, line.number) {
+                    return (row, error);
                 }
-                Reader::Binary(_) => builder.push_binary(value),
-            };
-            let Err(error) = converted else { continue };
-            let place =
-                format!("COPY {}, line {}, column {name}", self.relation, self.lines[row].number);
-            let context = match &self.format {
-                Reader::Binary(_) => place,
-                Reader::Lines(_) => format!("{place}: \"{}\"", shown(value)),
-            };
-            return (row, error.with_context(context));
+            }
         }
         (0, Error::internal("a batch of COPY data failed but none of its values did"))
+    }
+
+    /// Reads one field as its column's type.
+    fn check_value(&self, field: usize, line: u64) -> Result<()> {
+        let (name, ty) = &self.columns[field % self.columns.len()];
+        let Some(value) = self.fields.bytes_of(field) else { return Ok(()) };
+        let mut builder = ValueBuilder::new(*ty, 1)?;
+        let place = format!("COPY {}, line {line}, column {name}", self.relation);
+        match &self.format {
+            Reader::Lines(_) => builder
+                .push_text(&String::from_utf8_lossy(value), &self.settings)
+                .map_err(|error| error.with_context(format!("{place}: \"{}\"", shown(value)))),
+            Reader::Binary(_) => {
+                builder.push_binary(value).map_err(|error| error.with_context(place))
+            }
+        }
     }
 
     fn is_past_end(&self) -> bool {
@@ -400,7 +418,7 @@ impl LineReader {
         };
         let first = fields.len();
         self.split(&buffer[line.start..line.end], columns.len(), fields)
-            .and_then(|()| check_count(fields.len() - first, columns))
+            .and_then(|()| check_count(fields.len() - first, columns.len()))
             .map_err(|error| LineFailure { error, number: line.number, line: Some(line) })?;
         self.force(first, fields);
         Ok(Step::Row(line))
@@ -433,12 +451,13 @@ impl LineReader {
     /// FORCE_NULL and FORCE_NOT_NULL of the row whose fields begin at `first`.
     fn force(&self, first: usize, fields: &mut Fields) {
         let null = self.null.as_bytes();
-        for (i, _) in self.force_not_null.iter().enumerate().filter(|(_, on)| **on) {
+        let count = fields.len() - first;
+        for (i, _) in self.force_not_null.iter().enumerate().take(count).filter(|(_, on)| **on) {
             if fields.is_null(first + i) {
                 fields.set(first + i, null);
             }
         }
-        for (i, _) in self.force_null.iter().enumerate().filter(|(_, on)| **on) {
+        for (i, _) in self.force_null.iter().enumerate().take(count).filter(|(_, on)| **on) {
             let is_forced = self.force_not_null.get(i).copied().unwrap_or(false);
             if !is_forced && fields.bytes_of(first + i) == Some(null) {
                 fields.set_null(first + i);
@@ -464,14 +483,11 @@ impl LineReader {
     }
 }
 
-fn check_count(count: usize, columns: &[(String, PgType)]) -> Result<()> {
-    if count > columns.len() {
+fn check_count(count: usize, columns: usize) -> Result<()> {
+    if count > columns {
         return Err(bad_format("extra data after last expected column"));
     }
-    match columns.get(count) {
-        None => Ok(()),
-        Some((name, _)) => Err(bad_format(format!("missing data for column \"{name}\""))),
-    }
+    Ok(())
 }
 
 fn check_header(fields: &Fields, columns: &[(String, PgType)], null: &str) -> Result<()> {

@@ -248,9 +248,7 @@ impl Error {
     pub fn check_violation(schema: &str, table: &str, constraint: &str, row: &str) -> Self {
         Self::new(
             SqlState::CHECK_VIOLATION,
-            format!(
-                "new row for relation \"{table}\" violates check constraint \"{constraint}\""
-            ),
+            format!("new row for relation \"{table}\" violates check constraint \"{constraint}\""),
         )
         .with_detail(format!("Failing row contains {row}."))
         .on_table(schema, table)
@@ -398,7 +396,9 @@ impl Error {
 
     /// `invalid value for parameter "x": "y"`
     pub fn invalid_setting_value(name: &str, value: &str) -> Self {
-        Self::invalid_parameter_value(format!("invalid value for parameter \"{name}\": \"{value}\""))
+        Self::invalid_parameter_value(format!(
+            "invalid value for parameter \"{name}\": \"{value}\""
+        ))
     }
 
     /// `more than one row returned by a subquery used as an expression`

@@ -193,7 +193,7 @@ impl CopyingOut {
         }
         let batch = match &mut self.rows {
             Rows::Ready(batches) => batches.pop_front(),
-            Rows::Stream(stream) => futures::StreamExt::next(stream).await.transpose()?,
+            Rows::Stream(stream, _) => futures::StreamExt::next(stream).await.transpose()?,
             Rows::Subscription(subscription) => subscription.next().await?,
             Rows::None | Rows::CopyIn(_) | Rows::CopyOut(_) => None,
         };
@@ -359,9 +359,11 @@ impl CopyingIn {
         let (columns, rows) = self.filtered(columns, rows)?;
         let (writer, rules, context) = (&mut self.writer, &self.rules, &self.context);
         let stored = insert_batch(session, writer, rules, context, columns, rows).await;
-        // Which row it was is not known to the check of a whole batch; PostgreSQL names the last
-        // one it read, too.
-        stored.map_err(|error| error.with_context(batch.line_context(batch.rows.num_rows() - 1)))?;
+        stored.map_err(|(error, place)| {
+            // With WHERE the place is one among the rows that are left.
+            let place = if self.filter.is_some() { batch.rows.num_rows() - 1 } else { place };
+            error.with_context(batch.context(place))
+        })?;
         self.rows += rows as u64;
         Ok(())
     }

@@ -279,7 +279,9 @@ pub(crate) async fn declare(
             let mut inner = Portal::empty();
             exec::select::run(session, query, &mut inner).await?;
             let source = match inner.rows {
-                Rows::Stream(stream) => Source::Rows(stream),
+                Rows::Stream(stream, context) => {
+                    Source::Rows(exec::select::without_effects(stream, context))
+                }
                 Rows::Ready(rows) => {
                     Source::Rows(RowStream::new(futures::stream::iter(rows.into_iter().map(Ok))))
                 },

@@ -87,7 +87,7 @@ pub(crate) trait DdlContext: Send {
     fn search_path(&self) -> Vec<String>;
     /// Inserts a query's rows into a table that the same statement made; returns their number.
     async fn insert_query(&mut self, target: &Arc<Relation>, query: &ast::Query) -> Result<u64>;
-    /// Sends a NOTICE (SQLSTATE 00000) or WARNING (any other) after this statement.
+    /// Sends a WARNING (SQLSTATE classes 01 and 25) or NOTICE (any other) after this statement.
     fn notice(&mut self, notice: Error);
 }
 
@@ -110,7 +110,29 @@ pub(crate) async fn run(command: &Command, ctx: &mut dyn DdlContext) -> Result<S
         Command::DropOwned { roles } => owned::drop(roles, ctx).await,
         Command::ReassignOwned { from, to } => owned::reassign(from, to, ctx).await,
         Command::Role(role) => crate::roles::run(role, ctx).await,
+        Command::Database(database) => refuse_database(database, ctx),
         Command::Refused { message } => Err(Error::feature_not_supported(message.clone())),
+    }
+}
+
+/// CREATE and DROP DATABASE, of which only what changes nothing succeeds.
+fn refuse_database(command: &grammar::DatabaseCommand, ctx: &mut dyn DdlContext) -> Result<String> {
+    let name = &command.name;
+    let exists = ctx.view().cluster.database_by_name(name).is_some();
+    match (command.drops, exists) {
+        (false, true) => Err(Error::duplicate_database(name)),
+        (false, false) => Err(Error::feature_not_supported(
+            "CREATE DATABASE is not supported: a server has one database",
+        )),
+        (true, true) => Err(Error::feature_not_supported(
+            "DROP DATABASE is not supported: a server has one database",
+        )),
+        (true, false) if command.if_exists => {
+            let missing = Error::undefined_database(name);
+            change::skipping(ctx, format!("{}, skipping", missing.message));
+            Ok("DROP DATABASE".to_owned())
+        }
+        (true, false) => Err(Error::undefined_database(name)),
     }
 }
 

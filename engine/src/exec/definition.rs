@@ -122,7 +122,9 @@ impl DdlContext for Session {
         while let Some(batch) = stream.next().await {
             let batch = batch?;
             let columns = batch.columns().to_vec();
-            insert_batch(self, &mut writer, &rules, &context, columns, batch.num_rows()).await?;
+            insert_batch(self, &mut writer, &rules, &context, columns, batch.num_rows())
+                .await
+                .map_err(|(error, _)| error)?;
             rows += batch.num_rows() as u64;
         }
         Ok(rows)

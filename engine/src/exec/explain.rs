@@ -97,7 +97,7 @@ async fn analyze(session: &mut Session, plan: &Arc<Prepared>) -> Result<(u64, f6
     let mut rows = 0;
     match inner.rows {
         Rows::Ready(batches) => rows += batches.iter().map(|b| b.num_rows() as u64).sum::<u64>(),
-        Rows::Stream(mut stream) => {
+        Rows::Stream(mut stream, _) => {
             while let Some(batch) = futures::StreamExt::next(&mut stream).await {
                 rows += batch?.num_rows() as u64;
             }

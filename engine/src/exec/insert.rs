@@ -166,7 +166,8 @@ pub(crate) async fn run(
     Ok(Started::Done)
 }
 
-/// Inserts one batch of complete rows, as COPY does. Returns how many were stored.
+/// Inserts one batch of complete rows. Returns them as they were stored, or the place of the row
+/// that is wrong where it is known.
 pub(crate) async fn insert_batch(
     session: &mut Session,
     writer: &mut Writer,
@@ -174,17 +175,20 @@ pub(crate) async fn insert_batch(
     context: &Arc<ExecutionContext>,
     columns: Vec<ArrayRef>,
     rows: usize,
-) -> Result<RecordBatch> {
-    let batch = rules.apply(context, columns, rows)?;
-    let keys = writer.new_keys(&batch).await?;
-    let images = row::encode_all(&writer.layout, &batch)?;
+) -> Result<RecordBatch, (Error, usize)> {
+    let at_end = |error: Error| (error, rows.saturating_sub(1));
+    let batch = rules.apply(context, columns.clone(), rows).map_err(|error| {
+        let place = rules.failing_row(context, &columns, rows);
+        (error, place)
+    })?;
+    let keys = writer.new_keys(&batch).await.map_err(at_end)?;
+    let images = row::encode_all(&writer.layout, &batch).map_err(|error| at_end(error.into()))?;
     for (place, (key, image)) in keys.into_iter().zip(images).enumerate() {
-        if let Some(conflict) =
-            writer.find_conflict(session, &batch, place, &key, None).await?
-        {
-            return Err(writer.violation(&conflict, &batch, place, &context.format));
+        let found = writer.find_conflict(session, &batch, place, &key, None).await;
+        if let Some(conflict) = found.map_err(|error| (error, place))? {
+            return Err((writer.violation(&conflict, &batch, place, &context.format), place));
         }
-        writer.insert(session, key, image);
+        writer.insert(session, key, image).map_err(|error| (error, place))?;
     }
     Ok(batch)
 }
@@ -233,7 +237,8 @@ impl Insert<'_> {
                 columns,
                 rows,
             )
-            .await?;
+            .await
+            .map_err(|(error, _)| error)?;
             self.count += rows as u64;
             return self.return_rows(batch.columns(), rows);
         }
@@ -244,7 +249,7 @@ impl Insert<'_> {
             match self.writer.find_conflict(session, &batch, place, &key, None).await? {
                 None => {
                     let image = row::encode(&self.writer.layout, &batch, place)?;
-                    self.writer.insert(session, key, image);
+                    self.writer.insert(session, key, image)?;
                     self.count += 1;
                     stored.push(place as u64);
                 }

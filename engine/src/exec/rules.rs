@@ -112,7 +112,21 @@ impl Rules {
         )?)
     }
 
-    /// `1, abc, null`: the row of a violation.
+    /// The first of some rows that [`Rules::apply`] refuses.
+    pub(crate) fn failing_row(
+        &self,
+        context: &Arc<ExecutionContext>,
+        columns: &[ArrayRef],
+        rows: usize,
+    ) -> usize {
+        let fails = |row: &usize| {
+            let one = columns.iter().map(|column| column.slice(*row, 1)).collect();
+            self.apply(context, one, 1).is_err()
+        };
+        (0..rows).find(fails).unwrap_or(rows.saturating_sub(1))
+    }
+
+    /// `(1, abc, null)`: the row of a violation.
     fn describe(&self, columns: &[ArrayRef], row: usize, format: &FormatSettings) -> String {
         let types = self.relation.live_columns().map(|(_, column)| column.ty);
         let texts: Vec<String> = types
@@ -130,7 +144,7 @@ impl Rules {
                 }
             })
             .collect();
-        texts.join(", ")
+        format!("({})", texts.join(", "))
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct QueryPlan {
     pub(crate) short: Option<Arc<ShortSelect>>,
     function: Option<(StatementFunction, Evaluator)>,
     locks: Option<Locking>,
+    /// What a constant in it fails with, wherever it is executed.
+    pub(crate) constant_error: Option<Error>,
 }
 
 /// FOR UPDATE and its kin: LIMIT counts rows that were locked, so it comes after.
@@ -90,7 +92,15 @@ impl QueryPlan {
             (Some(simple), None, None) => ShortSelect::new(simple, &output, parameters)?.map(Arc::new),
             _ => None,
         };
-        Ok(QueryPlan { output, relations: query.relations, plan: query.plan, short, function, locks })
+        Ok(QueryPlan {
+            output,
+            relations: query.relations,
+            constant_error: crate::plan::constant_error(&query.plan)?,
+            plan: query.plan,
+            short,
+            function,
+            locks,
+        })
     }
 }
 
@@ -135,7 +145,7 @@ pub(crate) async fn run(
     if let Some(short) = &plan.short {
         let parameters = std::mem::take(&mut portal.parameters);
         if short.is_range() {
-            portal.rows = Rows::Stream(with_effects(short.stream(&context, parameters)?, context));
+            portal.rows = Rows::Stream(short.stream(&context, parameters)?, context);
             return Ok(Started::Rows);
         }
         let batches = short.run(&context, &parameters).await?;
@@ -143,13 +153,12 @@ pub(crate) async fn run(
         return Ok(portal.ready(batches));
     }
     let stream = stream(session, &plan.plan, &portal.parameters, &context).await?;
-    portal.rows = Rows::Stream(with_effects(stream, context));
+    portal.rows = Rows::Stream(stream, context);
     Ok(Started::Rows)
 }
 
-/// What a streamed query's expressions ask of the transaction can't wait for the last row: the
-/// portal may never be read to its end. Streams are refused such effects; see `pg_notify`.
-fn with_effects(stream: RowStream, context: Arc<ExecutionContext>) -> RowStream {
+/// For readers who don't hand what expressions ask for to the transaction: cursors and COPY.
+pub(crate) fn without_effects(stream: RowStream, context: Arc<ExecutionContext>) -> RowStream {
     RowStream::new(stream.map(move |batch| {
             let batch = batch?;
             let effects = context.effects.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -332,9 +341,7 @@ async fn lock_one(
         }
         match writer.newest(session, &key).await? {
             None => {
-                session
-                    .transaction
-                    .check_unchanged(kalamdb_storage::Lsn(u64::MAX), &context.snapshot)?;
+                session.transaction.check_deleted()?;
                 return Ok(Locked::Skip);
             }
             Some(row) => {

@@ -18,6 +18,10 @@ pub(crate) async fn run(
             session.begin_block(*modes).await?;
             "BEGIN"
         }
+        Parsed::Start(modes) => {
+            session.begin_block(*modes).await?;
+            "START TRANSACTION"
+        }
         Parsed::Commit { chain } => {
             end(session, "COMMIT", *chain)?;
             portal.ending = Ending::Commit { chain: *chain };

@@ -12,12 +12,18 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
     datatypes::DataType,
 };
-use datafusion::{common::ScalarValue, logical_expr::LogicalPlan};
+use datafusion::{
+    common::{
+        Column, ScalarValue,
+        tree_node::{Transformed, TreeNode},
+    },
+    logical_expr::{Expr, LogicalPlan},
+};
 use futures::StreamExt;
 use kalamdb_storage::{Key, Row, WriteSet};
 
 use crate::{
-    analyze::{BoundDelete, BoundUpdate, Environment, SimpleChange},
+    analyze::{BoundDelete, BoundUpdate, Environment, OutputColumn, SimpleChange},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result},
@@ -98,7 +104,7 @@ impl ChangePlan {
         target: Arc<Relation>,
         plan: LogicalPlan,
         simple: Option<SimpleChange>,
-        returning: Option<Vec<(datafusion::logical_expr::Expr, crate::analyze::OutputColumn)>>,
+        returning: Option<Vec<(Expr, OutputColumn)>>,
         relations: Vec<Arc<Relation>>,
         change: Change,
         parameters: &[PgType],
@@ -121,6 +127,17 @@ impl ChangePlan {
             _ => None,
         };
         let columns = plan_columns(&plan);
+        let returning = returning.map(|list| by_place(list, &plan)).transpose()?;
+        let width = target.live_columns().count();
+        let fixed = match &change {
+            Change::Update { .. } => 1 + 2 * width,
+            Change::Delete => 1 + width,
+        };
+        // What RETURNING takes from elsewhere only the plan can give.
+        let (simple, access) = match &returning {
+            Some(list) if !is_within(list, fixed) => (None, None),
+            _ => (simple, access),
+        };
         let returning =
             returning.map(|list| Returning::new(list, &columns, parameters)).transpose()?;
         Ok(ChangePlan { target, relations, returning, plan, simple, access, change })
@@ -142,10 +159,50 @@ impl ChangePlan {
     }
 }
 
-/// Names and types of a plan's columns.
+/// Names and types of a plan's columns, the names by place: two tables have columns of one name.
 fn plan_columns(plan: &LogicalPlan) -> Vec<(String, DataType)> {
-    let schema = plan.schema();
-    schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    let fields = plan.schema().fields().iter().enumerate();
+    fields.map(|(i, field)| (place_name(i), field.data_type().clone())).collect()
+}
+
+fn place_name(place: usize) -> String {
+    format!("p{place}")
+}
+
+/// The first column of a projection that is the same expression.
+fn first_of_same(plan: &LogicalPlan, place: usize) -> usize {
+    let LogicalPlan::Projection(projection) = plan else { return place };
+    let bare = |expr: &Expr| expr.clone().unalias();
+    let wanted = projection.expr.get(place).map(bare);
+    projection.expr.iter().position(|expr| Some(bare(expr)) == wanted).unwrap_or(place)
+}
+
+/// Whether all columns that `list` names are among the first `width`.
+fn is_within(list: &[(Expr, OutputColumn)], width: usize) -> bool {
+    let place = |name: &str| name.strip_prefix('p').and_then(|n| n.parse::<usize>().ok());
+    let mut columns = list.iter().flat_map(|(expr, _)| expr.column_refs());
+    columns.all(|column| place(&column.name).is_some_and(|place| place < width))
+}
+
+/// Expressions over a plan's columns, over [`plan_columns`] instead.
+fn by_place(
+    list: Vec<(Expr, OutputColumn)>,
+    plan: &LogicalPlan,
+) -> Result<Vec<(Expr, OutputColumn)>> {
+    list.into_iter()
+        .map(|(expr, output)| {
+            let expr = expr.transform_up(|expr| match expr {
+                Expr::Column(column) => {
+                    let place = plan.schema().index_of_column(&column)?;
+                    let place = first_of_same(plan, place);
+                    let column = Column::new_unqualified(place_name(place));
+                    Ok(Transformed::yes(Expr::Column(column)))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+            Ok((expr.data, output))
+        })
+        .collect()
 }
 
 /// Runs an UPDATE or DELETE to its end.
@@ -231,9 +288,12 @@ impl Running<'_> {
             }
             let wait = Writer::wait(session);
             self.writer.lock_row(session, &key, self.mode(), wait).await?;
-            if let Some(row) = self.writer.newest(session, &key).await? {
-                session.transaction.check_unchanged(row.lsn, &self.context.snapshot)?;
-                self.change_one(session, simple, key, row).await?;
+            match self.writer.newest(session, &key).await? {
+                Some(row) => {
+                    session.transaction.check_unchanged(row.lsn, &self.context.snapshot)?;
+                    self.change_one(session, simple, key, row).await?;
+                }
+                None => session.transaction.check_deleted()?,
             }
         }
         Ok(Done::Finished)
@@ -284,7 +344,7 @@ impl Running<'_> {
         extra: usize,
     ) -> Result<()> {
         match &self.plan.change {
-            Change::Delete => self.writer.delete(session, key, row.image),
+            Change::Delete => self.writer.delete(session, key, row.image)?,
             Change::Update { rules, .. } => {
                 let new = rules.apply(&self.context, new_row, 1)?;
                 let format = &self.context.format;
@@ -329,7 +389,7 @@ impl Running<'_> {
         self.writer.lock_row(session, &key, self.mode(), wait).await?;
         let Some(row) = self.writer.newest(session, &key).await? else {
             // Somebody removed it: READ COMMITTED passes it over.
-            session.transaction.check_unchanged(kalamdb_storage::Lsn(u64::MAX), &self.context.snapshot)?;
+            session.transaction.check_deleted()?;
             return Ok(Done::Finished);
         };
         if !session.transaction.check_unchanged(row.lsn, &self.context.snapshot)? {

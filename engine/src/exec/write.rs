@@ -225,10 +225,15 @@ impl Writer {
     }
 
     /// Writes a new row. The caller has found no conflict.
-    pub(crate) fn insert(&mut self, session: &mut Session, key: Key, image: RowImage) {
+    pub(crate) fn insert(
+        &mut self,
+        session: &mut Session,
+        key: Key,
+        image: RowImage,
+    ) -> Result<()> {
         self.track(&key);
         let writes = session.transaction.writes_mut();
-        writes.insert(&self.namespace, &self.layout, key, image);
+        Ok(writes.insert(&self.namespace, &self.layout, key, image)?)
     }
 
     /// Writes a new version of a row that is locked. `batch` holds it at `place`.
@@ -255,19 +260,24 @@ impl Writer {
         self.track(key);
         let writes = session.transaction.writes_mut();
         if new_key == *key {
-            writes.update(&self.namespace, &self.layout, new_key, old.image.clone(), image);
+            writes.update(&self.namespace, &self.layout, new_key, old.image.clone(), image)?;
         } else {
-            writes.delete(&self.namespace, &self.layout, key.clone(), old.image.clone());
-            writes.insert(&self.namespace, &self.layout, new_key, image);
+            writes.delete(&self.namespace, &self.layout, key.clone(), old.image.clone())?;
+            writes.insert(&self.namespace, &self.layout, new_key, image)?;
         }
         Ok(())
     }
 
     /// Removes a row that is locked.
-    pub(crate) fn delete(&mut self, session: &mut Session, key: Key, old: RowImage) {
+    pub(crate) fn delete(
+        &mut self,
+        session: &mut Session,
+        key: Key,
+        old: RowImage,
+    ) -> Result<()> {
         self.track(&key);
         let writes = session.transaction.writes_mut();
-        writes.delete(&self.namespace, &self.layout, key, old);
+        Ok(writes.delete(&self.namespace, &self.layout, key, old)?)
     }
 
     /// The live columns of row images.

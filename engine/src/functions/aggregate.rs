@@ -13,15 +13,15 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, TypeSignature,
-    Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature,
+    TypeSignature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
 
 use super::Implementation;
 use super::registry::Implementations;
 use crate::error::{Error, Result};
-use crate::types::{Oid, PgType, list_of, timestamp_type};
+use crate::types::{Oid, PgType, list_of};
 
 mod collect;
 mod distinct;
@@ -30,9 +30,10 @@ mod floats;
 mod groups;
 mod intervals;
 mod numbers;
+mod sorted;
 
 /// Makes an accumulator for one group.
-type Make = Arc<dyn Fn() -> Box<dyn Accumulator> + Send + Sync>;
+pub(super) type Make = Arc<dyn Fn() -> Box<dyn Accumulator> + Send + Sync>;
 /// Makes an accumulator for many groups.
 type MakeGroups = Arc<dyn Fn() -> Box<dyn GroupsAccumulator> + Send + Sync>;
 
@@ -147,11 +148,7 @@ impl AggregateUDFImpl for PgAggregate {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> DataFusionResult<Box<dyn Accumulator>> {
-        if args.is_distinct {
-            let ordered = !args.order_bys.is_empty();
-            return Ok(Box::new(distinct::Distinct::new(&self.args, Arc::clone(&self.make), ordered)));
-        }
-        Ok((self.make)())
+        arranged(&args, &self.args, self.ordered, Arc::clone(&self.make))
     }
 
     fn create_sliding_accumulator(
@@ -162,15 +159,8 @@ impl AggregateUDFImpl for PgAggregate {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> DataFusionResult<Vec<FieldRef>> {
-        let types: Vec<DataType> = if args.is_distinct {
-            self.args
-                .iter()
-                .map(|t| Ok(list_of(t.arrow()?)))
-                .collect::<Result<_>>()
-                .map_err(Error::into_datafusion)?
-        } else {
-            self.state.clone()
-        };
+        let arranged = arranged_state(&args, &self.args, self.ordered);
+        let types = arranged.map_err(Error::into_datafusion)?.unwrap_or_else(|| self.state.clone());
         let field = |(i, t)| Arc::new(Field::new(format!("{}[{i}]", args.name), t, true));
         Ok(types.into_iter().enumerate().map(field).collect())
     }
@@ -189,18 +179,65 @@ impl AggregateUDFImpl for PgAggregate {
         }
     }
 
+    /// DataFusion asks for sorted input only where it could also read it backwards; the same
+    /// function is what it may use then, with the order it asks for.
+    fn reverse_expr(&self) -> ReversedUDAF {
+        if self.ordered { ReversedUDAF::Identical } else { ReversedUDAF::NotSupported }
+    }
+
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         if self.ordered {
-            AggregateOrderSensitivity::HardRequirement
+            // Rows that come in another order are sorted by the accumulator.
+            AggregateOrderSensitivity::SoftRequirement
         } else {
             AggregateOrderSensitivity::Insensitive
         }
     }
 }
 
-/// The only value of a column of one.
-pub(super) fn only(array: &ArrayRef) -> DataFusionResult<ScalarValue> {
-    ScalarValue::try_from_array(array, 0)
+/// The accumulator of a call, behind what its DISTINCT and, where the order of rows matters
+/// (`ordered`), its ORDER BY ask for. `types` are those of the arguments.
+pub(super) fn arranged(
+    args: &AccumulatorArgs,
+    types: &[PgType],
+    ordered: bool,
+    make: Make,
+) -> DataFusionResult<Box<dyn Accumulator>> {
+    let ordered = ordered && !args.order_bys.is_empty();
+    let make: Make = match args.is_distinct {
+        true => {
+            let types = types.to_vec();
+            Arc::new(move || Box::new(distinct::Distinct::new(&types, Arc::clone(&make), ordered)))
+        }
+        false => make,
+    };
+    if !ordered {
+        return Ok(make());
+    }
+    let mut kept: Vec<DataType> =
+        args.expr_fields.iter().map(|field| field.data_type().clone()).collect();
+    let mut options = Vec::with_capacity(args.order_bys.len());
+    for sort in args.order_bys {
+        kept.push(sort.expr.data_type(args.schema)?);
+        options.push(sort.options);
+    }
+    Ok(Box::new(sorted::Sorted::new(make, kept, options)))
+}
+
+/// The state of [`arranged`], `None` where it is the aggregate's own.
+pub(super) fn arranged_state(
+    args: &StateFieldsArgs,
+    types: &[PgType],
+    ordered: bool,
+) -> Result<Option<Vec<DataType>>> {
+    if ordered && !args.ordering_fields.is_empty() {
+        let kept = args.input_fields.iter().chain(args.ordering_fields);
+        return Ok(Some(kept.map(|field| list_of(field.data_type().clone())).collect()));
+    }
+    if !args.is_distinct {
+        return Ok(None);
+    }
+    types.iter().map(|ty| Ok(list_of(ty.arrow()?))).collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// Bytes of an accumulator and what it points to, roughly.
@@ -246,11 +283,6 @@ fn count(types: &[PgType]) -> Implementation {
     .with_groups(|| Box::new(groups::CountGroups::default()))
     .with_empty(ScalarValue::Int64(Some(0)))
     .implementation()
-}
-
-/// Arrow types that tests and registrations share.
-pub(super) fn timestamps(zoned: bool) -> DataType {
-    timestamp_type(zoned)
 }
 
 /// Whether a row counts: not NULL in any column.

@@ -139,9 +139,8 @@ where
 
 /// `x ^ y` of floats with PostgreSQL's errors.
 pub(super) fn float_power(x: f64, y: f64) -> Result<f64> {
-    let bad = |message: &str| {
-        Err(Error::new(SqlState::INVALID_ARGUMENT_FOR_POWER_FUNCTION, message))
-    };
+    let bad =
+        |message: &str| Err(Error::new(SqlState::INVALID_ARGUMENT_FOR_POWER_FUNCTION, message));
     if x == 0.0 && y < 0.0 {
         return bad("zero raised to a negative power is undefined");
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanBuilder, Int32Array, Int32Builder, ListArray, NullArray, StringArray,
+    Array, ArrayRef, BooleanBuilder, Int32Array, Int32Builder, ListArray, StringArray,
     StringBuilder, UInt32Array, UInt32Builder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
@@ -14,12 +14,12 @@ use arrow::datatypes::{DataType, Field};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::compare::Keyer;
-use super::kernel::{Arg, Call, Kernel, downcast, scalar_udf};
+use super::kernel::{Call, Kernel, downcast, scalar_udf};
 use super::registry::Implementations;
 use super::{Implementation, Volatility};
 use crate::error::{Error, Result, SqlState};
 use crate::types::output::Column;
-use crate::types::{Oid, PgType, builtin, list_of};
+use crate::types::{Oid, PgType, list_of};
 
 /// Arrays hold at most this many elements.
 const MAX_ELEMENTS: usize = 1 << 27;
@@ -195,12 +195,7 @@ pub(super) fn register(all: &mut Implementations) {
     all.add_zoned("array_to_string(anyarray,text,text)", Implementation::Poly(to_string));
 }
 
-fn udf(
-    name: &str,
-    types: &[PgType],
-    ret: DataType,
-    kernel: Kernel,
-) -> Result<Implementation> {
+fn udf(name: &str, types: &[PgType], ret: DataType, kernel: Kernel) -> Result<Implementation> {
     let oids: Vec<String> = types.iter().map(|t| t.oid.to_string()).collect();
     let id = format!("{name}({})", oids.join(","));
     let args = types.iter().map(|t| t.arrow()).collect::<Result<Vec<_>>>()?;
@@ -638,14 +633,4 @@ fn to_string(types: &[PgType], _: PgType) -> Result<Implementation> {
     let id = format!("array_to_string({},{count})", types[0].oid);
     let udf = scalar_udf(&id, args, DataType::Utf8, Volatility::Immutable, false, kernel);
     Ok(Implementation::Udf(udf))
-}
-
-/// The delimiter between elements of a type.
-pub(super) fn delimiter(element: PgType) -> char {
-    builtin(element.oid).map_or(',', |t| char::from(t.delimiter))
-}
-
-/// Nothing, as many times as there are rows.
-pub(super) fn nothing(rows: usize) -> Arg {
-    Arg { array: Arc::new(NullArray::new(rows)), constant: false }
 }

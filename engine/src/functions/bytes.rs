@@ -59,11 +59,11 @@ pub(super) fn register(all: &mut Implementations) {
         let at = index(n, v.len() * 8)?;
         Ok(i32::from(v[at / 8] >> (at % 8) & 1))
     });
-    all.f2::<Bytea, Text, Text>("convert_from(bytea,text)", |v, encoding| {
+    all.f2::<Bytea, Text, Text>("convert_from(bytea,name)", |v, encoding| {
         utf8_only(encoding)?;
         crate::types::binary::utf8(v).map(str::to_owned)
     });
-    all.f2::<Text, Text, Bytea>("convert_to(text,text)", |v, encoding| {
+    all.f2::<Text, Text, Bytea>("convert_to(text,name)", |v, encoding| {
         utf8_only(encoding)?;
         Ok(v.as_bytes().to_vec())
     });

@@ -7,8 +7,8 @@ use arrow::datatypes::{DataType, Field, Int32Type, UInt32Type};
 use datafusion::logical_expr::ScalarUDF;
 
 use super::kernel::{
-    Arg, Bool, Call, Date, Float4, Float8, Int2, Int4, Int8, Interval, Kernel, Num,
-    OidType, Settings, Text, Time, Timestamp, TimestampTz, downcast, k1, k2, scalar_udf,
+    Arg, Bool, Call, Date, Float4, Float8, Int2, Int4, Int8, Interval, Kernel, Num, OidType,
+    Settings, Text, Time, Timestamp, TimestampTz, downcast, k1, k2, scalar_udf,
 };
 use super::registry::Implementations;
 use super::{Implementation, Volatility};
@@ -106,13 +106,15 @@ fn length_coercion(to: PgType, explicit: bool) -> Option<Kernel> {
             out.append_value(fit_bpchar(text, to, explicit)?);
             Ok(())
         }),
-        Oid::NUMERIC => Arc::new(move |call| {
-            map::<Num, Num>(call, |value| value.with_typmod(typmod))
-        }),
+        Oid::NUMERIC => {
+            Arc::new(move |call| map::<Num, Num>(call, |value| value.with_typmod(typmod)))
+        }
         Oid::TIME => Arc::new(move |call| {
             map::<Time, Time>(call, |value| Ok(round_to_precision(value, typmod)))
         }),
-        Oid::TIMESTAMP => Arc::new(move |call| map::<Timestamp, Timestamp>(call, |v| round_ts(v, typmod))),
+        Oid::TIMESTAMP => {
+            Arc::new(move |call| map::<Timestamp, Timestamp>(call, |v| round_ts(v, typmod)))
+        }
         Oid::TIMESTAMPTZ => {
             Arc::new(move |call| map::<TimestampTz, TimestampTz>(call, |v| round_ts(v, typmod)))
         }
@@ -143,9 +145,7 @@ fn map<A: super::kernel::SqlType, R: super::kernel::SqlType>(
 }
 
 /// A function over texts that appends what it makes.
-fn texts(
-    f: impl Fn(&str, &mut StringBuilder) -> Result<()> + Send + Sync + 'static,
-) -> Kernel {
+fn texts(f: impl Fn(&str, &mut StringBuilder) -> Result<()> + Send + Sync + 'static) -> Kernel {
     Arc::new(move |call: &Call| {
         let arg = &call.args[0];
         let array: &StringArray = downcast(&arg.array)?;
@@ -333,9 +333,7 @@ fn direct(from: Oid, to: Oid) -> Option<Kernel> {
         (Oid::INT2, Oid::NUMERIC) => k1::<Int2, Num>(|v| Ok(Numeric::from(i32::from(v)))),
         (Oid::INT4, Oid::NUMERIC) => k1::<Int4, Num>(|v| Ok(Numeric::from(v))),
         (Oid::INT8, Oid::NUMERIC) => k1::<Int8, Num>(|v| Ok(Numeric::from(v))),
-        (Oid::FLOAT4, Oid::NUMERIC) => {
-            k1::<Float4, Num>(|v| Ok(Numeric::from_f64(v.into(), 6)))
-        }
+        (Oid::FLOAT4, Oid::NUMERIC) => k1::<Float4, Num>(|v| Ok(Numeric::from_f64(v.into(), 6))),
         (Oid::FLOAT8, Oid::NUMERIC) => k1::<Float8, Num>(|v| Ok(Numeric::from_f64(v, 15))),
         (Oid::NUMERIC, Oid::INT2) => k1::<Num, Int2>(|v| v.to_integer("smallint")),
         (Oid::NUMERIC, Oid::INT4) => k1::<Num, Int4>(|v| v.to_integer("integer")),
@@ -374,9 +372,9 @@ fn between_moments(from: Oid, to: Oid) -> Option<Kernel> {
     Some(match (from, to) {
         (Oid::DATE, Oid::TIMESTAMP) => k1::<Date, Timestamp>(date_to_timestamp),
         (Oid::TIMESTAMP, Oid::DATE) => k1::<Timestamp, Date>(timestamp_to_date),
-        (Oid::TIMESTAMP, Oid::TIME) => k1::<Timestamp, super::kernel::Opt<Time>>(|us| {
-            Ok(is_finite(us).then(|| split(us).1))
-        }),
+        (Oid::TIMESTAMP, Oid::TIME) => {
+            k1::<Timestamp, super::kernel::Opt<Time>>(|us| Ok(is_finite(us).then(|| split(us).1)))
+        }
         (Oid::TIME, Oid::INTERVAL) => {
             k1::<Time, Interval>(|us| Parts { us, ..Parts::default() }.value())
         }
@@ -392,8 +390,9 @@ pub(super) fn date_to_timestamp(days: i32) -> Result<i64> {
     match days {
         DATE_INFINITY => Ok(TS_INFINITY),
         DATE_NEG_INFINITY => Ok(TS_NEG_INFINITY),
-        days => join(i64::from(days), 0)
-            .map_err(|_| Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")),
+        days => join(i64::from(days), 0).map_err(|_| {
+            Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "date out of range for timestamp")
+        }),
     }
 }
 
@@ -496,7 +495,8 @@ pub(super) fn register(all: &mut Implementations) {
             continue;
         };
         let Some(function) = procs.get(fields[3]) else { continue };
-        if from == to || function[8] != fields[1] {
+        // Casts to other types kept alike borrow functions: int2 to oid is int4(int2).
+        if from == to || function[8] != fields[1] || function[7] != fields[2] {
             continue;
         }
         let (source, target) = (PgType::plain(from), PgType::plain(to));
@@ -506,8 +506,7 @@ pub(super) fn register(all: &mut Implementations) {
             Ok(Some((kernel, false))) => all.kernel(&signature, vec![arg], ret, kernel),
             Ok(Some((kernel, true))) => {
                 let args = vec![arg, DataType::Utf8];
-                let udf =
-                    scalar_udf(&signature, args, ret, Volatility::Immutable, true, kernel);
+                let udf = scalar_udf(&signature, args, ret, Volatility::Immutable, true, kernel);
                 all.add_zoned(&signature, Implementation::Udf(udf));
             }
             Ok(None) => {

@@ -207,8 +207,10 @@ pub(crate) fn sort_key(ty: PgType) -> Option<Arc<ScalarUDF>> {
             DataType::Utf8,
             Arc::new(|call| {
                 let values: &StringArray = downcast(&call.args[0].array)?;
-                let keys =
-                    values.iter().map(|v| v.map(|t| t.trim_end_matches(' '))).collect::<StringArray>();
+                let keys = values
+                    .iter()
+                    .map(|v| v.map(|t| t.trim_end_matches(' ')))
+                    .collect::<StringArray>();
                 expand(call, Arc::new(keys))
             }),
         ),
@@ -442,6 +444,9 @@ mod tests {
         ordered(PgType::INTERVAL, &["-1 day", "23:59:59", "1 day", "29 days", "1 mon", "31 days"]);
         ordered(PgType::plain(Oid::INT4_ARRAY), &["{}", "{1}", "{1,2}", "{1,NULL}", "{2}"]);
         ordered(PgType::plain(Oid::TEXT_ARRAY), &["{a}", "{a,b}", "{ab}", "{b}"]);
-        ordered(PgType::JSONB, &["null", "\"a\"", "1", "2.5", "true", "[1]", "[1,2]", "{\"a\": 1}"]);
+        ordered(
+            PgType::JSONB,
+            &["null", "\"a\"", "1", "2.5", "true", "[1]", "[1,2]", "{\"a\": 1}"],
+        );
     }
 }

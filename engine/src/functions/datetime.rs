@@ -20,8 +20,6 @@ mod extract;
 mod make;
 mod truncate;
 
-pub(super) use extract::decode_unit;
-
 pub(super) fn register(all: &mut Implementations) {
     dates(all);
     timestamps(all);
@@ -97,7 +95,10 @@ fn dates(all: &mut Implementations) {
     all.f2::<Date, Date, Int4>("date_mi(date,date)", |a, b| {
         let infinite = |d| matches!(d, DATE_INFINITY | DATE_NEG_INFINITY);
         if infinite(a) || infinite(b) {
-            return Err(Error::datetime_out_of_range("cannot subtract infinite dates: date"));
+            return Err(Error::new(
+                crate::error::SqlState::DATETIME_FIELD_OVERFLOW,
+                "cannot subtract infinite dates",
+            ));
         }
         Ok(a - b)
     });
@@ -124,9 +125,7 @@ fn dates(all: &mut Implementations) {
     });
     all.f2::<Date, Date, Date>("date_larger(date,date)", |a, b| Ok(a.max(b)));
     all.f2::<Date, Date, Date>("date_smaller(date,date)", |a, b| Ok(a.min(b)));
-    all.f1::<Date, Bool>("isfinite(date)", |v| {
-        Ok(!matches!(v, DATE_INFINITY | DATE_NEG_INFINITY))
-    });
+    all.f1::<Date, Bool>("isfinite(date)", |v| Ok(!matches!(v, DATE_INFINITY | DATE_NEG_INFINITY)));
 }
 
 fn difference(a: i64, b: i64) -> Result<IntervalMonthDayNano> {
@@ -141,15 +140,18 @@ fn difference(a: i64, b: i64) -> Result<IntervalMonthDayNano> {
 }
 
 fn timestamps(all: &mut Implementations) {
-    all.f2::<Timestamp, Interval, Timestamp>("timestamp_pl_interval(timestamp,interval)", |t, i| {
-        add_interval(t, Parts::of(i))
-    });
-    all.f2::<Timestamp, Interval, Timestamp>("timestamp_mi_interval(timestamp,interval)", |t, i| {
-        add_interval(t, negated(i)?)
-    });
-    all.f2::<Interval, Timestamp, Timestamp>("interval_pl_timestamp(interval,timestamp)", |i, t| {
-        add_interval(t, Parts::of(i))
-    });
+    all.f2::<Timestamp, Interval, Timestamp>(
+        "timestamp_pl_interval(timestamp,interval)",
+        |t, i| add_interval(t, Parts::of(i)),
+    );
+    all.f2::<Timestamp, Interval, Timestamp>(
+        "timestamp_mi_interval(timestamp,interval)",
+        |t, i| add_interval(t, negated(i)?),
+    );
+    all.f2::<Interval, Timestamp, Timestamp>(
+        "interval_pl_timestamp(interval,timestamp)",
+        |i, t| add_interval(t, Parts::of(i)),
+    );
     all.z3::<TimestampTz, Interval, Settings, TimestampTz>(
         "timestamptz_pl_interval(timestamptz,interval)",
         |t, i, s| add_interval_zoned(t, Parts::of(i), &s.time_zone),
@@ -182,9 +184,9 @@ fn timestamps(all: &mut Implementations) {
 
 /// Midnight of the current day on the session's calendar.
 fn today(settings: &crate::types::FormatSettings) -> Result<i64> {
-    let now = settings
-        .now_us
-        .ok_or_else(|| Error::feature_not_supported("age(timestamp) needs the current time here"))?;
+    let now = settings.now_us.ok_or_else(|| {
+        Error::feature_not_supported("age(timestamp) needs the current time here")
+    })?;
     Ok(split(settings.time_zone.utc_to_local(now)).0 * USECS_PER_DAY)
 }
 
@@ -214,8 +216,6 @@ fn age(a: i64, b: i64) -> Result<IntervalMonthDayNano> {
 }
 
 fn times(all: &mut Implementations) {
-    let wrapped = |us: i64| us.rem_euclid(USECS_PER_DAY);
-    let _ = wrapped;
     all.f2::<Time, Interval, Time>("time_pl_interval(time,interval)", |t, i| {
         Ok((t + Parts::of(i).us % USECS_PER_DAY).rem_euclid(USECS_PER_DAY))
     });
@@ -245,8 +245,7 @@ fn scaled(span: Parts, factor: f64) -> Result<IntervalMonthDayNano> {
     };
     let months = whole(f64::from(span.months) * factor)?;
     let mut days = whole(f64::from(span.days) * factor)?;
-    let month_days =
-        ts_round((f64::from(span.months) * factor - f64::from(months)) * 30.0);
+    let month_days = ts_round((f64::from(span.months) * factor - f64::from(months)) * 30.0);
     let mut seconds = ts_round(
         (f64::from(span.days) * factor - f64::from(days) + month_days - month_days.trunc())
             * SECONDS_PER_DAY,
@@ -298,7 +297,9 @@ fn intervals(all: &mut Implementations) {
         divided(a, f)
     });
     all.f1::<Interval, Bool>("isfinite(interval)", |_| Ok(true));
-    all.f1::<Interval, Interval>("justify_hours(interval)", |a| justify_hours(Parts::of(a))?.value());
+    all.f1::<Interval, Interval>("justify_hours(interval)", |a| {
+        justify_hours(Parts::of(a))?.value()
+    });
     all.f1::<Interval, Interval>("justify_days(interval)", |a| justify_days(Parts::of(a))?.value());
     all.f1::<Interval, Interval>("justify_interval(interval)", |a| {
         justify_interval(Parts::of(a))?.value()
@@ -317,8 +318,7 @@ pub(super) fn divided(span: Parts, factor: f64) -> Result<IntervalMonthDayNano> 
     let mut days = (f64::from(span.days) / factor).trunc();
     let month_days = ts_round((f64::from(span.months) / factor - months) * 30.0);
     let mut seconds = ts_round(
-        (f64::from(span.days) / factor - days + month_days - month_days.trunc())
-            * SECONDS_PER_DAY,
+        (f64::from(span.days) / factor - days + month_days - month_days.trunc()) * SECONDS_PER_DAY,
     );
     if seconds.abs() >= SECONDS_PER_DAY {
         let more = (seconds / SECONDS_PER_DAY).trunc();
@@ -386,10 +386,10 @@ fn justify_interval(a: Parts) -> Result<Parts> {
 
 fn zones(all: &mut Implementations) {
     all.f2::<Text, Timestamp, TimestampTz>("timezone(text,timestamp)", |zone, t| {
-        local_to_utc(t, &TimeZone::parse(zone)?)
+        local_to_utc(t, &TimeZone::parse_in_value(zone)?)
     });
     all.f2::<Text, TimestampTz, Timestamp>("timezone(text,timestamptz)", |zone, t| {
-        Ok(utc_to_local(t, &TimeZone::parse(zone)?))
+        Ok(utc_to_local(t, &TimeZone::parse_in_value(zone)?))
     });
     all.f2::<Interval, Timestamp, TimestampTz>("timezone(interval,timestamp)", |zone, t| {
         local_to_utc(t, &fixed(zone)?)
@@ -403,8 +403,7 @@ fn fixed(zone: IntervalMonthDayNano) -> Result<TimeZone> {
     let parts = Parts::of(zone);
     if parts.months != 0 || parts.days != 0 {
         let mut text = String::new();
-        crate::types::interval::write(parts, &mut text)
-            .expect("writing to a string doesn't fail");
+        crate::types::interval::write(parts, &mut text).expect("writing to a string doesn't fail");
         return Err(Error::invalid_parameter_value(format!(
             "interval time zone \"{text}\" must not include months or days"
         )));

@@ -122,7 +122,7 @@ enum Field {
 enum Node {
     Field { field: Field, width: usize, fill: bool, ordinal: bool },
     Separator,
-    Literal(char),
+    Literal,
 }
 
 fn nodes(format: &str) -> Result<(Vec<Node>, bool)> {
@@ -142,12 +142,11 @@ fn nodes(format: &str) -> Result<(Vec<Node>, bool)> {
             rest = &rest[2..];
         } else if first == '"' {
             let end = rest[1..].find('"').map_or(rest.len(), |n| n + 1);
-            nodes.extend(rest[1..end].chars().map(Node::Literal));
+            nodes.extend(rest[1..end].chars().map(|_| Node::Literal));
             rest = rest.get(end + 1..).unwrap_or("");
         } else if let Some((word, field, width)) = FIELDS.iter().find(|(word, ..)| starts(word)) {
             rest = &rest[word.len()..];
-            let ordinal =
-                rest.get(..2).is_some_and(|suffix| suffix.eq_ignore_ascii_case("th"));
+            let ordinal = rest.get(..2).is_some_and(|suffix| suffix.eq_ignore_ascii_case("th"));
             if ordinal {
                 rest = &rest[2..];
             }
@@ -160,7 +159,7 @@ fn nodes(format: &str) -> Result<(Vec<Node>, bool)> {
             )));
         } else {
             let separator = !first.is_alphanumeric();
-            nodes.push(if separator { Node::Separator } else { Node::Literal(first) });
+            nodes.push(if separator { Node::Separator } else { Node::Literal });
             rest = &rest[first.len_utf8()..];
         }
     }
@@ -217,7 +216,7 @@ fn parse(text: &str, format: &str) -> Result<Read> {
                     rest = &rest[c.len_utf8()..];
                 }
             }
-            Node::Literal(_) => {
+            Node::Literal => {
                 let mut chars = rest.chars();
                 chars.next();
                 rest = chars.as_str();
@@ -263,14 +262,34 @@ fn word<'a>(rest: &'a str, names: &[&str]) -> Option<(usize, &'a str)> {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 ];
 const DAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const ROMAN: [(&str, i64); 12] = [
-    ("viii", 8), ("vii", 7), ("iii", 3), ("xii", 12), ("vi", 6), ("iv", 4), ("ix", 9),
-    ("xi", 11), ("ii", 2), ("v", 5), ("x", 10), ("i", 1),
+    ("viii", 8),
+    ("vii", 7),
+    ("iii", 3),
+    ("xii", 12),
+    ("vi", 6),
+    ("iv", 4),
+    ("ix", 9),
+    ("xi", 11),
+    ("ii", 2),
+    ("v", 5),
+    ("x", 10),
+    ("i", 1),
 ];
 
 impl Read {
@@ -285,8 +304,9 @@ impl Read {
         let bad_word = |what: &str| {
             let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
             let value = &rest[..end];
-            invalid(format!("invalid value \"{value}\" for \"{what}\""))
-                .with_detail("The given value did not match any of the allowed values for this field.")
+            invalid(format!("invalid value \"{value}\" for \"{what}\"")).with_detail(
+                "The given value did not match any of the allowed values for this field.",
+            )
         };
         match field {
             Field::MonthName => {
@@ -432,7 +452,8 @@ impl Read {
         if hour > 23 && !(hour == 24 && minute == 0 && second == 0) || minute > 59 || second > 59 {
             return Err(overflow());
         }
-        let us = hour * USECS_PER_HOUR + minute * USECS_PER_MINUTE + second * USECS_PER_SEC + self.us;
+        let us =
+            hour * USECS_PER_HOUR + minute * USECS_PER_MINUTE + second * USECS_PER_SEC + self.us;
         let zone = self.zone_hour.map(|h| {
             let seconds = (h * 3600 + self.zone_minute * 60) as i32;
             if self.zone_negative { -seconds } else { seconds }
@@ -478,11 +499,9 @@ impl Read {
             return Ok(days_from_civil(year, 1, 1) + (week - 1) * 7);
         }
         let month = self.month.unwrap_or(1);
-        let day = self
-            .day
-            .or(self.week_of_month.map(|week| (week - 1) * 7 + 1))
-            .unwrap_or(1);
-        let month = u32::try_from(month).ok().filter(|m| (1..=12).contains(m)).ok_or_else(overflow)?;
+        let day = self.day.or(self.week_of_month.map(|week| (week - 1) * 7 + 1)).unwrap_or(1);
+        let month =
+            u32::try_from(month).ok().filter(|m| (1..=12).contains(m)).ok_or_else(overflow)?;
         if day < 1 || day > i64::from(days_in_month(year, month)) || year > 10_000_000 {
             return Err(overflow());
         }

@@ -9,7 +9,7 @@ use super::kernel::{Call, Kernel, downcast, scalar_udf};
 use super::text::{arrow_types, char_count, columns, quote_ident, quote_literal};
 use super::{Implementation, Volatility};
 use crate::error::{Error, Result, SqlState};
-use crate::types::output::{Column, text_of};
+use crate::types::output::Column;
 use crate::types::{FormatSettings, PgType};
 
 pub(super) fn make(types: &[PgType]) -> Result<Implementation> {
@@ -27,9 +27,8 @@ pub(super) fn make(types: &[PgType]) -> Result<Implementation> {
                 out.append_null();
                 continue;
             }
-            let value = |n: usize| -> Result<Option<String>> {
-                text(&columns, call, n, row, &settings)
-            };
+            let value =
+                |n: usize| -> Result<Option<String>> { text(&columns, call, n, row, &settings) };
             out.append_value(format_row(templates.value(at), columns.len() - 1, &value)?);
         }
         Ok(Arc::new(out.finish()))
@@ -108,7 +107,12 @@ fn format_row(
                     next - 1
                 }
             };
-            width = checked(n)?.and_then(|w| w.parse().ok()).unwrap_or(0);
+            width = match checked(n)? {
+                Some(text) => {
+                    i64::from(crate::types::input::parse_integer::<i32>(&text, "integer")?)
+                }
+                None => 0,
+            };
             left |= width < 0;
         } else if let Some((n, after)) = number(rest) {
             width = n as i64;
@@ -155,9 +159,4 @@ fn number(text: &str) -> Option<(usize, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let value: usize = text[..end].parse().ok()?;
     (value < 1 << 24).then_some((value, &text[end..]))
-}
-
-/// One value as text, for messages.
-pub(crate) fn shown(ty: PgType, array: &arrow::array::ArrayRef, row: usize) -> Result<String> {
-    Ok(text_of(ty, array, row, &FormatSettings::default())?.unwrap_or_else(|| "null".to_owned()))
 }

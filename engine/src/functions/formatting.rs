@@ -8,15 +8,22 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 use crate::error::{Error, Result};
 use crate::types::FormatSettings;
 
-use super::kernel::{Settings, Text, Timestamp, TimestampTz};
+use super::kernel::{Opt, Settings, Text, Timestamp, TimestampTz};
 use super::registry::Implementations;
 
 /// Registers all of them.
 pub(super) fn register(all: &mut Implementations) {
-    all.f2::<Timestamp, Text, Text>("to_char(timestamp,text)", |us, pattern| {
-        format(us, pattern, None)
+    all.f2::<Timestamp, Text, Opt<Text>>("to_char(timestamp,text)", |us, pattern| {
+        if is_nothing(us, pattern) { Ok(None) } else { format(us, pattern, None).map(Some) }
     });
-    all.z3::<TimestampTz, Text, Settings, Text>("to_char(timestamptz,text)", zoned);
+    all.z3::<TimestampTz, Text, Settings, Opt<Text>>("to_char(timestamptz,text)", |us, p, s| {
+        if is_nothing(us, p) { Ok(None) } else { zoned(us, p, s).map(Some) }
+    });
+}
+
+/// The infinities and the empty pattern give NULL.
+fn is_nothing(us: i64, pattern: &str) -> bool {
+    us == i64::MAX || us == i64::MIN || pattern.is_empty()
 }
 
 fn zoned(us: i64, pattern: &str, settings: FormatSettings) -> Result<String> {
@@ -65,9 +72,6 @@ fn pattern_at(rest: &str) -> Option<&'static str> {
 
 /// Formats microseconds since 1970 in local time.
 fn format(us: i64, pattern: &str, zone: Option<Zone>) -> Result<String> {
-    if us == i64::MAX || us == i64::MIN {
-        return Ok(String::new());
-    }
     let time = chrono::DateTime::from_timestamp_micros(us)
         .ok_or_else(|| Error::datetime_out_of_range("timestamp"))?
         .naive_utc();
@@ -221,6 +225,7 @@ fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -
         "IW" => pad(number(week.week()), 2),
         "WW" => pad(number(time.ordinal0() / 7 + 1), 2),
         "W" => number(time.day0() / 7 + 1).to_string(),
+        "CC" if time.year() <= 0 => format!("-{:02}", (100 - i64::from(time.year())) / 100),
         "CC" => pad((year + 99) / 100, 2),
         "J" => (i64::from(time.num_days_from_ce()) + 1_721_425).to_string(),
         "Q" => number(time.month0() / 3 + 1).to_string(),
@@ -230,11 +235,13 @@ fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -
     })
 }
 
-/// TZ, TZH, TZM, OF: empty where there is no zone.
+/// TZ, TZH, TZM, OF: without a zone there is no name and no offset.
 fn zone_field(pattern: &str, zone: Option<&Zone>) -> Result<String> {
     let Some(zone) = zone else {
         return match pattern {
-            "TZ" | "tz" | "TZH" | "TZM" | "OF" => Ok(String::new()),
+            "TZ" | "tz" => Ok(String::new()),
+            "TZH" | "OF" => Ok("+00".to_owned()),
+            "TZM" => Ok("00".to_owned()),
             other => Err(Error::internal(format!("no such pattern: {other}"))),
         };
     };

@@ -8,12 +8,12 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::physical_expr::create_physical_expr;
-use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::prelude::SessionContext;
 
 use super::resolve::ResolvedCall;
@@ -61,7 +61,8 @@ fn exprs(args: &[Argument], types: &[PgType]) -> Result<Vec<Expr>> {
 fn evaluate(expr: &Expr) -> Result<ArrayRef> {
     let schema = DFSchema::empty();
     let props = ExecutionProps::new();
-    let physical = create_physical_expr(expr, &schema, &props, &PhysicalPlanningContext::default())?;
+    let physical =
+        create_physical_expr(expr, &schema, &props, &PhysicalPlanningContext::default())?;
     let options = RecordBatchOptions::new().with_row_count(Some(1));
     let empty = Arc::new(Schema::empty());
     let batch = RecordBatch::try_new_with_options(empty, vec![], &options)?;
@@ -142,6 +143,15 @@ fn run(case: &str) -> Result<String> {
     }
 }
 
+/// The last digits of transcendental functions are the C library's.
+fn nearly(got: &str, expected: &str) -> bool {
+    let value = |text: &str| text.strip_prefix("double precision:")?.parse::<f64>().ok();
+    match (value(got), value(expected)) {
+        (Some(a), Some(b)) => (a - b).abs() <= b.abs() * 1e-15,
+        _ => false,
+    }
+}
+
 /// Cases in which we differ knowingly; why is said in the crate's documentation of types.
 fn differs_knowingly(expected: &str, got: &Result<String>) -> bool {
     match got {
@@ -154,7 +164,6 @@ fn differs_knowingly(expected: &str, got: &Result<String>) -> bool {
 
 #[test]
 fn as_postgresql_15() {
-    assert_eq!(DataType::Null, DataType::Null);
     let (mut wrong, mut refused, mut right) = (Vec::new(), Vec::new(), 0);
     for line in include_str!("golden.tsv").lines() {
         let (case, expected) = line.split_once('\t').unwrap();
@@ -165,7 +174,7 @@ fn as_postgresql_15() {
             Ok(text) => text.replace('\n', "\\n").replace('\t', "\\t"),
             Err(error) => format!("ERROR {} {}", error.sqlstate, error.message),
         };
-        if printed == expected {
+        if printed == expected || nearly(&printed, expected) {
             right += 1;
         } else if differs_knowingly(expected, &got) {
             refused.push(format!("{case}\t{expected}\t{printed}"));
@@ -175,8 +184,11 @@ fn as_postgresql_15() {
     }
     let report = std::env::var_os("GOLDEN_REPORT");
     if let Some(path) = report {
-        std::fs::write(path, format!("{}\n--- refused\n{}\n", wrong.join("\n"), refused.join("\n")))
-            .unwrap();
+        std::fs::write(
+            path,
+            format!("{}\n--- refused\n{}\n", wrong.join("\n"), refused.join("\n")),
+        )
+        .unwrap();
     }
     assert!(
         wrong.is_empty(),

@@ -419,32 +419,6 @@ impl SqlType for Uuid {
     }
 }
 
-/// A list as its elements; only as an argument.
-pub(crate) struct List;
-
-impl SqlType for List {
-    type Array = ListArray;
-    type In<'a> = ArrayRef;
-    type Out = std::convert::Infallible;
-    type Builder = ();
-
-    fn data_type() -> DataType {
-        DataType::Null
-    }
-
-    fn get(array: &ListArray, row: usize) -> Result<Option<ArrayRef>> {
-        Ok(array.is_valid(row).then(|| array.value(row)))
-    }
-
-    fn builder(_: usize) {}
-
-    fn push((): &mut (), _: Option<std::convert::Infallible>) {}
-
-    fn finish((): ()) -> ArrayRef {
-        arrow::array::make_array(arrow::array::ArrayData::new_empty(&DataType::Null))
-    }
-}
-
 /// A list of texts; as an argument and as a result.
 pub(crate) struct TextList;
 
@@ -624,6 +598,7 @@ macro_rules! lift {
             }
 
             /// Registers a function over values whose last argument is the settings.
+            #[allow(dead_code, reason = "not every number of arguments has such a function")]
             pub(crate) fn $zoned<$($T: SqlType,)+ R: SqlType>(
                 &mut self,
                 signature: &str,

@@ -26,10 +26,13 @@ pub(super) fn register(all: &mut Implementations) {
     all.f2::<Text, Text, Text>("similar_to_escape(text,text)", |pattern, escape| {
         similar(pattern, one_escape(escape)?)
     });
-    all.f2::<Maybe<Text>, Maybe<Text>, Opt<Text>>("similar_escape(text,text)", |pattern, escape| {
-        let Some(pattern) = pattern else { return Ok(None) };
-        similar(pattern, escape.map_or(Ok(Some('\\')), one_escape)?).map(Some)
-    });
+    all.f2::<Maybe<Text>, Maybe<Text>, Opt<Text>>(
+        "similar_escape(text,text)",
+        |pattern, escape| {
+            let Some(pattern) = pattern else { return Ok(None) };
+            similar(pattern, escape.map_or(Ok(Some('\\')), one_escape)?).map(Some)
+        },
+    );
 }
 
 fn one_escape(escape: &str) -> Result<Option<char>> {
@@ -93,7 +96,7 @@ fn match_bytes(text: &[u8], pattern: &[u8], characters: bool) -> Result<bool> {
                 continue;
             }
             Some(b'_') if t < text.len() => Some((width(t), 1)),
-            Some(b'\\') => {
+            Some(b'\\') if t < text.len() => {
                 let Some(literal) = pattern.get(p + 1) else {
                     return Err(Error::new(
                         SqlState::INVALID_ESCAPE_SEQUENCE,
@@ -186,7 +189,7 @@ mod tests {
         ] {
             assert_eq!(matches(text, pattern).unwrap(), expected, "{text} like {pattern}");
         }
-        assert!(matches("abc", "abc\\").is_err());
+        assert!(!matches("abc", "abc\\").unwrap());
         assert!(matches("a", "\\").is_err());
         assert_eq!(escape("a#%b\\", "#").unwrap(), "a\\%b\\\\");
     }

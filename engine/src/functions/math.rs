@@ -81,9 +81,10 @@ pub(super) fn register(all: &mut Implementations) {
         "width_bucket(float8,float8,float8,int4)",
         width_bucket,
     );
-    all.f4::<Num, Num, Num, Int4, Int4>("width_bucket(numeric,numeric,numeric,int4)", |v, a, b, n| {
-        width_bucket(v.to_f64(), a.to_f64(), b.to_f64(), n)
-    });
+    all.f4::<Num, Num, Num, Int4, Int4>(
+        "width_bucket(numeric,numeric,numeric,int4)",
+        |v, a, b, n| width_bucket(v.to_f64(), a.to_f64(), b.to_f64(), n),
+    );
     let random = scalar_udf(
         "random()",
         vec![],
@@ -92,7 +93,9 @@ pub(super) fn register(all: &mut Implementations) {
         false,
         Arc::new(|call: &Call| {
             let mut rng = rand::rng();
-            Ok(Arc::new(Float64Array::from_iter_values((0..call.rows).map(|_| rng.random::<f64>()))))
+            Ok(Arc::new(Float64Array::from_iter_values(
+                (0..call.rows).map(|_| rng.random::<f64>()),
+            )))
         }),
     );
     all.add("random()", Implementation::Udf(random));
@@ -187,14 +190,14 @@ fn trigonometry(all: &mut Implementations) {
     all.f1::<Float8, Float8>("atanh(float8)", |v| within(v, -1.0..=1.0, f64::atanh));
     all.f1::<Float8, Float8>("sind(float8)", |v| degrees_of(v, f64::sin));
     all.f1::<Float8, Float8>("cosd(float8)", |v| degrees_of(v, f64::cos));
-    all.f1::<Float8, Float8>("tand(float8)", |v| degrees_of(v, f64::tan));
-    all.f1::<Float8, Float8>("cotd(float8)", |v| degrees_of(v, |x| 1.0 / x.tan()));
-    all.f1::<Float8, Float8>("asind(float8)", |v| {
-        within(v, -1.0..=1.0, f64::asin).map(in_degrees)
+    all.f1::<Float8, Float8>("tand(float8)", |v| {
+        Ok(degrees_of(v, f64::sin)? / degrees_of(v, f64::cos)?)
     });
-    all.f1::<Float8, Float8>("acosd(float8)", |v| {
-        within(v, -1.0..=1.0, f64::acos).map(in_degrees)
+    all.f1::<Float8, Float8>("cotd(float8)", |v| {
+        Ok(degrees_of(v, f64::cos)? / degrees_of(v, f64::sin)?)
     });
+    all.f1::<Float8, Float8>("asind(float8)", |v| within(v, -1.0..=1.0, f64::asin).map(in_degrees));
+    all.f1::<Float8, Float8>("acosd(float8)", |v| within(v, -1.0..=1.0, f64::acos).map(in_degrees));
     all.f1::<Float8, Float8>("atand(float8)", |v| Ok(in_degrees(v.atan())));
     all.f2::<Float8, Float8, Float8>("atan2d(float8,float8)", |y, x| Ok(in_degrees(y.atan2(x))));
     all.f1::<Float8, Float8>("degrees(float8)", |v| {

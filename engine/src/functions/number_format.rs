@@ -5,7 +5,7 @@
 
 use super::kernel::{Float4, Float8, Int4, Int8, Num, Text};
 use super::registry::Implementations;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::Numeric;
 
 /// Floats have this many certain digits.
@@ -125,7 +125,8 @@ fn tokenize(text: &str) -> Vec<Token> {
                 rest = &rest[word.len()..];
             }
             None => {
-                let literal = if first == '\\' { rest.chars().nth(1).unwrap_or(first) } else { first };
+                let literal =
+                    if first == '\\' { rest.chars().nth(1).unwrap_or(first) } else { first };
                 let skip = if first == '\\' && rest.len() > 1 { 1 } else { 0 };
                 tokens.push(Token::Literal(literal));
                 rest = &rest[skip + literal.len_utf8()..];
@@ -197,8 +198,8 @@ fn template(text: &str) -> Result<Template> {
 }
 
 pub(super) fn register(all: &mut Implementations) {
-    all.f2::<Int4, Text, Text>("to_char(int4,text)", |v, f| from_numeric(Numeric::from(v), f));
-    all.f2::<Int8, Text, Text>("to_char(int8,text)", |v, f| from_numeric(Numeric::from(v), f));
+    all.f2::<Int4, Text, Text>("to_char(int4,text)", |v, f| from_integer(v.into(), f));
+    all.f2::<Int8, Text, Text>("to_char(int8,text)", from_integer);
     all.f2::<Num, Text, Text>("to_char(numeric,text)", from_numeric);
     all.f2::<Float8, Text, Text>("to_char(float8,text)", |v, f| from_float(v, f, FLOAT8_DIGITS));
     all.f2::<Float4, Text, Text>("to_char(float4,text)", |v, f| {
@@ -210,8 +211,7 @@ pub(super) fn register(all: &mut Implementations) {
 fn from_numeric(value: Numeric, format: &str) -> Result<String> {
     let mut t = template(format)?;
     if t.roman {
-        let whole = value.round(0).to_i128();
-        return Ok(roman(whole, &t));
+        return Ok(roman(Some(value.to_integer::<i128>("integer")?), &t));
     }
     if t.exponent {
         return Ok(exponent(&value, &t));
@@ -224,12 +224,29 @@ fn from_numeric(value: Numeric, format: &str) -> Result<String> {
         value
     };
     if !value.is_finite() {
-        let word = value.abs().to_string();
-        return Ok(fill_in(t.clone(), &word, value.sign() < 0, special_spaces(&t, &word)));
+        return special(t, &value.abs().to_string(), value.sign() < 0);
     }
     let rounded = value.round(t.post as i32);
     let negative = rounded.sign() < 0;
     Ok(with_digits(t, &rounded.abs().to_string(), negative))
+}
+
+/// Exponents of integers are those of floats.
+fn from_integer(value: i64, format: &str) -> Result<String> {
+    let t = template(format)?;
+    if t.exponent {
+        return Ok(float_exponent(value as f64, &t));
+    }
+    from_numeric(Numeric::from(value), format)
+}
+
+fn float_exponent(value: f64, t: &Template) -> String {
+    let text = format!("{value:.*e}", t.post);
+    let (mantissa, power) = text.split_once('e').unwrap_or((&text, "0"));
+    let power: i32 = power.parse().unwrap_or(0);
+    let blank = if value.is_sign_negative() { "" } else { " " };
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("{blank}{mantissa}e{sign}{:02}", power.unsigned_abs())
 }
 
 fn from_float(value: f64, format: &str, certain: usize) -> Result<String> {
@@ -241,7 +258,7 @@ fn from_float(value: f64, format: &str, certain: usize) -> Result<String> {
         if !value.is_finite() {
             return Ok(exponent(&Numeric::NaN, &t));
         }
-        return Ok(exponent(&Numeric::from_f64(value, 17), &t));
+        return Ok(float_exponent(value, &t));
     }
     let value = if t.has_shift {
         t.pre += t.shift;
@@ -251,7 +268,7 @@ fn from_float(value: f64, format: &str, certain: usize) -> Result<String> {
     };
     if !value.is_finite() {
         let word = if value.is_nan() { "NaN" } else { "Infinity" };
-        return Ok(fill_in(t.clone(), word, value < 0.0, special_spaces(&t, word)));
+        return special(t, word, value < 0.0);
     }
     let whole = format!("{:.0}", value.abs()).len();
     let post = if whole >= certain { 0 } else { t.post.min(certain - whole) };
@@ -259,8 +276,16 @@ fn from_float(value: f64, format: &str, certain: usize) -> Result<String> {
     Ok(with_digits(t, &digits, value < 0.0))
 }
 
-fn special_spaces(t: &Template, word: &str) -> usize {
-    t.pre.saturating_sub(word.len())
+/// NaN and the infinities where there is room for the word.
+fn special(t: Template, word: &str, negative: bool) -> Result<String> {
+    let ordinal = t.tokens.iter().any(|token| matches!(token, Token::Ordinal { .. }));
+    if ordinal && word.len() <= t.pre {
+        return Err(Error::new(
+            SqlState::INVALID_TEXT_REPRESENTATION,
+            format!("\"{word}\" is not a number"),
+        ));
+    }
+    Ok(with_digits(t, word, negative))
 }
 
 fn with_digits(t: Template, digits: &str, negative: bool) -> String {
@@ -313,14 +338,10 @@ fn exponent(value: &Numeric, t: &Template) -> String {
         return format!(" {}{}{}", "#".repeat(t.pre), post, "####");
     };
     let digits = d.int.magnitude_text();
-    let mut power = if d.int.sign() == 0 { 0 } else { digits.len() as i32 - 1 - d.scale };
+    let power = if d.int.sign() == 0 { 0 } else { digits.len() as i32 - 1 - d.scale };
     // One digit before the point, rounded to the places behind it.
     let scaled = Numeric::new(d.int.abs(), digits.len() as i32 - 1);
-    let mut mantissa = scaled.round(t.post as i32).to_string();
-    if mantissa.starts_with("10") {
-        power += 1;
-        mantissa = Numeric::new(d.int.abs(), digits.len() as i32).round(t.post as i32).to_string();
-    }
+    let mantissa = scaled.round(t.post as i32).to_string();
     let sign = if d.int.sign() < 0 { '-' } else { ' ' };
     let exponent_sign = if power < 0 { '-' } else { '+' };
     format!("{sign}{mantissa}e{exponent_sign}{:02}", power.unsigned_abs())
@@ -542,7 +563,7 @@ fn to_number(text: &str, format: &str) -> Result<Numeric> {
         }
     }
     if whole.is_empty() && fraction.is_empty() {
-        return Err(Error::invalid_text_representation("numeric", text.trim()));
+        return Err(Error::invalid_text_representation("numeric", " "));
     }
     let sign = if negative { "-" } else { "" };
     let value = Numeric::parse(&format!("{sign}{whole}.{fraction}"))?;

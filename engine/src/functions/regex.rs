@@ -117,9 +117,21 @@ fn build(pattern: &str, mut flags: Flags) -> Result<Regex> {
             other => {
                 let text = other.to_string();
                 let what = text.lines().last().unwrap_or_default();
-                invalid(what.trim_start_matches("error: "))
+                invalid(worded(what.trim_start_matches("error: ")))
             }
         })
+}
+
+/// PostgreSQL's words for the crate's.
+fn worded(what: &str) -> &str {
+    match what {
+        "unclosed group" | "unopened group" => "parentheses () not balanced",
+        "unclosed character class" => "brackets [] not balanced",
+        "repetition operator missing expression" => "quantifier operand invalid",
+        _ if what.starts_with("invalid character class range") => "invalid character range",
+        _ if what.starts_with("invalid repetition count") => "invalid repetition count(s)",
+        other => other,
+    }
 }
 
 /// From PostgreSQL's syntax to the crate's.
@@ -304,9 +316,7 @@ fn operators(all: &mut Implementations) {
         }))
     });
     all.f3::<Text, Text, Text, Opt<Text>>("substring(text,text,text)", |_, _, _| {
-        Err(Error::feature_not_supported(
-            "SUBSTRING(... SIMILAR ... ESCAPE ...) is not supported",
-        ))
+        Err(Error::feature_not_supported("SUBSTRING(... SIMILAR ... ESCAPE ...) is not supported"))
     });
 }
 
@@ -336,7 +346,11 @@ fn split(text: &str, pattern: &str, flags: Flags) -> Result<Vec<Option<String>>>
     let mut from = 0;
     for found in regex.find_iter(text) {
         // Empty matches at the ends or right after another match don't split.
-        if found.is_empty() && (found.start() == 0 || found.start() == text.len() || found.start() == from && from > 0) {
+        if found.is_empty()
+            && (found.start() == 0
+                || found.start() == text.len()
+                || found.start() == from && from > 0)
+        {
             continue;
         }
         out.push(Some(text[from..found.start()].to_owned()));
@@ -363,8 +377,7 @@ fn searches(all: &mut Implementations) {
     for name in ["regexp_split_to_array(text,text)", "regexp_split_to_table(text,text)"] {
         all.f2::<Text, Text, TextList>(name, |t, p| split(t, p, Flags::default()));
     }
-    for name in ["regexp_split_to_array(text,text,text)", "regexp_split_to_table(text,text,text)"]
-    {
+    for name in ["regexp_split_to_array(text,text,text)", "regexp_split_to_table(text,text,text)"] {
         all.f3::<Text, Text, Text, TextList>(name, |t, p, f| {
             split(t, p, no_global(f, "regexp_split_to_array()")?)
         });
@@ -423,11 +436,14 @@ fn replacements(all: &mut Implementations) {
         let flags = flags(f)?;
         replace(t, p, r, flags, i32::from(!flags.global))
     });
-    all.f4::<Text, Text, Text, Int4, Text>("regexp_replace(text,text,text,int4)", |t, p, r, from| {
-        let tail = from_character(t, from)?;
-        let head = &t[..t.len() - tail.len()];
-        Ok(head.to_owned() + &replace(tail, p, r, Flags::default(), 1)?)
-    });
+    all.f4::<Text, Text, Text, Int4, Text>(
+        "regexp_replace(text,text,text,int4)",
+        |t, p, r, from| {
+            let tail = from_character(t, from)?;
+            let head = &t[..t.len() - tail.len()];
+            Ok(head.to_owned() + &replace(tail, p, r, Flags::default(), 1)?)
+        },
+    );
     all.f5::<Text, Text, Text, Int4, Int4, Text>(
         "regexp_replace(text,text,text,int4,int4)",
         |t, p, r, from, n| {

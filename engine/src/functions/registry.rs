@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::{
     Cast, CastContext, CastMethod, Function, FunctionKind, Implementation, Operator, Volatility,
 };
-use crate::types::{Oid, builtin, builtin_by_name};
+use crate::types::{Oid, builtin};
 
 /// Everything callable.
 #[derive(Debug)]
@@ -264,11 +264,6 @@ fn read_cast(line: &'static str) -> Cast {
             _ => CastMethod::Binary,
         },
     }
-}
-
-/// The OID of a type by its catalog name, for tables in the code.
-pub(crate) fn type_oid(name: &str) -> Oid {
-    builtin_by_name(name).map_or(Oid::INVALID, |t| t.oid)
 }
 
 #[cfg(test)]

@@ -7,11 +7,10 @@ use datafusion::logical_expr::{Expr, ScalarUDF, binary_expr};
 
 use super::polymorphic::{self, is_polymorphic};
 use super::registry::{Registry, registry};
-use super::{CastContext, CastMethod, Function, FunctionKind, Implementation, cast, compare};
+use super::{CastContext, CastMethod, Function, Implementation, cast, compare};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{
     FormatSettings, Oid, PgType, builtin, builtin_by_name, format_type, input_scalar,
-    parse_type_name,
 };
 
 /// A call whose overload has been chosen.
@@ -135,10 +134,8 @@ pub(crate) fn find_cast(
 ) -> Result<Option<ResolvedCast>> {
     let Some(method) = pathway(from.oid, to.oid, context) else { return Ok(None) };
     let typmod_matters = to.typmod >= 0 && (to.typmod != from.typmod || from.oid != to.oid);
-    let relabel = || ResolvedCast {
-        implementation: CastImplementation::Relabel,
-        needs_time_zone: false,
-    };
+    let relabel =
+        || ResolvedCast { implementation: CastImplementation::Relabel, needs_time_zone: false };
     if method == Pathway::Same && !typmod_matters {
         return Ok(Some(relabel()));
     }
@@ -268,7 +265,7 @@ pub(crate) fn resolve_function_named(
         .functions_named(name)
         .filter_map(|f| candidate(f, oids.len(), names, variadic))
         .collect();
-    let candidates = prefer_unexpanded(candidates, &oids);
+    let candidates = prefer_unexpanded(candidates);
     let described = || describe_call(name, args, names);
     let chosen = match candidates.iter().find(|c| c.args == oids) {
         Some(exact) => exact.clone(),
@@ -365,13 +362,10 @@ fn named_candidate<'a>(
 }
 
 /// Among candidates with the same effective types the one without expansion wins.
-fn prefer_unexpanded<'a>(candidates: Vec<Candidate<'a>>, _: &[Oid]) -> Vec<Candidate<'a>> {
+fn prefer_unexpanded(candidates: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
     let plain: Vec<Vec<Oid>> =
         candidates.iter().filter(|c| c.expanded.is_none()).map(|c| c.args.clone()).collect();
-    candidates
-        .into_iter()
-        .filter(|c| c.expanded.is_none() || !plain.contains(&c.args))
-        .collect()
+    candidates.into_iter().filter(|c| c.expanded.is_none() || !plain.contains(&c.args)).collect()
 }
 
 enum Selection<T> {
@@ -467,8 +461,9 @@ fn by_unknown_categories<C: Declared>(candidates: Vec<C>, args: &[Oid]) -> Vec<C
     let fits = |candidate: &C| {
         slots.iter().zip(candidate.types()).all(|(slot, declared)| match slot {
             None => true,
-            Some((of, preferred)) => builtin(*declared)
-                .is_some_and(|t| t.category == *of && (!preferred || t.preferred)),
+            Some((of, preferred)) => {
+                builtin(*declared).is_some_and(|t| t.category == *of && (!preferred || t.preferred))
+            }
         })
     };
     let kept: Vec<C> = candidates.iter().filter(|c| fits(c)).cloned().collect();
@@ -507,17 +502,22 @@ fn as_type_coercion(name: &str, args: &[PgType]) -> Result<Option<ResolvedCall>>
     if !allowed || is_named_object(to.oid) {
         return Ok(None);
     }
-    // The cast happens when the binder casts the argument; what is called is the identity.
+    // An untyped literal is read as the type; what is called then is the identity.
     let function = registry()
         .functions_named("text")
         .next()
         .ok_or_else(|| Error::internal("the catalog has lost text(\"char\")"))?;
+    let cast = if from.is_unknown() { None } else { cast::cast_udf(*from, to, true)? };
+    let (implementation, needs_time_zone) = match cast {
+        Some((udf, zoned)) => (Implementation::Udf(udf), zoned),
+        None => (Implementation::Expr(|mut args| args.remove(0)), false),
+    };
     Ok(Some(ResolvedCall {
         function,
-        args: vec![to],
+        args: vec![if from.is_unknown() { to } else { *from }],
         ret: to,
-        implementation: Implementation::Expr(|mut args| args.remove(0)),
-        needs_time_zone: false,
+        implementation,
+        needs_time_zone,
         order: vec![ArgumentSource::Given(0)],
         collect: None,
     }))
@@ -677,8 +677,7 @@ pub(crate) fn resolve_operator(
         Error::feature_not_supported(format!("operator {} is not supported", described()))
     })?;
     let order = (0..declared.len()).map(Some).collect();
-    let mut call =
-        finish(Candidate { function, args: declared, order, expanded: None }, &args)?;
+    let mut call = finish(Candidate { function, args: declared, order, expanded: None }, &args)?;
     if operator.result != function.ret && !is_polymorphic(operator.result) {
         call.ret = PgType::plain(operator.result);
     }
@@ -700,7 +699,9 @@ pub(crate) fn resolve_quantified(
     let element = if array.is_unknown() {
         PgType::UNKNOWN
     } else {
-        array.list_element().ok_or_else(|| wrong("op ANY/ALL (array) requires array on right side"))?
+        array
+            .list_element()
+            .ok_or_else(|| wrong("op ANY/ALL (array) requires array on right side"))?
     };
     let mut call = resolve_operator(name, Some(left), element)?;
     if call.ret.oid != Oid::BOOL {
@@ -774,21 +775,9 @@ pub(crate) fn sort_key(ty: PgType) -> Option<Arc<ScalarUDF>> {
 pub(crate) fn distinct_from(ty: PgType, left: Expr, right: Expr) -> Expr {
     use datafusion::logical_expr::Operator;
     match sort_key(ty) {
-        Some(key) => binary_expr(
-            call(&key, vec![left]),
-            Operator::IsDistinctFrom,
-            call(&key, vec![right]),
-        ),
+        Some(key) => {
+            binary_expr(call(&key, vec![left]), Operator::IsDistinctFrom, call(&key, vec![right]))
+        }
         None => binary_expr(left, Operator::IsDistinctFrom, right),
     }
-}
-
-/// Reads a type name for callers that have only text; see `types::parse_type_name`.
-pub(crate) fn type_named(text: &str) -> Result<PgType> {
-    parse_type_name(text)
-}
-
-/// Whether a function of this name exists in a kind.
-pub(crate) fn is_kind(name: &str, kind: FunctionKind) -> bool {
-    registry().functions_named(name).any(|f| f.kind == kind)
 }

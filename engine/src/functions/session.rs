@@ -22,7 +22,7 @@ use super::{
 use crate::{
     context::ExecutionContext,
     error::{Error, Result},
-    types::{PgType, builtin},
+    types::{Oid, PgType, builtin},
 };
 
 pub(crate) mod definition;
@@ -52,6 +52,9 @@ pub(crate) fn time_zone_argument() -> Expr {
 
 /// The implementation of a function of the session, `None` where there is none.
 pub(crate) fn session_function(name: &str, args: &[PgType], ret: PgType) -> Option<Arc<ScalarUDF>> {
+    if name == "pg_typeof" {
+        return args.first().map(|ty| type_of(ty.oid));
+    }
     let body = body(name)?;
     let ret = ret.arrow().ok()?;
     let entry = registry().functions_named(name).next();
@@ -73,7 +76,15 @@ pub(crate) fn session_function(name: &str, args: &[PgType], ret: PgType) -> Opti
 
 /// Whether [`session_function`] knows a function of this name.
 pub(crate) fn is_session_function(name: &str) -> bool {
-    body(name).is_some()
+    name == "pg_typeof" || body(name).is_some()
+}
+
+/// `pg_typeof`: known before any value is.
+fn type_of(ty: Oid) -> Arc<ScalarUDF> {
+    let kernel: Kernel =
+        Arc::new(move |call: &Call| Ok(Arc::new(UInt32Array::from(vec![ty.0; call.rows])) as _));
+    let (id, ret) = (format!("pg_typeof({ty})"), DataType::UInt32);
+    scalar_udf(&id, Vec::new(), ret, Volatility::Stable, false, kernel)
 }
 
 /// The cast between texts and names of the catalog: text to `regclass` and its kin, and back.
@@ -169,11 +180,11 @@ impl Row<'_> {
         }
     }
 
-    fn oid(&self, place: usize) -> Result<crate::types::Oid> {
+    fn oid(&self, place: usize) -> Result<Oid> {
         let value = self.int(place)?;
         u32::try_from(value)
             .or_else(|_| i32::try_from(value).map(|value| value as u32))
-            .map(crate::types::Oid)
+            .map(Oid)
             .map_err(|_| Error::numeric_out_of_range("OID out of range"))
     }
 

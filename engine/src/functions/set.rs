@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, ListArray, ListBuilder,
-    StringArray, StringBuilder, TimestampMicrosecondBuilder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field};
@@ -16,10 +16,10 @@ use super::kernel::{
 };
 use super::registry::Implementations;
 use super::{Implementation, Volatility};
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Result};
 use crate::types::interval::Parts;
 use crate::types::numeric::Numeric;
-use crate::types::{PgType, list_of, timestamp_type};
+use crate::types::{list_of, timestamp_type};
 
 /// A row's set is a list in memory: longer ones are refused.
 const MAX_SET_ROWS: usize = 10_000_000;
@@ -27,21 +27,31 @@ const MAX_SET_ROWS: usize = 10_000_000;
 pub(super) fn register(all: &mut Implementations) {
     for signature in ["generate_series(int4,int4)", "generate_series(int4,int4,int4)"] {
         let kernel: Kernel = Arc::new(|call| {
-            integers::<Int4, _>(call, i64::from, |values| {
-                let mut out = Int32Builder::with_capacity(values.len());
-                values.iter().for_each(|v| out.append_value(*v as i32));
-                Arc::new(out.finish())
-            }, i64::from(i32::MIN)..=i64::from(i32::MAX))
+            integers::<Int4, _>(
+                call,
+                i64::from,
+                |values| {
+                    let mut out = Int32Builder::with_capacity(values.len());
+                    values.iter().for_each(|v| out.append_value(*v as i32));
+                    Arc::new(out.finish())
+                },
+                i64::from(i32::MIN)..=i64::from(i32::MAX),
+            )
         });
         set(all, signature, vec![DataType::Int32], DataType::Int32, kernel);
     }
     for signature in ["generate_series(int8,int8)", "generate_series(int8,int8,int8)"] {
         let kernel: Kernel = Arc::new(|call| {
-            integers::<Int8, _>(call, |v| v, |values| {
-                let mut out = Int64Builder::with_capacity(values.len());
-                out.append_slice(values);
-                Arc::new(out.finish())
-            }, i64::MIN..=i64::MAX)
+            integers::<Int8, _>(
+                call,
+                |v| v,
+                |values| {
+                    let mut out = Int64Builder::with_capacity(values.len());
+                    out.append_slice(values);
+                    Arc::new(out.finish())
+                },
+                i64::MIN..=i64::MAX,
+            )
         });
         set(all, signature, vec![DataType::Int64], DataType::Int64, kernel);
     }
@@ -131,7 +141,8 @@ where
                 checked((span / i128::from(step)).min(i128::from(u32::MAX)) as usize)?;
             }
             let mut next = Some(start);
-            while let Some(value) = next.filter(|v| if step > 0 { *v <= stop } else { *v >= stop }) {
+            while let Some(value) = next.filter(|v| if step > 0 { *v <= stop } else { *v >= stop })
+            {
                 values.push(value);
                 next = value.checked_add(step).filter(|v| range.contains(v));
             }
@@ -231,29 +242,4 @@ fn regexp_matches(call: &Call) -> Result<ArrayRef> {
         out.append(true);
     }
     Ok(Arc::new(out.finish()))
-}
-
-/// Lists of texts, one per row, from a function of each row's text.
-pub(super) fn text_lists(
-    call: &Call,
-    f: impl Fn(&str) -> Result<Vec<Option<String>>>,
-) -> Result<ArrayRef> {
-    let texts: &StringArray = downcast(&call.args[0].array)?;
-    let mut values = StringBuilder::new();
-    let mut lengths = Vec::with_capacity(call.rows);
-    for row in 0..call.rows {
-        let i = call.args[0].index(row);
-        let items = if texts.is_null(i) { Vec::new() } else { f(texts.value(i))? };
-        lengths.push(items.len());
-        items.into_iter().for_each(|item| values.append_option(item));
-    }
-    lists(Arc::new(values.finish()), lengths)
-}
-
-/// What a set-returning function without an implementation says.
-pub(super) fn unsupported(name: &str, ty: PgType) -> Error {
-    Error::new(
-        SqlState::FEATURE_NOT_SUPPORTED,
-        format!("set-returning function {name} of {} is not supported", ty.name()),
-    )
 }

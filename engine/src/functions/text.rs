@@ -6,14 +6,12 @@ use arrow::array::{Array, StringBuilder};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::kernel::{
-    Bool, Call, Int4, Int8, Kernel, Maybe, Opt, Text, TextList, downcast, scalar_udf,
-};
+use super::kernel::{Bool, Call, Int4, Int8, Kernel, Maybe, Opt, Text, TextList, scalar_udf};
 use super::registry::Implementations;
 use super::{Implementation, Volatility};
 use crate::error::{Error, Result, SqlState};
+use crate::types::PgType;
 use crate::types::output::Column;
-use crate::types::{Oid, PgType};
 
 /// A text longer than this is refused, as PostgreSQL's values of 1 GB are.
 const MAX_TEXT_BYTES: usize = 1 << 30;
@@ -29,9 +27,7 @@ pub(super) fn register(all: &mut Implementations) {
 }
 
 fn lengths(all: &mut Implementations) {
-    for name in
-        ["length(text)", "char_length(text)", "character_length(text)", "textlen(text)"]
-    {
+    for name in ["length(text)", "char_length(text)", "character_length(text)", "textlen(text)"] {
         all.f1::<Text, Int4>(name, |v| Ok(char_count(v) as i32));
     }
     for name in ["length(bpchar)", "char_length(bpchar)", "character_length(bpchar)"] {
@@ -135,10 +131,8 @@ pub(super) fn char_slice(text: &str, start: usize, end: usize) -> &str {
     if end == usize::MAX || end as u64 >= i64::MAX as u64 {
         return &text[from..];
     }
-    let length = text[from..]
-        .char_indices()
-        .nth(end - start)
-        .map_or(text.len() - from, |(at, _)| at);
+    let length =
+        text[from..].char_indices().nth(end - start).map_or(text.len() - from, |(at, _)| at);
     &text[from..from + length]
 }
 
@@ -156,12 +150,19 @@ fn parts(all: &mut Implementations) {
         });
     }
     all.f2::<Text, Int4, Text>("left(text,int4)", |v, n| {
-        let end = if n < 0 { char_count(v).saturating_sub(n.unsigned_abs() as usize) } else { n as usize };
+        let end = if n < 0 {
+            char_count(v).saturating_sub(n.unsigned_abs() as usize)
+        } else {
+            n as usize
+        };
         Ok(char_slice(v, 0, end).to_owned())
     });
     all.f2::<Text, Int4, Text>("right(text,int4)", |v, n| {
-        let start =
-            if n < 0 { n.unsigned_abs() as usize } else { char_count(v).saturating_sub(n as usize) };
+        let start = if n < 0 {
+            n.unsigned_abs() as usize
+        } else {
+            char_count(v).saturating_sub(n as usize)
+        };
         Ok(char_slice(v, start, usize::MAX).to_owned())
     });
     all.f2::<Text, Text, Int4>("position(text,text)", position);
@@ -290,8 +291,8 @@ fn builders(all: &mut Implementations) {
     });
     let concat: fn(&str, &str) -> Result<String> = |a, b| Ok([a, b].concat());
     all.f2::<Text, Text, Text>("textcat(text,text)", concat);
-    all.add("anytextcat(anynonarray,text)", Implementation::Poly(|t, _| with_text(t)));
-    all.add("textanycat(text,anynonarray)", Implementation::Poly(|t, _| with_text(t)));
+    all.add_zoned("anytextcat(anynonarray,text)", Implementation::Poly(|t, _| with_text(t)));
+    all.add_zoned("textanycat(text,anynonarray)", Implementation::Poly(|t, _| with_text(t)));
     all.f2::<Text, Text, Text>("text_larger(text,text)", |a, b| Ok(a.max(b).to_owned()));
     all.f2::<Text, Text, Text>("text_smaller(text,text)", |a, b| Ok(a.min(b).to_owned()));
     all.f2::<Text, Text, Int4>("bttextcmp(text,text)", |a, b| Ok(a.cmp(b) as i32));
@@ -386,8 +387,14 @@ fn quotes(all: &mut Implementations) {
     all.f1::<Maybe<Text>, Text>("quote_nullable(text)", |v| {
         Ok(v.map_or_else(|| "NULL".to_owned(), quote_literal))
     });
-    all.add_zoned("quote_literal(anyelement)", Implementation::Poly(|types, _| quote_any(types, false)));
-    all.add_zoned("quote_nullable(anyelement)", Implementation::Poly(|types, _| quote_any(types, true)));
+    all.add_zoned(
+        "quote_literal(anyelement)",
+        Implementation::Poly(|types, _| quote_any(types, false)),
+    );
+    all.add_zoned(
+        "quote_nullable(anyelement)",
+        Implementation::Poly(|types, _| quote_any(types, true)),
+    );
 }
 
 fn quote_any(types: &[PgType], nullable: bool) -> Result<Implementation> {
@@ -416,24 +423,157 @@ fn quote_any(types: &[PgType], nullable: bool) -> Result<Implementation> {
 /// Words that need quotes as names although they look plain: PostgreSQL's keywords that are
 /// reserved, or may not be functions' or types' or columns' names.
 const QUOTED_KEYWORDS: &[&str] = &[
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric",
-    "authorization", "between", "bigint", "binary", "bit", "boolean", "both", "case", "cast",
-    "char", "character", "check", "coalesce", "collate", "collation", "column", "concurrently",
-    "constraint", "create", "cross", "current_catalog", "current_date", "current_role",
-    "current_schema", "current_time", "current_timestamp", "current_user", "dec", "decimal",
-    "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "exists",
-    "extract", "false", "fetch", "float", "for", "foreign", "freeze", "from", "full", "grant",
-    "greatest", "group", "grouping", "having", "ilike", "in", "initially", "inner", "inout",
-    "int", "integer", "intersect", "interval", "into", "is", "isnull", "join", "lateral",
-    "leading", "least", "left", "like", "limit", "localtime", "localtimestamp", "national",
-    "natural", "nchar", "none", "normalize", "not", "notnull", "null", "nullif", "numeric",
-    "offset", "on", "only", "or", "order", "out", "outer", "overlaps", "overlay", "placing",
-    "position", "precision", "primary", "real", "references", "returning", "right", "row",
-    "select", "session_user", "setof", "similar", "smallint", "some", "substring", "symmetric",
-    "table", "tablesample", "then", "time", "timestamp", "to", "trailing", "treat", "trim",
-    "true", "union", "unique", "user", "using", "values", "varchar", "variadic", "verbose",
-    "when", "where", "window", "with", "xmlattributes", "xmlconcat", "xmlelement", "xmlexists",
-    "xmlforest", "xmlnamespaces", "xmlparse", "xmlpi", "xmlroot", "xmlserialize", "xmltable",
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "between",
+    "bigint",
+    "binary",
+    "bit",
+    "boolean",
+    "both",
+    "case",
+    "cast",
+    "char",
+    "character",
+    "check",
+    "coalesce",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "dec",
+    "decimal",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "exists",
+    "extract",
+    "false",
+    "fetch",
+    "float",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "greatest",
+    "group",
+    "grouping",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "inout",
+    "int",
+    "integer",
+    "intersect",
+    "interval",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "least",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "national",
+    "natural",
+    "nchar",
+    "none",
+    "normalize",
+    "not",
+    "notnull",
+    "null",
+    "nullif",
+    "numeric",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "out",
+    "outer",
+    "overlaps",
+    "overlay",
+    "placing",
+    "position",
+    "precision",
+    "primary",
+    "real",
+    "references",
+    "returning",
+    "right",
+    "row",
+    "select",
+    "session_user",
+    "setof",
+    "similar",
+    "smallint",
+    "some",
+    "substring",
+    "symmetric",
+    "table",
+    "tablesample",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "trailing",
+    "treat",
+    "trim",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "values",
+    "varchar",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+    "xmlattributes",
+    "xmlconcat",
+    "xmlelement",
+    "xmlexists",
+    "xmlforest",
+    "xmlnamespaces",
+    "xmlparse",
+    "xmlpi",
+    "xmlroot",
+    "xmlserialize",
+    "xmltable",
 ];
 
 /// A name as SQL writes it: quoted where it must be.
@@ -513,16 +653,6 @@ fn count_nulls(types: &[PgType], nulls: bool) -> Result<Implementation> {
     });
     let udf = scalar_udf(&id, args, DataType::Int32, Volatility::Immutable, false, kernel);
     Ok(Implementation::Udf(udf))
-}
-
-/// The texts of a column that must be of type text.
-pub(super) fn text_column(array: &arrow::array::ArrayRef) -> Result<&arrow::array::StringArray> {
-    downcast(array)
-}
-
-/// Whether a type's values count as text for `||`.
-pub(super) fn is_text(ty: PgType) -> bool {
-    matches!(ty.oid, Oid::TEXT | Oid::VARCHAR | Oid::BPCHAR)
 }
 
 #[cfg(test)]

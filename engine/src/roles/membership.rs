@@ -71,7 +71,7 @@ pub(super) async fn add(
     let view = ctx.view();
     if view.cluster.is_member_of_nosuper(role.oid, member.oid) {
         return Err(Error::new(
-            SqlState::INVALID_GRANTOR,
+            SqlState::INVALID_GRANT_OPERATION,
             format!("role \"{}\" is a member of role \"{}\"", role.name, member.name),
         ));
     }

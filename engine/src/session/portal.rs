@@ -41,7 +41,8 @@ pub struct Portal {
 pub(crate) enum Rows {
     None,
     Ready(VecDeque<RecordBatch>),
-    Stream(RowStream),
+    /// What its expressions ask of the transaction is in the context.
+    Stream(RowStream, Arc<ExecutionContext>),
     Subscription(Box<Subscription>),
     CopyOut(Box<CopyState>),
     CopyIn(Box<CopyState>),
@@ -199,7 +200,7 @@ impl Portal {
         match &self.rows {
             Rows::Subscription(_) => true,
             Rows::CopyOut(copy) => copy.is_subscription(),
-            Rows::None | Rows::Ready(_) | Rows::Stream(_) | Rows::CopyIn(_) => false,
+            Rows::None | Rows::Ready(_) | Rows::Stream(..) | Rows::CopyIn(_) => false,
         }
     }
 
@@ -227,7 +228,11 @@ impl Portal {
             Rows::None | Rows::CopyIn(_) => return Ok(None),
             Rows::CopyOut(copy) => return Ok(copy.next(session).await?.map(Batch::Copy)),
             Rows::Ready(batches) => batches.pop_front(),
-            Rows::Stream(stream) => stream.next().await.transpose()?,
+            Rows::Stream(stream, context) => {
+                let batch = stream.next().await.transpose()?;
+                session.absorb_effects(context)?;
+                batch
+            }
             Rows::Subscription(subscription) => subscription.next().await?,
         };
         let Some(batch) = batch else { return Ok(None) };

@@ -245,9 +245,16 @@ impl SessionState {
         std::mem::take(&mut lock(&self.inner).changes)
     }
 
-    /// A NOTICE or WARNING for the client; severity follows from the SQLSTATE's class.
+    /// A NOTICE or WARNING for the client, as far as `client_min_messages` lets it through;
+    /// severity follows from the SQLSTATE's class.
     pub(crate) fn notice(&self, notice: Error) {
         let mut inner = lock(&self.inner);
+        let is_warning = matches!(notice.sqlstate.class(), "01" | "25");
+        match inner.settings.value("client_min_messages").as_deref() {
+            Some("error") => return,
+            Some("warning") if !is_warning => return,
+            _ => {}
+        }
         if inner.notices.len() >= MAX_NOTICES {
             inner.notices.remove(0);
         }

@@ -40,7 +40,11 @@ impl Session {
         self.transaction.begin(phase, isolation, access, now);
         self.transaction.settings = Some(self.state.save_settings());
         self.state.update_activity(|activity| activity.transaction_start = Some(now));
-        Ok(())
+        // The values of the settings where nothing was said; no work for most statements.
+        if isolation == Isolation::ReadCommitted && access == AccessMode::ReadWrite {
+            return Ok(());
+        }
+        self.tell_modes()
     }
 
     /// BEGIN.
@@ -240,9 +244,7 @@ impl Session {
     pub async fn fail(&mut self) {
         match self.transaction.phase {
             Phase::Implicit => self.rollback().await,
-            Phase::Block => {
-                self.transaction.phase = Phase::Failed;
-            }
+            Phase::Block => self.transaction.fail(),
             Phase::Idle | Phase::Failed => {}
         }
         self.note_idle();

@@ -66,6 +66,7 @@ const LOGGING: &[&str] = &["debug5", "debug4", "debug3", "debug2", "debug1", "lo
 settings! {
     "application_name" "application_name" = "", Kind::Text, User, true, "Reporting and Logging / What to Log", "Sets the application name to be reported in statistics and logs.";
     "bytea_output" "bytea_output" = "hex", Kind::Enum(&["escape", "hex"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the output format for bytea.";
+    "check_function_bodies" "check_function_bodies" = "on", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Checks routine bodies during CREATE FUNCTION and CREATE PROCEDURE.";
     "client_encoding" "client_encoding" = "UTF8", Kind::Encoding, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the client's character set encoding.";
     "client_min_messages" "client_min_messages" = "notice", Kind::Enum(LOGGING), User, false, "Client Connection Defaults / Statement Behavior", "Sets the message levels that are sent to the client.";
     "datestyle" "DateStyle" = "ISO, MDY", Kind::DateStyle, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the display format for date and time values.";
@@ -85,14 +86,15 @@ settings! {
     "max_identifier_length" "max_identifier_length" = "63", Kind::Integer { min: 63, max: 63 }, Internal, false, "Preset Options", "Shows the maximum identifier length.";
     "max_index_keys" "max_index_keys" = "32", Kind::Integer { min: 32, max: 32 }, Internal, false, "Preset Options", "Shows the maximum number of index keys.";
     "role" "role" = "none", Kind::Text, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current role.";
-    "search_path" "search_path" = "\"$user\", public", Kind::Names, User, true, "Client Connection Defaults / Statement Behavior", "Sets the schema search order for names that are not schema-qualified.";
+    "row_security" "row_security" = "on", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Enables row security.";
+    "search_path" "search_path" = "\"$user\", public", Kind::Names, User, false, "Client Connection Defaults / Statement Behavior", "Sets the schema search order for names that are not schema-qualified.";
     "server_encoding" "server_encoding" = "UTF8", Kind::Text, Internal, true, "Preset Options", "Shows the server (database) character set encoding.";
     "server_version" "server_version" = "15.0", Kind::Text, Internal, true, "Preset Options", "Shows the server version.";
     "server_version_num" "server_version_num" = "150000", Kind::Text, Internal, false, "Preset Options", "Shows the server version as an integer.";
     "session_authorization" "session_authorization" = "", Kind::Text, User, true, "Client Connection Defaults / Statement Behavior", "Sets the session user name.";
     "standard_conforming_strings" "standard_conforming_strings" = "on", Kind::Enum(&["on"]), User, true, "Version and Platform Compatibility / Previous PostgreSQL Versions", "Causes '...' strings to treat backslashes literally.";
     "statement_timeout" "statement_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed duration of any statement.";
-    "synchronous_commit" "synchronous_commit" = "on", Kind::Enum(&["on", "off", "local", "remote_write", "remote_apply"]), User, false, "Write-Ahead Log / Settings", "Sets the current transaction's synchronization level.";
+    "synchronous_commit" "synchronous_commit" = "on", Kind::Enum(&["local", "remote_write", "remote_apply", "on", "off"]), User, false, "Write-Ahead Log / Settings", "Sets the current transaction's synchronization level.";
     "timezone" "TimeZone" = "UTC", Kind::TimeZone, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the time zone for displaying and interpreting time stamps.";
     "transaction_deferrable" "transaction_deferrable" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.";
     "transaction_isolation" "transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's isolation level.";

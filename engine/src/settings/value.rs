@@ -25,13 +25,19 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             Ok(number.to_string())
         }
         Kind::Milliseconds => {
-            let number = milliseconds(value).ok_or_else(|| {
-                fail().with_hint(
+            let (negative, size) = match value.trim().strip_prefix('-') {
+                Some(size) => (true, size),
+                None => (false, value),
+            };
+            let number = milliseconds(size).ok_or_else(|| match starts_with_number(size) {
+                true => fail().with_hint(
                     "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".",
-                )
+                ),
+                false => fail(),
             })?;
             let number = i64::try_from(number).map_err(|_| fail())?;
-            in_range(name, number, 0, i64::from(i32::MAX))?;
+            let number = if negative { -number } else { number };
+            milliseconds_in_range(name, number)?;
             Ok(show_milliseconds(number))
         }
         Kind::Enum(values) => one_of(name, value, values),
@@ -45,11 +51,29 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             Ok(value.to_owned())
         }
         Kind::DateStyle => date_style(value).ok_or_else(fail)?,
-        Kind::Encoding => match value.to_lowercase().replace(['-', '_'], "").as_str() {
+        Kind::Encoding => match encoding_letters(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
-            _ => Err(Error::feature_not_supported("the only client encoding is UTF8")),
+            known if is_encoding(known) => {
+                Err(Error::feature_not_supported("the only client encoding is UTF8"))
+            }
+            _ => Err(fail()),
         },
     }
+}
+
+/// PostgreSQL compares names of encodings by their letters and digits: asyncpg sends `'utf-8'`
+/// with its quotes.
+fn encoding_letters(value: &str) -> String {
+    value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase()
+}
+
+/// Whether PostgreSQL knows the encoding, written without `-` and `_`.
+fn is_encoding(name: &str) -> bool {
+    const FAMILIES: &[&str] = &["latin", "win", "windows", "iso8859", "koi8", "euc"];
+    const OTHERS: &[&str] =
+        &["sqlascii", "sjis", "shiftjis", "shiftjis2004", "big5", "gbk", "gb18030", "johab", "uhc"];
+    OTHERS.contains(&name)
+        || FAMILIES.iter().any(|family| name.strip_prefix(family).is_some_and(|rest| !rest.is_empty()))
 }
 
 fn in_range(name: &str, number: i64, min: i64, max: i64) -> Result<()> {
@@ -60,6 +84,21 @@ fn in_range(name: &str, number: i64, min: i64, max: i64) -> Result<()> {
         SqlState::INVALID_PARAMETER_VALUE,
         format!("{number} is outside the valid range for parameter \"{name}\" ({min} .. {max})"),
     ))
+}
+
+fn milliseconds_in_range(name: &str, number: i64) -> Result<()> {
+    if (0..=i64::from(i32::MAX)).contains(&number) {
+        return Ok(());
+    }
+    Err(Error::invalid_parameter_value(format!(
+        "{number} ms is outside the valid range for parameter \"{name}\" (0 .. {})",
+        i32::MAX
+    )))
+}
+
+/// Whether what is wrong with a duration can only be its unit.
+fn starts_with_number(text: &str) -> bool {
+    text.trim().starts_with(|c: char| c.is_ascii_digit() || c == '.')
 }
 
 fn one_of(name: &str, value: &str, values: &[&str]) -> Result<String> {

@@ -49,9 +49,11 @@ pub(crate) enum AccessMode {
 
 /// Parses what begins with a word of transaction control.
 pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
-    let parsed = if tokens.take("begin") || tokens.take_all(&["start", "transaction"]) {
+    let parsed = if tokens.take("begin") {
         skip_noise(tokens);
         Parsed::Begin(modes(tokens)?)
+    } else if tokens.take_all(&["start", "transaction"]) {
+        Parsed::Start(modes(tokens)?)
     } else if tokens.take_all(&["commit", "prepared"]) || tokens.take_all(&["rollback", "prepared"])
     {
         return Err(two_phase());

@@ -82,9 +82,11 @@ fn unquoted(
             '"' => return Err(Error::malformed_array(text, "Unexpected array element.")),
             '\\' => {
                 escaped = true;
-                item.push(chars.next().ok_or_else(|| {
-                    Error::malformed_array(text, "Unexpected end of input.")
-                })?);
+                item.push(
+                    chars
+                        .next()
+                        .ok_or_else(|| Error::malformed_array(text, "Unexpected end of input."))?,
+                );
                 kept = item.len();
             }
             c => {
@@ -115,13 +117,8 @@ fn after_bounds<'a>(trimmed: &'a str, text: &str) -> Result<&'a str> {
 }
 
 /// Appends one element, quoted where it must be.
-pub(crate) fn write_element(
-    text: &str,
-    delimiter: char,
-    out: &mut impl Write,
-) -> std::fmt::Result {
-    let special =
-        |c: char| is_space(c) || matches!(c, '{' | '}' | '"' | '\\') || c == delimiter;
+pub(crate) fn write_element(text: &str, delimiter: char, out: &mut impl Write) -> std::fmt::Result {
+    let special = |c: char| is_space(c) || matches!(c, '{' | '}' | '"' | '\\') || c == delimiter;
     if !text.is_empty() && !text.eq_ignore_ascii_case("null") && !text.contains(special) {
         return out.write_str(text);
     }

@@ -87,11 +87,7 @@ pub(crate) fn interval(bytes: &[u8], typmod: i32) -> Result<IntervalMonthDayNano
 }
 
 /// The elements of an array.
-pub(crate) fn array(
-    mut bytes: &[u8],
-    array: Oid,
-    element: Oid,
-) -> Result<Vec<Option<&[u8]>>> {
+pub(crate) fn array(mut bytes: &[u8], array: Oid, element: Oid) -> Result<Vec<Option<&[u8]>>> {
     let word = |bytes: &mut &[u8]| -> Result<i32> {
         if bytes.len() < 4 { Err(too_short()) } else { Ok(bytes.get_i32()) }
     };

@@ -27,7 +27,7 @@ pub(crate) const UNIX_EPOCH_JULIAN: i32 = 2_440_588;
 /// 4713-11-24 BC, the first day there is.
 const MIN_DAYS: i64 = -(UNIX_EPOCH_JULIAN as i64);
 /// 5874897-12-31, the last one.
-const MAX_DAYS: i64 = 2_145_042_540;
+const MAX_DAYS: i64 = 2_145_042_905;
 /// First moment of a timestamp; the last is what 64 bits hold (year 294247).
 const MIN_TIMESTAMP: i64 = MIN_DAYS * USECS_PER_DAY;
 
@@ -305,10 +305,14 @@ mod tests {
         };
         assert_eq!(date(0), "1970-01-01");
         assert_eq!(date(-UNIX_EPOCH_JULIAN), "4714-11-24 BC");
-        assert_eq!(date(2_145_042_540), "5874897-12-31");
+        assert_eq!(date(2_145_042_905), "5874897-12-31");
         let mut text = String::new();
-        write_timestamptz(1_700_000_000_120_000, &TimeZone::parse("Asia/Kolkata").unwrap(), &mut text)
-            .unwrap();
+        write_timestamptz(
+            1_700_000_000_120_000,
+            &TimeZone::parse("Asia/Kolkata").unwrap(),
+            &mut text,
+        )
+        .unwrap();
         assert_eq!(text, "2023-11-15 03:43:20.12+05:30");
     }
 

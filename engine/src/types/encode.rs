@@ -47,7 +47,7 @@ impl Format {
 
 /// Encodes the rows of one result; knows the columns' types and formats.
 #[derive(Clone, Debug)]
-pub struct RowEncoder {
+pub(crate) struct RowEncoder {
     columns: Vec<(PgType, Format)>,
     settings: Arc<FormatSettings>,
 }
@@ -61,7 +61,7 @@ pub struct BoundEncoder {
 
 impl RowEncoder {
     /// For columns of these types in these formats.
-    pub fn new(columns: &[(PgType, Format)], settings: &FormatSettings) -> RowEncoder {
+    pub(crate) fn new(columns: &[(PgType, Format)], settings: &FormatSettings) -> RowEncoder {
         RowEncoder { columns: columns.to_vec(), settings: Arc::new(settings.clone()) }
     }
 
@@ -69,7 +69,7 @@ impl RowEncoder {
     ///
     /// # Errors
     /// XX000 when a column isn't what its type is kept as.
-    pub fn bind(&self, columns: &[ArrayRef]) -> Result<BoundEncoder> {
+    pub(crate) fn bind(&self, columns: &[ArrayRef]) -> Result<BoundEncoder> {
         if columns.len() != self.columns.len() {
             return Err(Error::internal("a batch has other columns than its description"));
         }

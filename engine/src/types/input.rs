@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::NullBufferBuilder;
 use arrow::array::{
     Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, FixedSizeBinaryBuilder,
     Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
     IntervalMonthDayNanoBuilder, ListArray, NullArray, StringBuilder, Time64MicrosecondBuilder,
     TimestampMicrosecondBuilder, UInt32Builder,
 };
-use arrow::array::NullBufferBuilder;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::Field;
 use datafusion::scalar::ScalarValue;
@@ -20,7 +20,7 @@ use super::{
     Oid, PgType, VARHDRSZ, array, binary, builtin, bytea, datetime_parse, float, format_type,
     interval, is_oid_like, is_text_like, json, timestamp_type, uuid,
 };
-use crate::error::{Error, Result, SqlState};
+use crate::error::{Error, Result};
 
 /// Longer names are cut.
 const MAX_NAME_BYTES: usize = 63;
@@ -247,9 +247,8 @@ impl ValueBuilder {
 }
 
 fn list_length(elements: usize) -> Result<i32> {
-    i32::try_from(elements).map_err(|_| {
-        Error::program_limit_exceeded("array size exceeds the maximum allowed")
-    })
+    i32::try_from(elements)
+        .map_err(|_| Error::program_limit_exceeded("array size exceeds the maximum allowed"))
 }
 
 fn push_string(builder: &mut StringBuilder, ty: PgType, text: &str) -> Result<()> {
@@ -413,8 +412,7 @@ pub(crate) fn decode_parameter(
 }
 
 /// NULL of a type.
+#[cfg(test)]
 pub(crate) fn null_scalar(ty: PgType) -> Result<ScalarValue> {
-    ScalarValue::try_from(&ty.arrow()?).map_err(|e| {
-        Error::new(SqlState::INTERNAL_ERROR, e.to_string())
-    })
+    Ok(ScalarValue::try_from(&ty.arrow()?)?)
 }

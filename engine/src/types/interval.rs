@@ -8,9 +8,7 @@ use arrow::datatypes::IntervalMonthDayNano;
 use super::datetime::{
     USECS_PER_DAY, USECS_PER_HOUR, USECS_PER_MINUTE, USECS_PER_SEC, round_to_precision,
 };
-use super::names::interval_fields::{
-    DAY, FULL, FULL_PRECISION, HOUR, MINUTE, MONTH, SECOND, YEAR,
-};
+use super::names::interval_fields::{DAY, FULL, FULL_PRECISION, HOUR, MINUTE, MONTH, SECOND, YEAR};
 use crate::error::{Error, Result, SqlState};
 
 const DAYS_PER_MONTH: f64 = 30.0;
@@ -26,11 +24,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn of(value: IntervalMonthDayNano) -> Parts {
-        Parts {
-            months: value.months,
-            days: value.days,
-            us: value.nanoseconds / NANOS_PER_MICRO,
-        }
+        Parts { months: value.months, days: value.days, us: value.nanoseconds / NANOS_PER_MICRO }
     }
 
     /// # Errors
@@ -264,9 +258,8 @@ impl Amount {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
-        if let Some(at) = digits.find(['e', 'E']) {
+        if digits.contains(['e', 'E']) {
             let value: f64 = digits.parse().ok()?;
-            let _ = at;
             let sign = if negative { -1.0 } else { 1.0 };
             return Some(Amount {
                 whole: (sign * value.trunc()) as i64,
@@ -331,7 +324,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
                 tokens.push(Token::Time(number));
             } else {
                 if matches!(bytes.get(end), Some(b'e' | b'E'))
-                    && bytes.get(end + 1).is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
+                    && bytes
+                        .get(end + 1)
+                        .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
                 {
                     let from = end;
                     end = run(end + 2, &|b| b.is_ascii_digit());
@@ -473,7 +468,9 @@ fn iso(text: &str) -> Option<Sum> {
         }
         let end = rest
             .char_indices()
-            .find(|(i, c)| !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '-' | '+'))))
+            .find(|(i, c)| {
+                !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '-' | '+')))
+            })
             .map(|(i, _)| i);
         let Some(end) = end else { return None };
         if rest.as_bytes()[end] == b'-' && !in_time {

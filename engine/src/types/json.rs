@@ -11,7 +11,7 @@ use super::numeric::Numeric;
 use crate::error::{Error, Result, SqlState};
 
 /// Deeper nesting is refused, as PostgreSQL's stack depth limit does.
-const MAX_DEPTH: usize = 1_500;
+const MAX_DEPTH: usize = 600;
 
 /// A parsed document.
 #[derive(Clone, Debug, PartialEq)]
@@ -333,7 +333,8 @@ impl<'a> Reader<'a> {
     /// The token that a message quotes.
     fn token(&self) -> &'a str {
         let rest = &self.text[self.at..];
-        let wordy = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '.') || c > '\x7f';
+        let wordy =
+            |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '.') || c > '\x7f';
         let end = rest.find(|c: char| !wordy(c)).unwrap_or(rest.len());
         match end {
             0 => &rest[..rest.chars().next().map_or(0, char::len_utf8)],

@@ -153,9 +153,7 @@ pub(crate) fn parse_type_name(text: &str) -> Result<PgType> {
     }
     match dimensions {
         0 => Ok(base),
-        _ => base
-            .array()
-            .ok_or_else(|| Error::undefined_type(&format!("{}[]", base.name()))),
+        _ => base.array().ok_or_else(|| Error::undefined_type(&format!("{}[]", base.name()))),
     }
 }
 
@@ -195,9 +193,7 @@ fn tokenize(text: &str) -> Result<Vec<Token>> {
             tokens.push(Token::Word(rest[..end].to_lowercase()));
             end
         } else if first.is_ascii_digit() || first == '-' {
-            let end = rest[1..]
-                .find(|c: char| !c.is_ascii_digit())
-                .map_or(rest.len(), |i| i + 1);
+            let end = rest[1..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |i| i + 1);
             tokens.push(Token::Number(rest[..end].parse().map_err(|_| malformed())?));
             end
         } else {
@@ -359,9 +355,7 @@ impl Reader<'_> {
             ("second", SECOND),
         ];
         let mut modifiers = self.modifiers()?;
-        let find = |reader: &mut Self| {
-            ORDER.iter().position(|(name, _)| reader.take_word(name))
-        };
+        let find = |reader: &mut Self| ORDER.iter().position(|(name, _)| reader.take_word(name));
         let mut fields = FULL;
         if let Some(first) = find(self) {
             let mut last = first;
@@ -444,9 +438,7 @@ fn apply_modifiers(oid: Oid, modifiers: &[i32]) -> Result<PgType> {
             _ => return Err(Error::invalid_parameter_value("invalid NUMERIC type modifier")),
         },
         Oid::TIME | Oid::TIMETZ => checked_precision("TIME", one("TIME")?)?,
-        Oid::TIMESTAMP | Oid::TIMESTAMPTZ => {
-            checked_precision("TIMESTAMP", one("TIMESTAMP")?)?
-        }
+        Oid::TIMESTAMP | Oid::TIMESTAMPTZ => checked_precision("TIMESTAMP", one("TIMESTAMP")?)?,
         Oid::INTERVAL => {
             (interval_fields::FULL << 16) | checked_precision("INTERVAL", one("INTERVAL")?)?
         }
@@ -480,7 +472,10 @@ mod tests {
             ("numeric(10,2)", "numeric(10,2)"),
             ("numeric(5,-2)", "numeric(5,-2)"),
             ("decimal(4)", "numeric(4,0)"),
-            ("timestamp(3) with time zone", "timestamp(3) without time zone".replace("out", "").as_str()),
+            (
+                "timestamp(3) with time zone",
+                "timestamp(3) without time zone".replace("out", "").as_str(),
+            ),
             ("timestamptz", "timestamp with time zone"),
             ("timestamp", "timestamp without time zone"),
             ("interval day to second(3)", "interval day to second(3)"),

@@ -294,8 +294,11 @@ impl Numeric {
     /// # Errors
     /// 22P03
     pub(crate) fn from_wire(bytes: &[u8]) -> Result<Numeric> {
-        let invalid =
-            |what: &str| Error::invalid_binary_representation(format!("invalid {what} in external \"numeric\" value"));
+        let invalid = |what: &str| {
+            Error::invalid_binary_representation(format!(
+                "invalid {what} in external \"numeric\" value"
+            ))
+        };
         if bytes.len() < 8 || bytes.len() % 2 != 0 {
             return Err(invalid("length"));
         }

@@ -14,7 +14,7 @@ use bytes::{BufMut, BytesMut};
 use super::datetime::{self, POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_US};
 use super::numeric::Numeric;
 use super::settings::FormatSettings;
-use super::{Oid, PgType, array, bytea, builtin, float, interval, is_oid_like, is_text_like, uuid};
+use super::{Oid, PgType, array, builtin, bytea, float, interval, is_oid_like, is_text_like, uuid};
 use crate::error::{Error, Result};
 
 /// A column whose type has been looked at once.
@@ -43,11 +43,22 @@ enum Values {
     Timestamp(TimestampMicrosecondArray),
     TimestampTz(TimestampMicrosecondArray),
     Interval(IntervalMonthDayNanoArray),
-    Array { lists: ListArray, items: Box<Column>, element: Oid, delimiter: char },
+    Array {
+        lists: ListArray,
+        items: Box<Column>,
+        element: Oid,
+        delimiter: char,
+    },
     /// int2vector and oidvector: `1 2 3`, lower bound 0.
-    Vector { lists: ListArray, items: Box<Column>, element: Oid },
+    Vector {
+        lists: ListArray,
+        items: Box<Column>,
+        element: Oid,
+    },
     /// All NULL, or void.
-    Nothing { void: bool },
+    Nothing {
+        void: bool,
+    },
 }
 
 impl Column {
@@ -83,8 +94,7 @@ impl Column {
             return Ok(Column { oid: ty.oid, nulls, values });
         }
         // Names of catalog objects may come as text already.
-        let named = is_oid_like(ty.oid)
-            && array.data_type() == &arrow::datatypes::DataType::Utf8;
+        let named = is_oid_like(ty.oid) && array.data_type() == &arrow::datatypes::DataType::Utf8;
         let values = match ty.oid {
             Oid::BOOL => Values::Bool(owned(ty, array)?),
             Oid::INT2 => Values::Int2(owned(ty, array)?),

@@ -5,11 +5,11 @@ use std::cell::RefCell;
 
 use crate::error::{Error, Result};
 
-pub use super::timezone::TimeZone;
+pub(crate) use super::timezone::TimeZone;
 
 /// Order of day, month and year in ambiguous input; output is always ISO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DateOrder {
+pub(crate) enum DateOrder {
     /// 12/31/1999
     #[default]
     Mdy,
@@ -21,7 +21,7 @@ pub enum DateOrder {
 
 /// The setting `bytea_output`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ByteaOutput {
+pub(crate) enum ByteaOutput {
     /// `\xdeadbeef`
     #[default]
     Hex,
@@ -31,7 +31,7 @@ pub enum ByteaOutput {
 
 /// The setting `IntervalStyle`; the others are not supported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IntervalStyle {
+pub(crate) enum IntervalStyle {
     /// `1 year 2 mons 3 days 04:05:06`
     #[default]
     Postgres,
@@ -39,7 +39,7 @@ pub enum IntervalStyle {
 
 /// What text input and output depend on besides the value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FormatSettings {
+pub(crate) struct FormatSettings {
     /// `TimeZone`
     pub time_zone: TimeZone,
     /// The second half of `DateStyle`.
@@ -70,7 +70,7 @@ impl Default for FormatSettings {
 impl FormatSettings {
     /// The trailing text argument of functions marked `needs_time_zone`: the zone's name, followed
     /// by what differs from the defaults. A bare zone name is such an argument as well.
-    pub fn to_argument(&self) -> String {
+    pub(crate) fn to_argument(&self) -> String {
         let mut text = self.time_zone.name().into_owned();
         match self.date_order {
             DateOrder::Mdy => {}
@@ -90,7 +90,7 @@ impl FormatSettings {
     }
 
     /// Reads what [`FormatSettings::to_argument`] writes.
-    pub fn from_argument(text: &str) -> Result<Self> {
+    pub(crate) fn from_argument(text: &str) -> Result<Self> {
         let mut parts = text.split('\n');
         let zone = parts.next().unwrap_or_default();
         let mut settings =

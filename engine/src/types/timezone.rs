@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// A zone that timestamps are read and shown in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TimeZone {
+pub(crate) enum TimeZone {
     /// By IANA name.
     Named(Tz),
     /// Seconds east of Greenwich; `posix` remembers that it was given in POSIX form, whose
@@ -86,14 +86,14 @@ const ABBREVIATIONS: &[(&str, i32)] = &[
 
 impl TimeZone {
     /// Coordinated universal time.
-    pub const UTC: TimeZone = TimeZone::Named(Tz::UTC);
+    pub(crate) const UTC: TimeZone = TimeZone::Named(Tz::UTC);
 
     /// Reads what `SET TIME ZONE` and `AT TIME ZONE` accept: an IANA name in any case, an
     /// abbreviation, hours (`3`, `-3.5`), `<+03>-03`, or an offset in POSIX form (`UTC+3` is west).
     ///
     /// # Errors
     /// 22023 for an unknown zone.
-    pub fn parse(text: &str) -> Result<TimeZone> {
+    pub(crate) fn parse(text: &str) -> Result<TimeZone> {
         let trimmed = text.trim();
         if trimmed == "UTC" {
             return Ok(TimeZone::UTC);
@@ -112,8 +112,21 @@ impl TimeZone {
         posix(&lower).ok_or_else(|| Error::unknown_time_zone(text))
     }
 
+    /// Reads what AT TIME ZONE and values name: abbreviations mean their offset in all seasons,
+    /// also where a zone of that name exists (`CET`).
+    ///
+    /// # Errors
+    /// As [`TimeZone::parse`].
+    pub(crate) fn parse_in_value(text: &str) -> Result<TimeZone> {
+        match abbreviation(&text.trim().to_lowercase()) {
+            Some(0) => Ok(TimeZone::UTC),
+            Some(east) => Ok(TimeZone::Fixed { east }),
+            None => Self::parse(text),
+        }
+    }
+
     /// A fixed offset from hours, as `SET TIME ZONE -3.5` gives.
-    pub fn from_hours(hours: f64) -> Result<TimeZone> {
+    pub(crate) fn from_hours(hours: f64) -> Result<TimeZone> {
         if !(-168.0..=168.0).contains(&hours) {
             return Err(Error::invalid_setting_value("TimeZone", &hours.to_string()));
         }
@@ -121,7 +134,7 @@ impl TimeZone {
     }
 
     /// The name that `SHOW TimeZone` prints and [`TimeZone::parse`] reads.
-    pub fn name(&self) -> Cow<'static, str> {
+    pub(crate) fn name(&self) -> Cow<'static, str> {
         match self {
             TimeZone::Named(zone) => Cow::Borrowed(zone.name()),
             TimeZone::Fixed { east } => {
@@ -145,11 +158,9 @@ impl TimeZone {
     /// All about the offset at a moment.
     pub(crate) fn offset_at(&self, utc_us: i64) -> ZoneOffset {
         match self {
-            TimeZone::Fixed { east } => ZoneOffset {
-                east: *east,
-                abbreviation: iso_offset(*east),
-                daylight: false,
-            },
+            TimeZone::Fixed { east } => {
+                ZoneOffset { east: *east, abbreviation: iso_offset(*east), daylight: false }
+            }
             TimeZone::Named(zone) => {
                 let offset =
                     zone.offset_from_utc_datetime(&naive(utc_us.div_euclid(USECS_PER_SEC)));
@@ -210,7 +221,7 @@ pub(crate) fn iso_offset(east: i32) -> String {
     }
 }
 
-/// `utc+3`, `<+03>-03`, `est5`, `-3.5`, `+02:30`: a bare number is ISO (east), after a name POSIX.
+/// `utc+3`, `<+03>-03`, `est5`, `+02:30` in POSIX form (west), `-3.5`: a bare number is east.
 fn posix(lower: &str) -> Option<TimeZone> {
     if let Ok(hours) = lower.parse::<f64>() {
         return TimeZone::from_hours(hours).ok();
@@ -234,7 +245,8 @@ fn posix(lower: &str) -> Option<TimeZone> {
         let value: i32 = part.parse().ok()?;
         seconds += value * [3600, 60, 1].get(i)?;
     }
-    let east = if named { -sign * seconds } else { sign * seconds };
+    // POSIX counts what is west of Greenwich.
+    let east = -sign * seconds;
     (seconds <= 168 * 3600).then_some(TimeZone::Fixed { east })
 }
 
@@ -252,7 +264,7 @@ mod tests {
 
     #[test]
     fn zones_are_read_as_postgresql_does() {
-        let east = |text: &str| match TimeZone::parse(text).unwrap() {
+        let east = |text: &str| match TimeZone::parse_in_value(text).unwrap() {
             TimeZone::Fixed { east } => east,
             TimeZone::Named(_) => panic!("{text} is named"),
         };

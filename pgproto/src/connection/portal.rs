@@ -17,6 +17,8 @@ pub(super) struct Portal<S: Session> {
     pub(super) formats: Vec<Format>,
     /// Rows that a row limit left behind, and the next of them.
     batch: Option<(S::Batch, usize)>,
+    /// A simple query: its columns are described once it has begun to run.
+    pub(super) describes: bool,
     state: State,
 }
 
@@ -42,7 +44,7 @@ enum Rows {
 impl<S: Session> Portal<S> {
     pub(super) fn new(session: &S, inner: S::Portal, formats: Vec<Format>) -> Self {
         let fields = session.portal_fields(&inner);
-        Self { inner, fields, formats, batch: None, state: State::Bound }
+        Self { inner, fields, formats, batch: None, describes: false, state: State::Bound }
     }
 }
 
@@ -59,6 +61,12 @@ impl<S: Session> Connection<S> {
             State::Bound => {
                 let started = wire.drive(&watch, self.session.execute(&mut portal.inner)).await?;
                 portal.state = State::Running(started);
+                if portal.describes
+                    && started == Started::Rows
+                    && let Some(fields) = &portal.fields
+                {
+                    wire.output.row_description(fields, &portal.formats);
+                }
                 started
             }
             State::Running(started) => *started,

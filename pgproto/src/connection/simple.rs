@@ -31,9 +31,7 @@ impl<S: Session> Connection<S> {
         let starting = self.session.start_simple(statement, is_last);
         let inner = wire.drive(&watch, starting).await?;
         let mut portal = Portal::new(&self.session, inner, Vec::new());
-        if let Some(fields) = &portal.fields {
-            wire.output.row_description(fields, &portal.formats);
-        }
+        portal.describes = true;
         self.run_portal(wire, &mut portal, None, watch).await?;
         Ok(())
     }

@@ -126,6 +126,13 @@ fn errors_say_what_and_where() {
             "invalid byte sequence for encoding \"UTF8\": 0x00",
             "COPY t, line 1: \"1\ta\\0b\"",
         ),
+        (
+            "",
+            b"1\ta\n\n",
+            "22P02",
+            "invalid input syntax for type integer: \"\"",
+            "COPY t, line 2, column a: \"\"",
+        ),
         ("", b"1\ta\n\\.x\n", "22P04", "end-of-copy marker corrupt", "COPY t, line 2"),
         (
             "format=csv",

@@ -158,7 +158,7 @@ fn letters(grant: &Statement, all: &str, invalid: impl Fn(&str) -> String) -> Re
             _ => '-',
         };
         if !all.contains(letter) {
-            return Err(Error::new(SqlState::INVALID_GRANTOR, invalid(word)));
+            return Err(Error::new(SqlState::INVALID_GRANT_OPERATION, invalid(word)));
         }
         if !letters.contains(letter) {
             letters.push(letter);
@@ -205,7 +205,7 @@ fn changed(
         };
         if grant.grant_option && !grant.revoke && grantee == Oid(0) {
             return Err(Error::new(
-                SqlState::INVALID_GRANTOR,
+                SqlState::INVALID_GRANT_OPERATION,
                 "grant options can only be granted to roles",
             ));
         }

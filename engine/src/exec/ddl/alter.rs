@@ -182,7 +182,7 @@ async fn add_column(
         if !if_not_exists {
             return Err(error);
         }
-        change::skipping(ctx, format!("{}, skipping", error.message));
+        change::skipping_existing(ctx, &error);
         return Ok(Arc::clone(relation));
     }
     let mut draft = draft_of(ctx, relation)?;

@@ -25,9 +25,14 @@ pub(crate) fn write<T>(
     change(&mut Writer { catalogs, transaction, writes })
 }
 
-/// The notice of `IF EXISTS` and `IF NOT EXISTS`.
+/// The notice of `IF EXISTS` where there is nothing, and of dependents that go along.
 pub(crate) fn skipping(ctx: &mut dyn DdlContext, message: String) {
     ctx.notice(Error::new(SqlState::SUCCESSFUL_COMPLETION, message));
+}
+
+/// The notice of `IF NOT EXISTS` where there is one already: it keeps the error's SQLSTATE.
+pub(crate) fn skipping_existing(ctx: &mut dyn DdlContext, error: &Error) {
+    ctx.notice(Error::new(error.sqlstate, format!("{}, skipping", error.message)));
 }
 
 /// Takes the catalog lock of a part.

@@ -39,6 +39,8 @@ pub(super) struct Draft {
     pub(super) descriptions: Vec<Description>,
     /// Constraints of columns, which follow when all columns are there.
     pending: Vec<Pending>,
+    /// The table is being made, not changed: PostgreSQL words some errors differently.
+    new: bool,
 }
 
 enum Pending {
@@ -67,7 +69,7 @@ impl Draft {
             options,
             layout: None,
         };
-        let mut draft = Draft::of(relation, target.schema);
+        let mut draft = Draft { new: true, ..Draft::of(relation, target.schema) };
         draft.chooser.take(name);
         Ok(draft)
     }
@@ -81,6 +83,7 @@ impl Draft {
             sequences: Vec::new(),
             descriptions: Vec::new(),
             pending: Vec::new(),
+            new: false,
         }
     }
 
@@ -429,11 +432,12 @@ impl Draft {
     fn key_columns(&self, columns: &[String], primary: bool) -> Result<Vec<i16>> {
         let mut attnums = Vec::with_capacity(columns.len());
         for column in columns {
-            let attnum = names::attnum(&self.relation, column).ok_or_else(|| {
-                Error::new(
+            let attnum = names::attnum(&self.relation, column).ok_or_else(|| match self.new {
+                true => Error::new(
                     SqlState::UNDEFINED_COLUMN,
                     format!("column \"{column}\" named in key does not exist"),
-                )
+                ),
+                false => Error::undefined_column_of(column, &self.relation.name),
             })?;
             if attnums.contains(&attnum) {
                 let kind = if primary { "primary key" } else { "unique" };
@@ -450,16 +454,17 @@ impl Draft {
     }
 
     fn free_constraint(&self, name: String) -> Result<String> {
-        if self.relation.constraints().iter().any(|constraint| constraint.name == name) {
-            return Err(Error::new(
-                SqlState::DUPLICATE_OBJECT,
-                format!(
-                    "constraint \"{name}\" for relation \"{}\" already exists",
-                    self.relation.name
-                ),
-            ));
+        if !self.relation.constraints().iter().any(|constraint| constraint.name == name) {
+            return Ok(name);
         }
-        Ok(name)
+        let message = match self.new {
+            true => format!("check constraint \"{name}\" already exists"),
+            false => format!(
+                "constraint \"{name}\" for relation \"{}\" already exists",
+                self.relation.name
+            ),
+        };
+        Err(Error::new(SqlState::DUPLICATE_OBJECT, message))
     }
 
     fn check_default_alone(&self, column: &str) -> Result<()> {

@@ -51,7 +51,7 @@ pub(super) fn exists(
     if !if_not_exists {
         return Err(Error::duplicate_table(&name.name));
     }
-    change::skipping(ctx, format!("relation \"{}\" already exists, skipping", name.name));
+    change::skipping_existing(ctx, &Error::duplicate_table(&name.name));
     Ok(true)
 }
 

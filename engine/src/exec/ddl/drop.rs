@@ -75,29 +75,33 @@ impl Plan {
 
     /// Adds what depends on the relations so far, transitively.
     pub(super) fn add_dependents(&mut self, view: &CatalogView, path: &[String]) {
-        let mut at = 0;
-        while at < self.relations.len() {
-            let relation = Arc::clone(&self.relations[at]);
-            at += 1;
-            let what = dependency::describe(view, &relation, path);
-            for dependent in dependency::views_on(view, relation.oid) {
-                if !self.contains(dependent.oid) {
-                    let dependent_text = dependency::describe(view, &dependent, path);
-                    self.dependents.push((dependent_text, what.clone()));
-                    self.add(view, &dependent);
-                }
-            }
-            if !matches!(relation.body, RelationBody::Sequence(_)) {
+        for relation in self.relations.clone() {
+            self.add_dependents_of(view, path, &relation);
+        }
+    }
+
+    /// Depth first, which is the order in which PostgreSQL tells them.
+    fn add_dependents_of(&mut self, view: &CatalogView, path: &[String], relation: &Relation) {
+        let what = dependency::describe(view, relation, path);
+        for dependent in dependency::views_on(view, relation.oid) {
+            if self.contains(dependent.oid) {
                 continue;
             }
-            for (table, attnum) in dependency::defaults_on(view, relation.oid) {
-                if self.contains(table.oid) {
-                    continue;
-                }
-                let column = dependency::describe_column(view, &table, attnum, path);
-                self.dependents.push((format!("default value for {column}"), what.clone()));
-                self.defaults.push((table, attnum));
+            let dependent_text = dependency::describe(view, &dependent, path);
+            self.dependents.push((dependent_text, what.clone()));
+            self.add(view, &dependent);
+            self.add_dependents_of(view, path, &dependent);
+        }
+        if !matches!(relation.body, RelationBody::Sequence(_)) {
+            return;
+        }
+        for (table, attnum) in dependency::defaults_on(view, relation.oid) {
+            if self.contains(table.oid) {
+                continue;
             }
+            let column = dependency::describe_column(view, &table, attnum, path);
+            self.dependents.push((format!("default value for {column}"), what.clone()));
+            self.defaults.push((table, attnum));
         }
     }
 }

@@ -62,10 +62,19 @@ pub(crate) enum Command {
         to: RoleSpec,
     },
     Role(RoleCommand),
+    /// CREATE or DROP DATABASE: refused, but for what PostgreSQL refuses in its own words.
+    Database(DatabaseCommand),
     /// PostgreSQL has it, this server doesn't.
     Refused {
         message: String,
     },
+}
+
+#[derive(Debug)]
+pub(crate) struct DatabaseCommand {
+    pub(crate) drops: bool,
+    pub(crate) name: String,
+    pub(crate) if_exists: bool,
 }
 
 #[derive(Debug)]
@@ -431,10 +440,15 @@ pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
     Ok(Some(command))
 }
 
-fn refused(tokens: &mut Tokens<'_>, message: &str) -> Command {
+/// Passes over the rest of a statement that is refused whatever it says.
+fn skip_rest(tokens: &mut Tokens<'_>) {
     while !tokens.at_end() {
         tokens.advance();
     }
+}
+
+fn refused(tokens: &mut Tokens<'_>, message: &str) -> Command {
+    skip_rest(tokens);
     Command::Refused { message: message.to_owned() }
 }
 

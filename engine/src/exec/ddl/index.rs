@@ -34,7 +34,7 @@ pub(super) async fn create(create: &CreateIndex, ctx: &mut dyn DdlContext) -> Re
         && names::existing(&view, &schema, name).is_some()
     {
         if create.if_not_exists {
-            change::skipping(ctx, format!("relation \"{name}\" already exists, skipping"));
+            change::skipping_existing(ctx, &Error::duplicate_table(name));
             return tag();
         }
         return Err(Error::duplicate_table(name));

@@ -12,7 +12,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use bytes::Bytes;
 use datafusion::logical_expr::Expr;
 use futures::StreamExt;
-use kalamdb_storage::{Key, Layout, Namespace, RowImage, ScanSpec, key, row};
+use kalamdb_storage::{Column, Key, Layout, Namespace, RowImage, ScanSpec, key, row};
 
 use super::{DdlContext, change, expression::Scope};
 use crate::{
@@ -107,7 +107,7 @@ pub(super) async fn rewrite(
                 rows.push((key, row::encode(&to, &changed, at)?));
             }
         }
-        check_unique(new, &to, &rows)?;
+        check_unique(&ctx.view().schema_name(new.schema), new, &to, &rows)?;
         let writes = ctx.changes().1;
         writes.truncate(&namespace, &from);
         for (key, image) in rows {
@@ -145,7 +145,8 @@ pub(super) async fn fill_index(
                     && let Some(value) = key::index_key(&layout, place, &rows, at)?
                     && !seen.insert(value)
                 {
-                    return Err(duplicated(relation, index, &rows, at));
+                    let schema = ctx.view().schema_name(relation.schema);
+                    return Err(duplicated(&schema, relation, index, &rows, at));
                 }
                 let image = row::encode(&layout, &rows, at)?;
                 ctx.changes().1.fill_index(&namespace, &layout, place, &key, &image)?;
@@ -155,7 +156,8 @@ pub(super) async fn fill_index(
     Ok(())
 }
 
-/// Rows of one namespace as this transaction sees them: `_key`, then the live columns.
+/// Rows of one namespace as this transaction sees them: `_key`, then the live columns. They may
+/// hold NULLs that the definition forbids, where finding them is what the caller wants.
 fn scan(
     ctx: &mut dyn DdlContext,
     relation: &Arc<Relation>,
@@ -164,7 +166,19 @@ fn scan(
     let Some(layout) = &relation.layout else { return futures::stream::empty().boxed() };
     let spec = ScanSpec { key: true, ..ScanSpec::new(layout.live().to_vec()) };
     let writes = Arc::new(ctx.changes().1.clone());
-    namespace.scan(ctx.snapshot(), Some(writes), Arc::clone(layout), spec)
+    namespace.scan(ctx.snapshot(), Some(writes), nullable(layout), spec)
+}
+
+/// The same rows in a form that admits NULL everywhere.
+fn nullable(layout: &Layout) -> Arc<Layout> {
+    let column = |column: &Column| Column { nullable: true, ..column.clone() };
+    Arc::new(Layout::new(
+        layout.relation,
+        layout.columns.iter().map(column).collect(),
+        layout.key.clone(),
+        layout.indexes.clone(),
+        layout.directory.clone(),
+    ))
 }
 
 async fn keys(
@@ -187,10 +201,15 @@ async fn keys(
     Ok((0..i64::from(count)).map(|at| Key::from_row_id(first + at)).collect())
 }
 
-fn check_unique(relation: &Relation, layout: &Layout, rows: &[(Key, RowImage)]) -> Result<()> {
+fn check_unique(
+    schema: &str,
+    relation: &Relation,
+    layout: &Layout,
+    rows: &[(Key, RowImage)],
+) -> Result<()> {
     let at_fault = |index: &Index, image: &RowImage| -> Result<Error> {
         let batch = row::decode(layout, std::slice::from_ref(image), layout.live())?;
-        Ok(duplicated(relation, index, &batch, 0))
+        Ok(duplicated(schema, relation, index, &batch, 0))
     };
     if let (Some(primary), false) = (relation.primary_key(), layout.key.is_empty()) {
         let mut seen = HashSet::with_capacity(rows.len());
@@ -216,7 +235,13 @@ fn check_unique(relation: &Relation, layout: &Layout, rows: &[(Key, RowImage)]) 
     Ok(())
 }
 
-fn duplicated(relation: &Relation, index: &Index, rows: &RecordBatch, at: usize) -> Error {
+fn duplicated(
+    schema: &str,
+    relation: &Relation,
+    index: &Index,
+    rows: &RecordBatch,
+    at: usize,
+) -> Error {
     let live: Vec<i16> = relation.live_columns().map(|(attnum, _)| attnum).collect();
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for column in &index.columns {
@@ -233,6 +258,7 @@ fn duplicated(relation: &Relation, index: &Index, rows: &RecordBatch, at: usize)
         format!("could not create unique index \"{}\"", index.name),
     )
     .with_detail(format!("Key ({})=({}) is duplicated.", names.join(", "), values.join(", ")))
+    .on_table(schema, &relation.name)
     .on_constraint(&index.name)
 }
 

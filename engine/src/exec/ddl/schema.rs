@@ -29,7 +29,7 @@ pub(super) async fn create(create: &CreateSchema, ctx: &mut dyn DdlContext) -> R
     let view = ctx.view();
     if view.schema_by_name(&name).is_some() {
         if create.if_not_exists {
-            change::skipping(ctx, format!("schema \"{name}\" already exists, skipping"));
+            change::skipping_existing(ctx, &Error::duplicate_schema(&name));
             return tag();
         }
         return Err(Error::duplicate_schema(&name));

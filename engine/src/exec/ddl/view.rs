@@ -203,7 +203,12 @@ fn check_replaceable(old: &Relation, new: &[Attribute]) -> Result<()> {
             return wrong(format!(
                 "cannot change name of view column \"{}\" to \"{}\"",
                 old.name, new.name
-            ));
+            ))
+            .map_err(|error| {
+                error.with_hint(
+                    "Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead.",
+                )
+            });
         }
         if old.ty != new.ty {
             return wrong(format!(

@@ -90,8 +90,7 @@ impl Collected {
         }
         let (values, delimiters): (&BinaryArray, &BinaryArray) =
             (downcast(&values)?, downcast(&delimiters)?);
-        let joined =
-            join(values.iter(), delimiters.iter(), Vec::new(), Vec::extend_from_slice);
+        let joined = join(values.iter(), delimiters.iter(), Vec::new(), Vec::extend_from_slice);
         Ok(ScalarValue::Binary(joined))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use arrow::array::{Array, ArrayRef, ListArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, ListArray};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::Accumulator;
 use datafusion::scalar::ScalarValue;
@@ -205,9 +205,4 @@ impl Accumulator for Sliding {
     fn merge_batch(&mut self, _: &[ArrayRef]) -> DataFusionResult<()> {
         Err(Error::internal("a window's aggregate has no state to take in").into_datafusion())
     }
-}
-
-/// The rows of a column at places.
-pub(super) fn taken(array: &ArrayRef, places: Vec<u32>) -> Result<ArrayRef> {
-    Ok(arrow::compute::take(array, &UInt32Array::from(places), None)?)
 }

@@ -11,7 +11,7 @@ use super::super::compare::Keyer;
 use super::super::registry::Implementations;
 use super::{PgAggregate, sized};
 use crate::error::{Error, Result};
-use crate::types::PgType;
+use crate::types::{Oid, PgType};
 
 pub(super) fn register(all: &mut Implementations) {
     for ty in ["int2", "int4", "int8", "oid", "text", "date", "time", "timestamp", "timestamptz"] {
@@ -65,8 +65,10 @@ impl Extreme {
             }
             key.clear();
             keyer.append(row, &mut key)?;
+            // Of equal values the later one stays, except for char(n).
             let better = self.key.as_ref().is_none_or(|current| {
-                if self.largest { key > *current } else { key < *current }
+                let order = if self.largest { key.cmp(current) } else { current.cmp(&key) };
+                order.is_gt() || (order.is_eq() && self.ty.oid != Oid::BPCHAR)
             });
             if better {
                 self.key = Some(key.clone());

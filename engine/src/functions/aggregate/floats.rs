@@ -58,13 +58,7 @@ pub(super) fn register(all: &mut Implementations) {
     }
 }
 
-fn one(
-    all: &mut Implementations,
-    signature: &str,
-    ty: PgType,
-    ret: DataType,
-    outcome: Outcome,
-) {
+fn one(all: &mut Implementations, signature: &str, ty: PgType, ret: DataType, outcome: Outcome) {
     let state = vec![DataType::Float64; 3];
     let aggregate = PgAggregate::new(signature, &[ty], ret, state, move || {
         Box::new(Moments { outcome, n: 0.0, sum: 0.0, squares: 0.0 })
@@ -272,19 +266,14 @@ impl Pairs {
             Pair::Correlation => (self.sxx != 0.0 && self.syy != 0.0)
                 .then(|| self.sxy / (self.sxx * self.syy).sqrt()),
             Pair::Covariance { sample: false } => Some(self.sxy / self.n),
-            Pair::Covariance { sample: true } => {
-                (self.n >= 2.0).then(|| self.sxy / (self.n - 1.0))
-            }
+            Pair::Covariance { sample: true } => (self.n >= 2.0).then(|| self.sxy / (self.n - 1.0)),
             Pair::AverageX => Some(self.sx / self.n),
             Pair::AverageY => Some(self.sy / self.n),
-            Pair::Intercept => (self.sxx != 0.0)
-                .then(|| (self.sy - self.sx * self.sxy / self.sxx) / self.n),
+            Pair::Intercept => {
+                (self.sxx != 0.0).then(|| (self.sy - self.sx * self.sxy / self.sxx) / self.n)
+            }
             Pair::R2 => (self.sxx != 0.0).then(|| {
-                if self.syy == 0.0 {
-                    1.0
-                } else {
-                    self.sxy * self.sxy / (self.sxx * self.syy)
-                }
+                if self.syy == 0.0 { 1.0 } else { self.sxy * self.sxy / (self.sxx * self.syy) }
             }),
             Pair::Slope => (self.sxx != 0.0).then(|| self.sxy / self.sxx),
             Pair::Sxx => Some(self.sxx),

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Int64Array,
-    Int64Builder,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Int64Array, Int64Builder,
 };
 use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Int64Type};
 use datafusion::error::Result as DataFusionResult;
@@ -226,15 +225,14 @@ where
             return Ok(Arc::new(results));
         }
         let results = pairs
-            .map(|(sum, count)| {
-                Ok(self.finish.number(sum, count)?.map(|n| n.to_bytes()))
-            })
+            .map(|(sum, count)| Ok(self.finish.number(sum, count)?.map(|n| n.to_bytes())))
             .collect::<Result<Vec<Option<Vec<u8>>>>>()?;
         Ok(Arc::new(results.into_iter().collect::<BinaryArray>()))
     }
 
     fn state(&mut self, to: EmitTo) -> DataFusionResult<Vec<ArrayRef>> {
-        let sums = Decimal128Array::from(emit(&mut self.sums, to)).with_precision_and_scale(38, 0)?;
+        let sums =
+            Decimal128Array::from(emit(&mut self.sums, to)).with_precision_and_scale(38, 0)?;
         let counts = Int64Array::from(emit(&mut self.counts, to));
         Ok(vec![Arc::new(sums), Arc::new(counts)])
     }

@@ -10,8 +10,8 @@ use super::super::datetime;
 use super::super::registry::Implementations;
 use super::{PgAggregate, sized};
 use crate::error::{Error, Result};
-use crate::types::interval::{Parts, out_of_range};
 use crate::types::PgType;
+use crate::types::interval::{Parts, out_of_range};
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 

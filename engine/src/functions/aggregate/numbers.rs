@@ -22,12 +22,9 @@ pub(super) fn register(all: &mut Implementations) {
         integer(all, &format!("sum({name})"), oid, finish);
         integer(all, &format!("avg({name})"), oid, Finish::Average);
     }
-    for (name, oid) in [
-        ("int2", Oid::INT2),
-        ("int4", Oid::INT4),
-        ("int8", Oid::INT8),
-        ("numeric", Oid::NUMERIC),
-    ] {
+    for (name, oid) in
+        [("int2", Oid::INT2), ("int4", Oid::INT4), ("int8", Oid::INT8), ("numeric", Oid::NUMERIC)]
+    {
         for (function, result) in [
             ("var_pop", Spread { sample: false, root: false }),
             ("var_samp", Spread { sample: true, root: false }),
@@ -51,8 +48,12 @@ fn integer(all: &mut Implementations, signature: &str, oid: Oid, finish: Finish)
         Box::new(IntegerSum { finish, sum: 0, count: 0 })
     });
     let aggregate = match oid {
-        Oid::INT2 => aggregate.with_groups(move || Box::new(IntegerGroups::<Int16Type>::new(finish))),
-        Oid::INT4 => aggregate.with_groups(move || Box::new(IntegerGroups::<Int32Type>::new(finish))),
+        Oid::INT2 => {
+            aggregate.with_groups(move || Box::new(IntegerGroups::<Int16Type>::new(finish)))
+        }
+        Oid::INT4 => {
+            aggregate.with_groups(move || Box::new(IntegerGroups::<Int32Type>::new(finish)))
+        }
         _ => aggregate.with_groups(move || Box::new(IntegerGroups::<Int64Type>::new(finish))),
     };
     all.add(signature, aggregate.implementation());
@@ -231,4 +232,3 @@ impl Accumulator for Exact {
         Ok(())
     }
 }
-

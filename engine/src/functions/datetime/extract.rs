@@ -1,7 +1,9 @@
 //! EXTRACT and date_part.
 
 use super::super::cast::utc_to_local;
-use super::super::kernel::{Date, Float8, Interval, Num, Opt, Settings, Text, Time, Timestamp, TimestampTz};
+use super::super::kernel::{
+    Date, Float8, Interval, Num, Opt, Settings, Text, Time, Timestamp, TimestampTz,
+};
 use super::super::registry::Implementations;
 use super::clock;
 use crate::error::{Error, Result};
@@ -69,12 +71,12 @@ pub(crate) fn decode_unit(text: &str, type_name: &str) -> Result<Unit> {
         "timezone" => Unit::TimeZone,
         "timezone_hour" | "timezone_h" => Unit::TimeZoneHour,
         "timezone_minute" | "timezone_m" => Unit::TimeZoneMinute,
-        _ => {
-            return Err(Error::invalid_parameter_value(format!(
-                "unit \"{text}\" not recognized for type {type_name}"
-            )));
-        }
+        _ => return Err(unrecognized(text, type_name)),
     })
+}
+
+pub(super) fn unrecognized(text: &str, type_name: &str) -> Error {
+    Error::invalid_parameter_value(format!("unit \"{text}\" not recognized for type {type_name}"))
 }
 
 pub(super) fn unsupported(text: &str, type_name: &str) -> Error {
@@ -98,22 +100,26 @@ pub(super) fn register(all: &mut Implementations) {
     all.f2::<Text, Interval, Num>("extract(text,interval)", |unit, i| {
         from_interval(unit, Parts::of(i))
     });
-    let float = |v: Option<Numeric>| v.map(|n| n.to_f64());
-    let _ = float;
     all.f2::<Text, Timestamp, Opt<Float8>>("date_part(text,timestamp)", |unit, t| {
         Ok(from_timestamp(unit, t, None, TIMESTAMP)?.map(|n| n.to_f64()))
     });
-    all.z3::<Text, TimestampTz, Settings, Opt<Float8>>("date_part(text,timestamptz)", |unit, t, s| {
-        let east = s.time_zone.east_at(t);
-        let local = utc_to_local(t, &s.time_zone);
-        Ok(from_timestamp(unit, local, Some((east, t)), TIMESTAMPTZ)?.map(|n| n.to_f64()))
-    });
+    all.z3::<Text, TimestampTz, Settings, Opt<Float8>>(
+        "date_part(text,timestamptz)",
+        |unit, t, s| {
+            let east = s.time_zone.east_at(t);
+            let local = utc_to_local(t, &s.time_zone);
+            Ok(from_timestamp(unit, local, Some((east, t)), TIMESTAMPTZ)?.map(|n| n.to_f64()))
+        },
+    );
     // On dates date_part means the timestamp at midnight.
     all.f2::<Text, Date, Opt<Float8>>("date_part(text,date)", |unit, days| {
         let t = super::super::cast::date_to_timestamp(days)?;
         Ok(from_timestamp(unit, t, None, TIMESTAMP)?.map(|n| n.to_f64()))
     });
-    all.f2::<Text, Time, Float8>("date_part(text,time)", |unit, t| Ok(from_time(unit, t)?.to_f64()));
+    all.f2::<Text, Time, Float8>(
+        "date_part(text,time)",
+        |unit, t| Ok(from_time(unit, t)?.to_f64()),
+    );
     all.f2::<Text, Interval, Float8>("date_part(text,interval)", |unit, i| {
         Ok(from_interval(unit, Parts::of(i))?.to_f64())
     });
@@ -156,7 +162,13 @@ fn day_part(unit: Unit, days: i64) -> Option<i64> {
         Unit::Quarter => (month - 1) / 3 + 1,
         Unit::Week => iso_week(days).1,
         // There is no year 0.
-        Unit::Year => if year > 0 { year } else { year - 1 },
+        Unit::Year => {
+            if year > 0 {
+                year
+            } else {
+                year - 1
+            }
+        }
         Unit::Decade => year.div_euclid(10),
         Unit::Century => century(year, 100),
         Unit::Millennium => century(year, 1000),

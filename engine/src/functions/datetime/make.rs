@@ -28,7 +28,7 @@ pub(super) fn register(all: &mut Implementations) {
     all.f7::<Int4, Int4, Int4, Int4, Int4, Float8, Text, TimestampTz>(
         "make_timestamptz(int4,int4,int4,int4,int4,float8,text)",
         |y, mo, d, h, mi, s, zone| {
-            local_to_utc(make_timestamp(y, mo, d, h, mi, s)?, &TimeZone::parse(zone)?)
+            local_to_utc(make_timestamp(y, mo, d, h, mi, s)?, &TimeZone::parse_in_value(zone)?)
         },
     );
     all.f7::<Int4, Int4, Int4, Int4, Int4, Int4, Float8, Interval>(
@@ -52,7 +52,7 @@ pub(super) fn register(all: &mut Implementations) {
     );
     all.f1::<Float8, TimestampTz>("to_timestamp(float8)", |seconds| {
         if seconds.is_nan() {
-            return Err(Error::datetime_out_of_range("timestamp cannot be NaN: timestamp"));
+            return Err(Error::new(SqlState::DATETIME_FIELD_OVERFLOW, "timestamp cannot be NaN"));
         }
         if seconds.is_infinite() {
             return Ok(if seconds > 0.0 { TS_INFINITY } else { TS_NEG_INFINITY });
@@ -83,7 +83,8 @@ fn make_date(year: i32, month: i32, day: i32) -> Result<i32> {
         y if y < 0 => i64::from(y) + 1,
         y => i64::from(y),
     };
-    let (month, day) = (u32::try_from(month).map_err(|_| bad())?, u32::try_from(day).map_err(|_| bad())?);
+    let (month, day) =
+        (u32::try_from(month).map_err(|_| bad())?, u32::try_from(day).map_err(|_| bad())?);
     datetime::make_date(astronomical, month, day).ok_or_else(bad)
 }
 
@@ -93,8 +94,7 @@ fn make_time(hour: i32, minute: i32, seconds: f64) -> Result<i64> {
     if !(0..=24).contains(&hour) || !(0..60).contains(&minute) || !(0.0..=60e6).contains(&us) {
         return Err(bad());
     }
-    let total =
-        i64::from(hour) * USECS_PER_HOUR + i64::from(minute) * USECS_PER_MINUTE + us as i64;
+    let total = i64::from(hour) * USECS_PER_HOUR + i64::from(minute) * USECS_PER_MINUTE + us as i64;
     if total > datetime::USECS_PER_DAY { Err(bad()) } else { Ok(total) }
 }
 

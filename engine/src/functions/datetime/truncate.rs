@@ -5,7 +5,7 @@ use arrow::datatypes::IntervalMonthDayNano;
 use super::super::cast::{local_to_utc, utc_to_local};
 use super::super::kernel::{Interval, Settings, Text, Timestamp, TimestampTz};
 use super::super::registry::Implementations;
-use super::extract::{Unit, decode_unit, iso_week, unsupported};
+use super::extract::{Unit, decode_unit, unrecognized, unsupported};
 use crate::error::{Error, Result};
 use crate::types::TimeZone;
 use crate::types::datetime::{
@@ -18,12 +18,14 @@ pub(super) fn register(all: &mut Implementations) {
     all.f2::<Text, Timestamp, Timestamp>("date_trunc(text,timestamp)", |unit, t| {
         truncate(unit, t, "timestamp without time zone")
     });
-    all.z3::<Text, TimestampTz, Settings, TimestampTz>("date_trunc(text,timestamptz)", |unit, t, s| {
-        truncate_zoned(unit, t, &s.time_zone)
-    });
-    all.f3::<Text, TimestampTz, Text, TimestampTz>("date_trunc(text,timestamptz,text)", |u, t, z| {
-        truncate_zoned(u, t, &TimeZone::parse(z)?)
-    });
+    all.z3::<Text, TimestampTz, Settings, TimestampTz>(
+        "date_trunc(text,timestamptz)",
+        |unit, t, s| truncate_zoned(unit, t, &s.time_zone),
+    );
+    all.f3::<Text, TimestampTz, Text, TimestampTz>(
+        "date_trunc(text,timestamptz,text)",
+        |u, t, z| truncate_zoned(u, t, &TimeZone::parse_in_value(z)?),
+    );
     all.f2::<Text, Interval, Interval>("date_trunc(text,interval)", |unit, i| {
         truncate_interval(unit, Parts::of(i))
     });
@@ -42,23 +44,20 @@ fn truncate_zoned(unit: &str, utc: i64, zone: &TimeZone) -> Result<i64> {
         return Ok(utc);
     }
     let decoded = decode_unit(unit, "timestamp with time zone")?;
-    if decoded < Unit::Hour {
-        // Doesn't depend on the calendar, and the doubled hour keeps its offset.
-        return truncate(unit, utc, "timestamp with time zone");
-    }
-    if decoded == Unit::Hour {
+    if decoded < Unit::Day {
+        // Within a day the offset stays what it is: the doubled hour is not left.
         let east = i64::from(zone.east_at(utc)) * USECS_PER_SEC;
-        return Ok((utc + east).div_euclid(USECS_PER_HOUR) * USECS_PER_HOUR - east);
+        return Ok(truncate(unit, utc + east, "timestamp with time zone")? - east);
     }
     let local = truncate(unit, utc_to_local(utc, zone), "timestamp with time zone")?;
     local_to_utc(local, zone)
 }
 
 fn truncate(unit_name: &str, local: i64, type_name: &str) -> Result<i64> {
-    let unit = decode_unit(unit_name, type_name)?;
     if !is_finite(local) {
         return Ok(local);
     }
+    let unit = decode_unit(unit_name, type_name)?;
     let floor = |step: i64| local.div_euclid(step) * step;
     let (days, _) = split(local);
     let Civil { year, month, .. } = civil_from_days(days);
@@ -66,7 +65,11 @@ fn truncate(unit_name: &str, local: i64, type_name: &str) -> Result<i64> {
     let first_of = |year: i64, month: u32| join(days_from_civil(year, month, 1), 0);
     // The first year of a group of years; groups begin with 1, before Christ with -99.
     let group = |of: i64| {
-        if year > 0 { (year + of - 1) / of * of - (of - 1) } else { -((of - 1 - (year - 1)) / of) * of + 1 }
+        if year > 0 {
+            (year + of - 1) / of * of - (of - 1)
+        } else {
+            -((of - 1 - (year - 1)) / of) * of + 1
+        }
     };
     match unit {
         Unit::Microseconds => Ok(local),
@@ -75,17 +78,17 @@ fn truncate(unit_name: &str, local: i64, type_name: &str) -> Result<i64> {
         Unit::Minute => Ok(floor(USECS_PER_MINUTE)),
         Unit::Hour => Ok(floor(USECS_PER_HOUR)),
         Unit::Day => Ok(floor(USECS_PER_DAY)),
-        Unit::Week => {
-            let _ = iso_week(days);
-            join(days - (days + 3).rem_euclid(7), 0)
-        }
+        Unit::Week => join(days - (days + 3).rem_euclid(7), 0),
         Unit::Month => first_of(year, month),
         Unit::Quarter => first_of(year, (month - 1) / 3 * 3 + 1),
         Unit::Year => first_of(year, 1),
         Unit::Decade => first_of(year.div_euclid(10) * 10, 1),
         Unit::Century => first_of(group(100), 1),
         Unit::Millennium => first_of(group(1000), 1),
-        _ => Err(unsupported(unit_name, type_name)),
+        Unit::TimeZone | Unit::TimeZoneHour | Unit::TimeZoneMinute => {
+            Err(unsupported(unit_name, type_name))
+        }
+        _ => Err(unrecognized(unit_name, type_name)),
     }
 }
 

@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility as NativeVolatility,
 };
@@ -15,6 +16,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::functions::{Implementation, Volatility};
 use crate::types::{FormatSettings, Oid, PgType, json, output::Column};
 
+use super::super::aggregate::{arranged, arranged_state};
 use super::super::kernel::{Call, scalar_udf};
 use super::super::registry::Implementations;
 
@@ -226,9 +228,13 @@ fn object(types: &[PgType], kind: Kind) -> Result<Implementation> {
         return Err(Error::invalid_parameter_value(
             "argument list must have even number of elements",
         )
-        .with_hint(
-            "The arguments of json_build_object() must consist of alternating keys and values.",
-        ));
+        .with_hint(format!(
+            "The arguments of {}() must consist of alternating keys and values.",
+            match kind {
+                Kind::Json => "json_build_object",
+                Kind::Jsonb => "jsonb_build_object",
+            }
+        )));
     }
     writer(
         "json_build_object",
@@ -279,6 +285,13 @@ struct JsonAggregate {
     signature: Signature,
 }
 
+impl JsonAggregate {
+    /// The arguments, and the settings behind them.
+    fn inputs(&self) -> Vec<PgType> {
+        self.types.iter().copied().chain([PgType::TEXT]).collect()
+    }
+}
+
 impl AggregateUDFImpl for JsonAggregate {
     fn name(&self) -> &str {
         self.name
@@ -296,18 +309,25 @@ impl AggregateUDFImpl for JsonAggregate {
         &self,
         args: StateFieldsArgs<'_>,
     ) -> DataFusionResult<Vec<arrow::datatypes::FieldRef>> {
-        let name = format!("{}[text]", args.name);
-        Ok(vec![Arc::new(arrow::datatypes::Field::new(name, DataType::Utf8, true))])
+        let arranged = arranged_state(&args, &self.inputs(), true);
+        let types = arranged.map_err(Error::into_datafusion)?.unwrap_or(vec![DataType::Utf8]);
+        let field = |(i, ty)| {
+            Arc::new(arrow::datatypes::Field::new(format!("{}[{i}]", args.name), ty, true))
+        };
+        Ok(types.into_iter().enumerate().map(field).collect())
     }
 
-    fn accumulator(&self, _: AccumulatorArgs<'_>) -> DataFusionResult<Box<dyn Accumulator>> {
-        Ok(Box::new(Collected {
-            types: Arc::clone(&self.types),
-            kind: self.kind,
-            keyed: self.keyed,
-            text: String::new(),
-            any: false,
-        }))
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> DataFusionResult<Box<dyn Accumulator>> {
+        let (types, kind, keyed) = (Arc::clone(&self.types), self.kind, self.keyed);
+        let make = Arc::new(move || -> Box<dyn Accumulator> {
+            let types = Arc::clone(&types);
+            Box::new(Collected { types, kind, keyed, text: String::new(), any: false })
+        });
+        arranged(&args, &self.inputs(), true, make)
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::SoftRequirement
     }
 }
 

@@ -155,8 +155,11 @@ pub(crate) fn index_text(view: &CatalogView, table: &Relation, index: &Index) ->
 }
 
 fn view_definition(row: &Row<'_>) -> Result<Value> {
-    let oid =
-        if row.is_text(0) { names::regclass(row.context, row.text(0)?)? } else { row.oid(0)? };
+    let oid = if row.is_text(0) {
+        names::regclass(&names::Scope::of(row), row.text(0)?)?
+    } else {
+        row.oid(0)?
+    };
     let Some(relation) = row.context.catalog.relation_by_oid(oid) else { return Ok(Value::Null) };
     Ok(match &relation.body {
         RelationBody::View { query, .. } => Value::Text(format!(" {};", shown(row.context, query))),
@@ -168,7 +171,7 @@ fn view_definition(row: &Row<'_>) -> Result<Value> {
 
 fn serial_sequence(row: &Row<'_>) -> Result<Value> {
     let view = &row.context.catalog;
-    let oid = names::regclass(row.context, row.text(0)?)?;
+    let oid = names::regclass(&names::Scope::of(row), row.text(0)?)?;
     let relation = view
         .relation_by_oid(oid)
         .ok_or_else(|| Error::undefined_table(row.text(0).unwrap_or_default()))?;

@@ -7,6 +7,8 @@ use arrow::{
     datatypes::{DataType, Field, UInt32Type},
 };
 
+use datafusion::common::ScalarValue;
+
 use super::{Body, Row, Value};
 use crate::{
     catalog::{
@@ -22,13 +24,13 @@ use crate::{
 
 pub(super) fn body(name: &str) -> Option<Body> {
     Some(match name {
-        "to_regclass" => |row| found(regclass(row.context, row.text(0)?)),
-        "to_regtype" => |row| found(regtype(row.context, row.text(0)?)),
-        "to_regproc" => |row| found(regproc(row.context, row.text(0)?)),
-        "to_regprocedure" => |row| found(regprocedure(row.context, row.text(0)?)),
-        "to_regrole" => |row| found(regrole(row.context, row.text(0)?)),
-        "to_regnamespace" => |row| found(regnamespace(row.context, row.text(0)?)),
-        "to_regcollation" => |row| found(regcollation(row.context, row.text(0)?)),
+        "to_regclass" => |row| found(regclass(&Scope::of(row), row.text(0)?)),
+        "to_regtype" => |row| found(regtype(&Scope::of(row), row.text(0)?)),
+        "to_regproc" => |row| found(regproc(&Scope::of(row), row.text(0)?)),
+        "to_regprocedure" => |row| found(regprocedure(&Scope::of(row), row.text(0)?)),
+        "to_regrole" => |row| found(regrole(&Scope::of(row), row.text(0)?)),
+        "to_regnamespace" => |row| found(regnamespace(&Scope::of(row), row.text(0)?)),
+        "to_regcollation" => |row| found(regcollation(&Scope::of(row), row.text(0)?)),
         "pg_table_is_visible" => table_is_visible,
         "pg_type_is_visible" => type_is_visible,
         "pg_function_is_visible" => {
@@ -50,16 +52,45 @@ pub(super) fn body(name: &str) -> Option<Body> {
     })
 }
 
+/// Where names are looked up.
+pub(crate) struct Scope<'a> {
+    pub(crate) view: &'a CatalogView,
+    pub(crate) path: Arc<[String]>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn of(row: &'a Row<'_>) -> Self {
+        let path = Arc::clone(&row.context.session.effective().search_path);
+        Scope { view: &row.context.catalog, path }
+    }
+
+    /// A parameter in text form of one of the `reg...` types; `None` for other types.
+    pub(crate) fn parameter(&self, ty: PgType, text: &str) -> Option<Result<ScalarValue>> {
+        let oid = match ty.oid {
+            Oid::REGCLASS => regclass(self, text),
+            Oid::REGTYPE => regtype(self, text),
+            Oid::REGPROC => regproc(self, text),
+            Oid::REGPROCEDURE => regprocedure(self, text),
+            Oid::REGROLE => regrole(self, text),
+            Oid::REGNAMESPACE => regnamespace(self, text),
+            Oid::REGCOLLATION => regcollation(self, text),
+            Oid::REGOPER | Oid::REGOPERATOR => regoper(text),
+            _ => return None,
+        };
+        Some(oid.map(|oid| ScalarValue::UInt32(Some(oid.0))))
+    }
+}
+
 /// From text to the OID of a named object.
 pub(super) fn input(ty: Oid) -> Option<Body> {
     Some(match ty {
-        Oid::REGCLASS => |row| regclass(row.context, row.text(0)?).map(oid),
-        Oid::REGTYPE => |row| regtype(row.context, row.text(0)?).map(oid),
-        Oid::REGPROC => |row| regproc(row.context, row.text(0)?).map(oid),
-        Oid::REGPROCEDURE => |row| regprocedure(row.context, row.text(0)?).map(oid),
-        Oid::REGROLE => |row| regrole(row.context, row.text(0)?).map(oid),
-        Oid::REGNAMESPACE => |row| regnamespace(row.context, row.text(0)?).map(oid),
-        Oid::REGCOLLATION => |row| regcollation(row.context, row.text(0)?).map(oid),
+        Oid::REGCLASS => |row| regclass(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGTYPE => |row| regtype(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGPROC => |row| regproc(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGPROCEDURE => |row| regprocedure(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGROLE => |row| regrole(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGNAMESPACE => |row| regnamespace(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGCOLLATION => |row| regcollation(&Scope::of(row), row.text(0)?).map(oid),
         Oid::REGOPER | Oid::REGOPERATOR => |row| regoper(row.text(0)?).map(oid),
         _ => return None,
     })
@@ -175,13 +206,13 @@ fn number(text: &str) -> Option<Oid> {
 }
 
 /// The OID of a relation or index.
-pub(crate) fn regclass(context: &ExecutionContext, text: &str) -> Result<Oid> {
+pub(crate) fn regclass(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
     let (schema, name) = regnames::split(text)?;
-    let path = &context.session.effective().search_path;
-    match context.catalog.find_named(schema.as_deref(), &name, path) {
+    let path = &scope.path;
+    match scope.view.find_named(schema.as_deref(), &name, path) {
         Some(Named::Relation(oid) | Named::Index { index: oid, .. }) => Ok(oid),
         None => Err(match schema {
             Some(schema) => Error::undefined_table(&format!("{schema}.{name}")),
@@ -190,7 +221,7 @@ pub(crate) fn regclass(context: &ExecutionContext, text: &str) -> Result<Oid> {
     }
 }
 
-fn regtype(context: &ExecutionContext, text: &str) -> Result<Oid> {
+fn regtype(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
@@ -198,8 +229,8 @@ fn regtype(context: &ExecutionContext, text: &str) -> Result<Oid> {
         Ok(ty) => Ok(ty.oid),
         Err(error) => {
             let Ok((schema, name)) = regnames::split(text) else { return Err(error) };
-            let path = &context.session.effective().search_path;
-            match context.catalog.find_relation(schema.as_deref(), &name, path) {
+            let path = &scope.path;
+            match scope.view.find_relation(schema.as_deref(), &name, path) {
                 Some(relation) if relation.row_type != Oid(0) => Ok(relation.row_type),
                 _ => Err(Error::undefined_type(text)),
             }
@@ -207,14 +238,14 @@ fn regtype(context: &ExecutionContext, text: &str) -> Result<Oid> {
     }
 }
 
-fn regproc(context: &ExecutionContext, text: &str) -> Result<Oid> {
+fn regproc(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
     let (schema, name) = regnames::split(text)?;
     let unknown =
         || Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
-    if schema.is_some_and(|schema| schema != context.catalog.schema_name(PG_CATALOG)) {
+    if schema.is_some_and(|schema| schema != scope.view.schema_name(PG_CATALOG)) {
         return Err(unknown());
     }
     let mut all = registry().functions_named(&name);
@@ -228,7 +259,7 @@ fn regproc(context: &ExecutionContext, text: &str) -> Result<Oid> {
     }
 }
 
-fn regprocedure(_: &ExecutionContext, text: &str) -> Result<Oid> {
+fn regprocedure(_: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
@@ -252,27 +283,23 @@ fn regprocedure(_: &ExecutionContext, text: &str) -> Result<Oid> {
     found.map(|function| function.oid).ok_or_else(unknown)
 }
 
-fn regrole(context: &ExecutionContext, text: &str) -> Result<Oid> {
+fn regrole(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
     let (_, name) = regnames::split(text)?;
-    context
-        .catalog
-        .role_by_name(&name)
-        .map(|role| role.oid)
-        .ok_or_else(|| Error::undefined_role(&name))
+    scope.view.role_by_name(&name).map(|role| role.oid).ok_or_else(|| Error::undefined_role(&name))
 }
 
-fn regnamespace(context: &ExecutionContext, text: &str) -> Result<Oid> {
+fn regnamespace(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }
     let (_, name) = regnames::split(text)?;
-    context.catalog.schema(&name).map(|schema| schema.oid)
+    scope.view.schema(&name).map(|schema| schema.oid)
 }
 
-fn regcollation(_: &ExecutionContext, text: &str) -> Result<Oid> {
+fn regcollation(_: &Scope<'_>, text: &str) -> Result<Oid> {
     if let Some(oid) = number(text) {
         return Ok(oid);
     }

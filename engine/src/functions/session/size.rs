@@ -24,6 +24,7 @@ pub(super) fn body(name: &str) -> Option<Body> {
             Ok(Value::Int(if utf8 { UTF8 } else { -1 }))
         },
         "pg_encoding_max_length" => |_| Ok(Value::Int(4)),
+        "pg_size_pretty" => |row| Ok(Value::Text(pretty(row.int(0)?))),
         "pg_relation_size" | "pg_table_size" | "pg_total_relation_size" => |row| {
             Ok(match relation_argument(row, 0)? {
                 Some(relation) => Value::Int(bytes(row.context, &relation)),
@@ -56,6 +57,31 @@ pub(super) fn body(name: &str) -> Option<Body> {
     })
 }
 
+/// A number of bytes in the largest unit that leaves at least 10, halves rounded away from zero.
+fn pretty(bytes: i64) -> String {
+    /// (unit, up to which absolute value it is used, bits to the next unit)
+    const UNITS: &[(&str, i128, u32)] = &[
+        ("bytes", 10 * 1024, 9),
+        ("kB", 20 * 1024 - 1, 10),
+        ("MB", 20 * 1024 - 1, 10),
+        ("GB", 20 * 1024 - 1, 10),
+        ("TB", 20 * 1024 - 1, 10),
+        ("PB", i128::MAX, 0),
+    ];
+    // From kB on the value counts halves, so that the last step can round.
+    let mut value = i128::from(bytes);
+    for (place, (unit, limit, bits)) in UNITS.iter().enumerate() {
+        if value.abs() < *limit {
+            if place > 0 {
+                value = if value > 0 { (value + 1) / 2 } else { (value - 1) / 2 };
+            }
+            return format!("{value} {unit}");
+        }
+        value /= 1 << bits;
+    }
+    format!("{value} bytes")
+}
+
 /// Estimated rows of a relation in the namespace the session is in.
 pub(crate) fn rows(context: &ExecutionContext, relation: &Relation) -> i64 {
     relation_use(context, relation).0
@@ -85,4 +111,28 @@ fn own_bytes(row: &Row<'_>) -> Result<Value> {
     let view = &row.context.catalog;
     let own = view.shared.relations().chain(view.private.relations());
     Ok(Value::Int(own.map(|relation| bytes(row.context, relation)).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pretty;
+
+    #[test]
+    fn sizes_read_as_in_postgres() {
+        // What PostgreSQL 15 gives for the same numbers.
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (10_239, "10239 bytes"),
+            (10_240, "10 kB"),
+            (10_752, "11 kB"),
+            (16_384, "16 kB"),
+            (10_485_247, "10239 kB"),
+            (10_485_760, "10 MB"),
+            (-10_240, "-10 kB"),
+            (1_073_741_824_000, "1000 GB"),
+            (i64::MAX, "8192 PB"),
+        ] {
+            assert_eq!(pretty(bytes), text, "{bytes}");
+        }
+    }
 }

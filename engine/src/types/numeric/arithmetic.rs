@@ -58,10 +58,7 @@ impl Numeric {
                 }
                 checked(a.div(b, division_scale(a, b)))
             }
-            (Numeric::Finite(a), _) => {
-                let _ = a;
-                Ok(Numeric::ZERO)
-            }
+            (Numeric::Finite(_), _) => Ok(Numeric::ZERO),
             (_, Numeric::Finite(b)) if b.int.sign() == 0 => Err(Error::division_by_zero()),
             (_, Numeric::Finite(_)) => Ok(match self.sign() * other.sign() {
                 1 => Numeric::Infinity,

@@ -95,7 +95,9 @@ impl Int {
     /// How many decimal digits the absolute value has; 0 has one.
     pub(crate) fn digits(&self) -> usize {
         match self {
-            Int::Small(value) => value.unsigned_abs().checked_ilog10().map_or(1, |l| l as usize + 1),
+            Int::Small(value) => {
+                value.unsigned_abs().checked_ilog10().map_or(1, |l| l as usize + 1)
+            }
             Int::Big(value) => value.magnitude().to_string().len(),
         }
     }

@@ -159,10 +159,7 @@ fn power_error(message: &str) -> Error {
 
 fn bad_logarithm(sign: i32) -> Error {
     let what = if sign == 0 { "zero" } else { "a negative number" };
-    Error::new(
-        SqlState::INVALID_ARGUMENT_FOR_LOGARITHM,
-        format!("cannot take logarithm of {what}"),
-    )
+    Error::new(SqlState::INVALID_ARGUMENT_FOR_LOGARITHM, format!("cannot take logarithm of {what}"))
 }
 
 fn chosen_scale(wanted: i32, operands: &[&Decimal]) -> i32 {
@@ -283,8 +280,7 @@ fn integer_power(base: &Decimal, exponent: i32) -> Result<Numeric> {
         let text = base.int.magnitude_text();
         let lead: String = text.chars().take(17).collect();
         let lead_log = lead.parse::<f64>().unwrap_or(1.0).log10();
-        f64::from(exponent)
-            * (lead_log + (text.len() - lead.len()) as f64 - f64::from(base.scale))
+        f64::from(exponent) * (lead_log + (text.len() - lead.len()) as f64 - f64::from(base.scale))
     };
     if weight > 131_072.0 {
         return Err(overflow());
@@ -292,7 +288,7 @@ fn integer_power(base: &Decimal, exponent: i32) -> Result<Numeric> {
     if weight + 1.0 < f64::from(-MAX_DISPLAY_SCALE) {
         return Ok(Numeric::new(0, MAX_DISPLAY_SCALE));
     }
-    let scale = chosen_scale(MIN_SIGNIFICANT_DIGITS - weight as i32, &[base]);
+    let scale = chosen_scale(MIN_SIGNIFICANT_DIGITS, &[base]);
     let exact = |times: u32| Decimal {
         int: Int::from(base.int.big().pow(times)),
         scale: base.scale * times as i32,
@@ -373,7 +369,7 @@ mod tests {
     #[test]
     fn as_postgresql_prints_them() {
         assert_eq!(n("2").sqrt().unwrap().to_string(), "1.414213562373095");
-        assert_eq!(n("0.04").sqrt().unwrap().to_string(), "0.2000000000000000");
+        assert_eq!(n("0.04").sqrt().unwrap().to_string(), "0.20000000000000000");
         assert_eq!(n("2").ln().unwrap().to_string(), "0.6931471805599453");
         assert_eq!(n("1").exp().unwrap().to_string(), "2.7182818284590452");
         assert_eq!(n("100").log(&n("10")).unwrap().to_string(), "2.0000000000000000");

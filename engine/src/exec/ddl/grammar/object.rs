@@ -3,10 +3,10 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
-    Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView, Drop,
-    DropKind, IndexElement, Name, RelationWord, Truncate, cascade, column_list, column_name,
-    comma_separated, expression, if_exists, if_not_exists, name, options, parenthesized, query,
-    refused, role, sequence_options, table,
+    Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView,
+    DatabaseCommand, Drop, DropKind, IndexElement, Name, RelationWord, Truncate, cascade,
+    column_list, column_name, comma_separated, expression, if_exists, if_not_exists, name, options,
+    parenthesized, query, refused, role, sequence_options, skip_rest, table,
 };
 use crate::{error::Result, statement::Tokens};
 
@@ -64,9 +64,19 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
     create_refused(tokens)
 }
 
+/// After CREATE or DROP DATABASE.
+fn database(tokens: &mut Tokens<'_>, drops: bool) -> Result<Command> {
+    let if_exists = drops && if_exists(tokens);
+    let name = tokens.identifier()?;
+    skip_rest(tokens);
+    Ok(Command::Database(DatabaseCommand { drops, name, if_exists }))
+}
+
 fn create_refused(tokens: &mut Tokens<'_>) -> Result<Command> {
+    if tokens.take("database") {
+        return database(tokens, false);
+    }
     let kinds = [
-        ("database", "CREATE DATABASE is not supported: a server has one database"),
         ("extension", "extensions are not supported"),
         ("function", "functions in SQL are not supported"),
         ("procedure", "procedures are not supported"),
@@ -223,7 +233,7 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
         return role::drop(tokens);
     }
     if tokens.take("database") {
-        return Ok(refused(tokens, "DROP DATABASE is not supported: a server has one database"));
+        return database(tokens, true);
     }
     let Some(kind) = drop_kind(tokens) else { return Err(tokens.unexpected()) };
     if kind == DropKind::Index {
