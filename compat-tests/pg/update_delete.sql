@@ -10,7 +10,9 @@ UPDATE t AS x SET b = 'alias' WHERE x.id = 6 RETURNING x.b;
 CREATE TABLE u (id int PRIMARY KEY, t_id int, v int);
 INSERT INTO u VALUES (1, 7, 70), (2, 8, 80), (3, 8, 88), (4, NULL, 1);
 UPDATE t SET a = u.v FROM u WHERE u.t_id = t.id AND t.id = 7 RETURNING t.id, t.a, u.v;
+-- unordered
 UPDATE t SET a = s.total FROM (SELECT t_id, sum(v)::int AS total FROM u GROUP BY t_id) s WHERE s.t_id = t.id RETURNING t.id, t.a;
+-- unordered
 UPDATE t SET b = (SELECT max(v)::text FROM u WHERE u.t_id = t.id) WHERE id IN (SELECT t_id FROM u) RETURNING id, b;
 SELECT * FROM t ORDER BY id;
 -- error: 42703
@@ -31,11 +33,9 @@ DELETE FROM t WHERE id = 1 RETURNING *;
 DELETE FROM t WHERE id = 2 RETURNING id, b;
 DELETE FROM t USING u WHERE u.t_id = t.id AND u.v = 70 RETURNING t.id, u.v;
 DELETE FROM t WHERE id IN (SELECT t_id FROM u) RETURNING id;
+-- unordered
 DELETE FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.id = t.id) RETURNING id;
 SELECT * FROM t ORDER BY id;
-WITH gone AS (DELETE FROM u WHERE v > 50 RETURNING *) SELECT count(*), sum(v) FROM gone;
-WITH changed AS (UPDATE t SET a = 1000 WHERE id = 3 RETURNING id, a) SELECT changed.a, t.a FROM changed JOIN t USING (id);
-WITH moved AS (DELETE FROM t WHERE id = 3 RETURNING id, a) INSERT INTO u (id, v) SELECT id + 100, a FROM moved RETURNING *;
 DELETE FROM u;
 SELECT count(*) FROM u;
 -- error: 42P01

@@ -11,8 +11,11 @@ use kalamdb_compat_tests::wire::{Backend, Client};
 use kalamdb_compat_tests::{check, tools};
 
 fn kalamdb(arguments: &[&str]) -> Output {
-    let mut command = Command::new(tools::kalamdb().unwrap_or_else(|e| panic!("{e}")));
-    command.args(arguments).env_remove("KALAMDB_PASSWORD").output().expect("it runs")
+    let program = tools::kalamdb().unwrap_or_else(|e| panic!("{e}"));
+    // A start that should have been refused and isn't would run for ever; it is killed then.
+    let mut command = tools::dying_with_us(Path::new("timeout"));
+    command.args(["--signal=KILL", "20"]).arg(program).args(arguments);
+    command.env_remove("KALAMDB_PASSWORD").output().expect("it runs")
 }
 
 fn text(bytes: &[u8]) -> String {

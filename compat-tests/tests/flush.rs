@@ -113,20 +113,22 @@ fn the_same_answers_hot_and_cold() {
         SETUP.iter().for_each(|sql| side.run(sql));
         side.load();
     }
+    let mut differences = String::new();
     for (number, stage) in STAGES.iter().enumerate() {
         for action in *stage {
             oracle.act(action);
             ours.act(action);
         }
-        let mut differences = String::new();
         for question in QUESTIONS.iter().filter(|q| number >= 6 || !q.contains("late")) {
             let (expected, found) = (oracle.ask(question), ours.ask(question));
             if expected != found {
-                differences += &format!("{question}\n  - {expected}\n  + {found}\n");
+                differences += &format!(
+                    "after stage {number} {stage:?}: {question}\n  - {expected}\n  + {found}\n"
+                );
             }
         }
-        assert!(differences.is_empty(), "after stage {number} {stage:?}:\n{differences}");
     }
+    assert!(differences.is_empty(), "\n{differences}");
     let counted = ours.ask("SELECT count(*) FROM messages");
     ours.server.stop().expect("the server stops");
     check_directory(&ours.server);

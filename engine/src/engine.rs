@@ -90,7 +90,12 @@ impl Engine {
     }
 
     /// The database of this name; one that is named like the role means the default.
-    pub(crate) fn database(&self, cluster: &Cluster, name: &str, role: &str) -> Result<Arc<Database>> {
+    pub(crate) fn database(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        role: &str,
+    ) -> Result<Arc<Database>> {
         if let Some(database) = cluster.database_by_name(name) {
             return Ok(Arc::clone(database));
         }

@@ -120,11 +120,10 @@ fn check_changeable(relation: &Relation, verb: &str) -> Result<()> {
             Err(Error::new(crate::error::SqlState::INSUFFICIENT_PRIVILEGE, message))
         }
         (RelationBody::Table { .. }, _) => Ok(()),
-        (RelationBody::View { .. }, _) => Err(Error::feature_not_supported(format!(
-            "cannot {verb} view \"{}\"",
-            relation.name
-        ))
-        .with_detail("Views are not automatically updatable.")),
+        (RelationBody::View { .. }, _) => {
+            Err(Error::feature_not_supported(format!("cannot {verb} view \"{}\"", relation.name))
+                .with_detail("Views are not automatically updatable."))
+        }
         (RelationBody::Sequence(_), _) => {
             Err(Error::wrong_object_type(&relation.name, "cannot change sequence"))
         }
@@ -152,9 +151,7 @@ pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<St
     let started = match &plan.body {
         Body::Query(query) => select::run(session, query, portal).await?,
         Body::Insert(insert) => insert::run(session, insert, portal).await?,
-        Body::Update(change) | Body::Delete(change) => {
-            update::run(session, change, portal).await?
-        }
+        Body::Update(change) | Body::Delete(change) => update::run(session, change, portal).await?,
         Body::Utility => utility(session, &plan.statement, portal).await?,
     };
     if started == Started::Rows {
@@ -184,9 +181,7 @@ async fn utility(
         | Parsed::SetSessionCharacteristics(_) => {
             transaction::run(session, &statement.body, portal).await
         }
-        Parsed::Set { scope, name, value } => {
-            set::run(session, *scope, name, value, portal).await
-        }
+        Parsed::Set { scope, name, value } => set::run(session, *scope, name, value, portal).await,
         Parsed::Reset(name) => set::reset(session, name, portal).await,
         Parsed::Show(name) => show::run(session, name, portal),
         Parsed::Discard(what) => set::discard(session, *what, portal).await,

@@ -11,7 +11,9 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{AggregateUDF, Expr, Operator as NativeOperator, ScalarUDF, WindowUDF};
+use datafusion::logical_expr::{
+    AggregateUDF, Expr, Operator as NativeOperator, ScalarUDF, WindowUDF,
+};
 
 use crate::error::Result;
 use crate::types::{Oid, PgType};
@@ -23,14 +25,14 @@ mod bytes;
 pub(crate) mod cast;
 pub(crate) mod compare;
 mod datetime;
+mod datetime_format;
 mod format;
+mod formatting;
 #[cfg(test)]
 mod golden;
-mod formatting;
 mod json;
 pub(crate) mod kernel;
 mod like;
-mod datetime_format;
 mod math;
 mod number_format;
 mod polymorphic;

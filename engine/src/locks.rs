@@ -73,9 +73,7 @@ impl Mode {
             Update => bits(&[KeyShare, Share, NoKeyUpdate, Update]),
             AccessShare => bits(&[AccessExclusive]),
             RowShare => bits(&[Exclusive, AccessExclusive]),
-            RowExclusive => {
-                bits(&[ShareRelation, ShareRowExclusive, Exclusive, AccessExclusive])
-            }
+            RowExclusive => bits(&[ShareRelation, ShareRowExclusive, Exclusive, AccessExclusive]),
             ShareUpdateExclusive => bits(&[
                 ShareUpdateExclusive,
                 ShareRelation,

@@ -15,7 +15,7 @@ use datafusion::{
     },
     catalog::{Session, TableProvider},
     common::{
-        DFSchema, Result as DataFusionResult, ScalarValue, config::ConfigOptions,
+        DFSchema, Result as DataFusionResult, ScalarValue,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     datasource::TableType,
@@ -30,15 +30,12 @@ use datafusion::{
         physical_planning_context::PhysicalPlanningContext,
     },
     optimizer::{
-        OptimizerRule, analyzer::resolve_grouping_function::ResolveGroupingFunction,
-        optimizer::Optimizer,
+        analyzer::resolve_grouping_function::ResolveGroupingFunction,
+        optimizer::{Optimizer, OptimizerRule},
     },
     physical_expr::{PhysicalExpr, create_physical_expr},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
-    physical_plan::{
-        ExecutionPlan, displayable, projection::ProjectionExec, sorts::sort::SortExec,
-        replace_children_if_necessary,
-    },
+    physical_plan::{ExecutionPlan, displayable},
     physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner},
     prelude::SessionConfig,
 };
@@ -53,9 +50,11 @@ use crate::{
 
 pub(crate) mod access;
 mod concat;
+mod order;
 
 use access::{KeyRanges, key_ranges, restricts};
 use concat::OneAfterAnother;
+use order::OrderOfKeys;
 
 /// Bytes that all queries of the server together may use for sorts, joins and groups.
 const QUERY_MEMORY_BYTES: usize = 2 << 30;
@@ -98,15 +97,17 @@ pub(crate) fn execute(
 /// The plan of a query as lines of text, for EXPLAIN.
 pub(crate) fn describe(plan: &LogicalPlan) -> Result<Vec<String>> {
     let physical = plan_query(plan, Vec::new())?;
-    Ok(displayable(physical.as_ref()).indent(false).to_string().lines().map(str::to_owned).collect())
+    Ok(displayable(physical.as_ref())
+        .indent(false)
+        .to_string()
+        .lines()
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Compiles an expression over rows of `schema`. Constant parts that no session changes are
 /// evaluated here.
-pub(crate) fn physical_expression(
-    expr: &Expr,
-    schema: &DFSchema,
-) -> Result<Arc<dyn PhysicalExpr>> {
+pub(crate) fn physical_expression(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
     let expr = folded(expr.clone())?;
     compile(&expr, schema)
 }
@@ -195,9 +196,7 @@ fn is_constant(expr: &Expr) -> DataFusionResult<bool> {
     let mut constant = true;
     expr.apply(|part| {
         constant &= match part {
-            Expr::ScalarFunction(call) => {
-                call.func.signature().volatility == Volatility::Immutable
-            }
+            Expr::ScalarFunction(call) => call.func.signature().volatility == Volatility::Immutable,
             Expr::Literal(..) | Expr::Case(_) | Expr::BinaryExpr(_) | Expr::Cast(_) => true,
             Expr::Not(_) | Expr::IsNull(_) | Expr::IsNotNull(_) => true,
             _ => false,
@@ -279,8 +278,7 @@ fn constant_limit(plan: LogicalPlan) -> DataFusionResult<Transformed<LogicalPlan
         }
     };
     let fetch = count(limit.fetch, "LIMIT", SqlState::INVALID_ROW_COUNT_IN_LIMIT_CLAUSE)?;
-    let skip =
-        count(limit.skip, "OFFSET", SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE)?;
+    let skip = count(limit.skip, "OFFSET", SqlState::INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE)?;
     if fetch.is_none() && skip.is_none() {
         return Ok(Transformed::yes(Arc::unwrap_or_clone(limit.input)));
     }
@@ -335,62 +333,9 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
-    rules.insert(place, Arc::new(FewByIndex));
+    rules.insert(place, Arc::new(OrderOfKeys));
     rules.insert(0, Arc::new(OneAfterAnother));
     rules
-}
-
-/// `ORDER BY indexed LIMIT few` over a whole table reads the index instead of sorting. With a
-/// filter in between nobody knows how far the index would have to be read.
-#[derive(Debug)]
-struct FewByIndex;
-
-/// Up to so many rows are fetched through an index one by one.
-const FEW_ROWS: usize = 1000;
-
-impl PhysicalOptimizerRule for FewByIndex {
-    fn name(&self) -> &'static str {
-        "few_by_index"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        Ok(plan
-            .transform_down(|node: Arc<dyn ExecutionPlan>| {
-                let Some(sort) = node.downcast_ref::<SortExec>() else {
-                    return Ok(Transformed::no(node));
-                };
-                if sort.fetch().is_none_or(|fetch| fetch > FEW_ROWS) {
-                    return Ok(Transformed::no(node));
-                }
-                let input = match wanting_few(sort.input()) {
-                    Some(scan) => scan,
-                    None => {
-                        let Some(projection) = sort.input().downcast_ref::<ProjectionExec>() else {
-                            return Ok(Transformed::no(node));
-                        };
-                        let Some(scan) = wanting_few(projection.input()) else {
-                            return Ok(Transformed::no(node));
-                        };
-                        replace_children_if_necessary(Arc::clone(sort.input()), vec![scan])?
-                    }
-                };
-                Ok(Transformed::yes(replace_children_if_necessary(node, vec![input])?))
-            })?
-            .data)
-    }
-}
-
-fn wanting_few(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
-    let scan = plan.downcast_ref::<ScanExec>()?;
-    Some(Arc::new(scan.wanting_few()))
 }
 
 /// DataFusion's planner with our operators.
@@ -426,9 +371,7 @@ impl ExtensionPlanner for Operators {
             let args = series
                 .args()
                 .iter()
-                .map(|arg| {
-                    planner.create_physical_expr(arg, &DFSchema::empty(), session, context)
-                })
+                .map(|arg| planner.create_physical_expr(arg, &DFSchema::empty(), session, context))
                 .collect::<DataFusionResult<Vec<_>>>()?;
             return Ok(Some(Arc::new(series.execution(args))));
         }
@@ -511,8 +454,7 @@ impl TableProvider for RelationSource {
             Some(_) => key_ranges(&self.relation, filters)?,
             None => KeyRanges::system(&self.relation, filters),
         };
-        let scan =
-            ScanExec::new(Arc::clone(&self.relation), &self.schema, columns, ranges, limit)?;
+        let scan = ScanExec::new(Arc::clone(&self.relation), &self.schema, columns, ranges, limit)?;
         Ok(Arc::new(scan))
     }
 }

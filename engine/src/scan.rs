@@ -10,9 +10,7 @@ use datafusion::{
     },
     common::{Result as DataFusionResult, ScalarValue, tree_node::TreeNodeRecursion},
     execution::{SendableRecordBatchStream, TaskContext},
-    physical_expr::{
-        EquivalenceProperties, PhysicalExpr, PhysicalSortExpr, expressions::Column,
-    },
+    physical_expr::{EquivalenceProperties, PhysicalExpr, PhysicalSortExpr, expressions::Column},
     physical_plan::{
         DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
         SortOrderPushdownResult,
@@ -174,14 +172,9 @@ fn key_columns(layout: &Layout, access: Access) -> Option<Vec<(usize, bool)>> {
     }
 }
 
-fn properties(
-    schema: &SchemaRef,
-    ordering: Option<Vec<PhysicalSortExpr>>,
-) -> Arc<PlanProperties> {
+fn properties(schema: &SchemaRef, ordering: Option<Vec<PhysicalSortExpr>>) -> Arc<PlanProperties> {
     let equivalence = match ordering {
-        Some(ordering) => {
-            EquivalenceProperties::new_with_orderings(Arc::clone(schema), [ordering])
-        }
+        Some(ordering) => EquivalenceProperties::new_with_orderings(Arc::clone(schema), [ordering]),
         None => EquivalenceProperties::new(Arc::clone(schema)),
     };
     Arc::new(PlanProperties::new(
@@ -205,9 +198,7 @@ impl DisplayAs for ScanExec {
                     .as_ref()
                     .and_then(|layout| layout.indexes.get(index))
                     .and_then(|layout| {
-                        let own = |index: &&crate::catalog::Index| {
-                            index.oid.0 == layout.relation.0
-                        };
+                        let own = |index: &&crate::catalog::Index| index.oid.0 == layout.relation.0;
                         self.relation.indexes().iter().find(own)
                     });
                 let index = index.map_or("?", |index| index.name.as_str());
@@ -326,7 +317,8 @@ impl ScanExec {
                 spec,
             );
             let (shape, schema) = (shape.clone(), Arc::clone(&self.schema));
-            let rows = rows.map(move |batch| Ok(shape.arrange(batch.map_err(Error::from)?, &schema)?));
+            let rows =
+                rows.map(move |batch| Ok(shape.arrange(batch.map_err(Error::from)?, &schema)?));
             batches.push(rows.boxed());
         }
         let all = futures::stream::iter(batches).flatten().boxed();
@@ -429,4 +421,3 @@ impl Shape {
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
 }
-

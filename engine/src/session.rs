@@ -10,7 +10,10 @@ use std::{borrow::Cow, collections::HashMap, net::SocketAddr, sync::Arc, time::D
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    catalog::{part::CatalogView, store::{CatalogTransaction, SessionCatalog}},
+    catalog::{
+        part::CatalogView,
+        store::{CatalogTransaction, SessionCatalog},
+    },
     engine::Engine,
     error::{Error, Result},
     exec::{self, cursor::Cursor},
@@ -296,7 +299,9 @@ impl Session {
                 changes.push((name, value));
             }
         }
-        changes.extend(self.state.take_told().into_iter().filter(|(name, _)| name == "commit_position"));
+        changes.extend(
+            self.state.take_told().into_iter().filter(|(name, _)| name == "commit_position"),
+        );
         changes
     }
 

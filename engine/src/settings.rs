@@ -37,7 +37,11 @@ pub(crate) struct SavedSettings {
 
 impl Settings {
     pub(crate) fn new(defaults: BTreeMap<String, String>) -> Self {
-        Settings { defaults: Arc::new(defaults), session: Layer::default(), local: Layer::default() }
+        Settings {
+            defaults: Arc::new(defaults),
+            session: Layer::default(),
+            local: Layer::default(),
+        }
     }
 
     /// The value as SHOW prints it. `name` may be in any case.

@@ -49,27 +49,45 @@ pub(crate) enum Parsed {
     Begin(TransactionModes),
     /// START TRANSACTION: BEGIN with another tag.
     Start(TransactionModes),
-    Commit { chain: bool },
-    Rollback { chain: bool },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
     Savepoint(String),
     RollbackTo(String),
     Release(String),
     PrepareTransaction,
     SetTransaction(TransactionModes),
     SetSessionCharacteristics(TransactionModes),
-    Set { scope: SetScope, name: String, value: SetValue },
+    Set {
+        scope: SetScope,
+        name: String,
+        value: SetValue,
+    },
     Reset(Name),
     Show(Name),
     Discard(Discard),
     Declare(Declare),
     Fetch(Fetch),
     Close(Name),
-    Prepare { name: String, types: Vec<ast::DataType>, statement: Arc<Statement> },
-    Execute { name: String, arguments: Vec<ast::Expr> },
+    Prepare {
+        name: String,
+        types: Vec<ast::DataType>,
+        statement: Arc<Statement>,
+    },
+    Execute {
+        name: String,
+        arguments: Vec<ast::Expr>,
+    },
     Deallocate(Name),
     Listen(String),
     Unlisten(Name),
-    Notify { channel: String, payload: String },
+    Notify {
+        channel: String,
+        payload: String,
+    },
     Explain(Explain),
     Maintenance(Maintenance),
     Checkpoint,
@@ -152,9 +170,8 @@ impl<'a> Script<'a> {
     }
 
     fn parse_body(&self) -> Result<Parsed> {
-        let mut tokens = Tokens::new(self.sql, &self.tokens, |location| {
-            self.position(self.byte(location))
-        });
+        let mut tokens =
+            Tokens::new(self.sql, &self.tokens, |location| self.position(self.byte(location)));
         if let Some(parsed) = utility::parse(&mut tokens)? {
             return Ok(parsed);
         }
@@ -177,8 +194,8 @@ impl<'a> Script<'a> {
         } else {
             parser.parse_statement()
         };
-        let statement = statement
-            .map_err(|error| self.syntax_error(&error, &parser.peek_token()))?;
+        let statement =
+            statement.map_err(|error| self.syntax_error(&error, &parser.peek_token()))?;
         let rest = parser.peek_token();
         if rest.token != Token::EOF {
             return Err(self.unexpected(&rest));
@@ -253,7 +270,9 @@ fn unterminated(rest: &str) -> String {
         Some('"') => "quoted identifier",
         Some('/') => "/* comment",
         Some('$') => "dollar-quoted string",
-        _ => return format!("syntax error at or near \"{}\"", rest.split(' ').next().unwrap_or("")),
+        _ => {
+            return format!("syntax error at or near \"{}\"", rest.split(' ').next().unwrap_or(""));
+        }
     };
     format!("unterminated {what} at or near \"{rest}\"")
 }

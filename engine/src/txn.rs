@@ -160,7 +160,12 @@ impl Transaction {
         }
     }
 
-    pub(crate) async fn lock(&mut self, target: Target, mode: Mode, wait: Wait) -> Result<Acquired> {
+    pub(crate) async fn lock(
+        &mut self,
+        target: Target,
+        mode: Mode,
+        wait: Wait,
+    ) -> Result<Acquired> {
         let owner = self.owner.get_or_insert_with(|| self.locks.owner());
         owner.acquire(target, mode, wait).await
     }

@@ -411,8 +411,7 @@ impl Runner {
     ) -> DataFusionResult<RecordBatch> {
         let ty = self.schema.field(self.schema.fields().len() - 1).data_type();
         let null = new_null_array(ty, 1);
-        let mut parts: Vec<&dyn Array> =
-            Vec::with_capacity(results.len());
+        let mut parts: Vec<&dyn Array> = Vec::with_capacity(results.len());
         for result in results {
             parts.push(match result.num_rows() {
                 0 => null.as_ref(),

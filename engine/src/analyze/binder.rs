@@ -104,7 +104,10 @@ pub(super) struct Cte {
 pub(super) enum CteBody {
     Rows(Rowset),
     /// A reference to itself inside its recursive term.
-    Recursive { table: String, columns: Vec<OutputColumn> },
+    Recursive {
+        table: String,
+        columns: Vec<OutputColumn>,
+    },
     /// A reference where recursion isn't allowed.
     Forbidden(&'static str),
 }
@@ -206,10 +209,7 @@ impl<'a> Binder<'a> {
     }
 
     /// The relation that a name in the statement means.
-    pub(super) fn relation(
-        &mut self,
-        name: &ast::ObjectName,
-    ) -> Result<Arc<Relation>> {
+    pub(super) fn relation(&mut self, name: &ast::ObjectName) -> Result<Arc<Relation>> {
         let place = self.places.start(name);
         let (schema, table) =
             super::names::schema_and_name(name, self.env.database_name).at_place(place)?;

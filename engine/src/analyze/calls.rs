@@ -5,9 +5,7 @@ use std::sync::Arc;
 use datafusion::{
     logical_expr::{
         Case, Expr, ScalarUDF, SortExpr, WindowFunctionDefinition,
-        expr::{
-            AggregateFunction, ScalarFunction, Unnest, WindowFunction, WindowFunctionParams,
-        },
+        expr::{AggregateFunction, ScalarFunction, Unnest, WindowFunction, WindowFunctionParams},
     },
     prelude::lit,
     scalar::ScalarValue,
@@ -89,10 +87,9 @@ impl Binder<'_> {
 
     fn session_function(&self, call: &ResolvedCall) -> Result<Arc<ScalarUDF>> {
         let name = call.function.name;
-        crate::functions::session::session_function(name, &call.args, call.ret)
-            .ok_or_else(|| {
-                Error::feature_not_supported(format!("function {name} is not supported"))
-            })
+        crate::functions::session::session_function(name, &call.args, call.ret).ok_or_else(|| {
+            Error::feature_not_supported(format!("function {name} is not supported"))
+        })
     }
 
     /// The expression of a cast that was found.
@@ -106,9 +103,8 @@ impl Binder<'_> {
         use crate::functions::resolve::CastImplementation;
         match cast.implementation {
             CastImplementation::Session => {
-                let udf = crate::functions::session::session_cast(from, to).ok_or_else(|| {
-                    Error::cannot_coerce(&from.name(), &to.name())
-                })?;
+                let udf = crate::functions::session::session_cast(from, to)
+                    .ok_or_else(|| Error::cannot_coerce(&from.name(), &to.name()))?;
                 Ok(Expr::ScalarFunction(ScalarFunction::new_udf(udf, vec![expr])))
             }
             CastImplementation::Relabel | CastImplementation::Udf(_) => {
@@ -160,9 +156,9 @@ impl Binder<'_> {
         let name = self.function_name(&function.name).at_place(place)?;
         match &function.args {
             ast::FunctionArguments::None => {
-                return self.bare_function(&name, None)?.ok_or_else(|| {
-                    Error::undefined_column(&name).at_place(place)
-                });
+                return self
+                    .bare_function(&name, None)?
+                    .ok_or_else(|| Error::undefined_column(&name).at_place(place));
             }
             ast::FunctionArguments::Subquery(query) if name == "array" => {
                 return self.array_subquery(query, scope);
@@ -192,9 +188,9 @@ impl Binder<'_> {
             _ => clause,
         };
         let refusal = match (kind, &function.over) {
-            (Some(FunctionKind::Aggregate), None) => clause
-                .refuses_aggregates()
-                .map(|message| Error::grouping_error(message)),
+            (Some(FunctionKind::Aggregate), None) => {
+                clause.refuses_aggregates().map(|message| Error::grouping_error(message))
+            }
             (_, Some(_)) => clause.refuses_windows().map(|message| {
                 let state = match clause {
                     Clause::Aggregate => SqlState::GROUPING_ERROR,
@@ -390,10 +386,7 @@ impl Binder<'_> {
             values: Vec::new(),
             names: Vec::new(),
             star: false,
-            distinct: matches!(
-                list.duplicate_treatment,
-                Some(ast::DuplicateTreatment::Distinct)
-            ),
+            distinct: matches!(list.duplicate_treatment, Some(ast::DuplicateTreatment::Distinct)),
             order: Vec::new(),
         };
         for arg in &list.args {
@@ -493,11 +486,7 @@ impl Binder<'_> {
     }
 
     /// `{"a":1,"b":"x"}`: the form that PostgreSQL gives to rows.
-    fn row_as_json(
-        &mut self,
-        columns: Vec<(String, Typed)>,
-        place: Option<u32>,
-    ) -> Result<Typed> {
+    fn row_as_json(&mut self, columns: Vec<(String, Typed)>, place: Option<u32>) -> Result<Typed> {
         let mut text = literals::text("{");
         for (i, (name, value)) in columns.into_iter().enumerate() {
             let key = serde_json::Value::String(name).to_string();
@@ -567,12 +556,12 @@ impl Binder<'_> {
             }
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
-                    [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(v)))] => {
-                        match &v.value {
-                            ast::Value::Number(digits, _) => digits.parse::<i32>().ok(),
-                            _ => None,
-                        }
-                    }
+                    [
+                        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Value(v))),
+                    ] => match &v.value {
+                        ast::Value::Number(digits, _) => digits.parse::<i32>().ok(),
+                        _ => None,
+                    },
                     [] => None,
                     _ => return Err(Error::syntax_error_near("(").at_place(place)),
                 };
@@ -598,9 +587,7 @@ impl Binder<'_> {
         }
         match name {
             // The argument stays: an aggregate in it makes groups.
-            "pg_typeof" if !values[0].ty.is_unknown() => {
-                self.call(name, values, place).map(Some)
-            }
+            "pg_typeof" if !values[0].ty.is_unknown() => self.call(name, values, place).map(Some),
             "pg_typeof" => {
                 let oid = Expr::Literal(ScalarValue::UInt32(Some(Oid::UNKNOWN.0)), None);
                 Ok(Some(Typed::new(oid, PgType::plain(Oid::REGTYPE))))
@@ -635,16 +622,11 @@ impl Binder<'_> {
     }
 
     /// GREATEST and LEAST: NULLs don't count.
-    fn extreme(
-        &mut self,
-        name: &str,
-        mut values: Vec<Typed>,
-        place: Option<u32>,
-    ) -> Result<Typed> {
+    fn extreme(&mut self, name: &str, mut values: Vec<Typed>, place: Option<u32>) -> Result<Typed> {
         let greatest = name == "greatest";
         let ty = self.unify(if greatest { "GREATEST" } else { "LEAST" }, &mut values, place)?;
-        let by_key = matches!(ty.oid, Oid::INTERVAL | Oid::JSONB | Oid::BPCHAR)
-            || ty.element().is_some();
+        let by_key =
+            matches!(ty.oid, Oid::INTERVAL | Oid::JSONB | Oid::BPCHAR) || ty.element().is_some();
         if !by_key {
             // For the other types the order of the values is that of their bytes.
             super::keys::sort_key_expr(values[0].expr.clone(), ty).at_place(place)?;
@@ -656,10 +638,7 @@ impl Binder<'_> {
             if let [single] = args.as_slice() {
                 return Ok(Typed::new(single.clone(), ty));
             }
-            return Ok(Typed::new(
-                Expr::ScalarFunction(ScalarFunction::new_udf(udf, args)),
-                ty,
-            ));
+            return Ok(Typed::new(Expr::ScalarFunction(ScalarFunction::new_udf(udf, args)), ty));
         }
         if values.len() > 4 {
             return Err(Error::feature_not_supported(format!(
@@ -740,8 +719,9 @@ impl Binder<'_> {
             .find(|(known, types, _)| *known == name && types.len() == values.len());
         let Some((_, types, ret)) = overload else {
             let given: Vec<String> = values.iter().map(|value| value.ty.name()).collect();
-            return Err(Error::undefined_function(&format!("{name}({})", given.join(", ")))
-                .at_place(place));
+            return Err(
+                Error::undefined_function(&format!("{name}({})", given.join(", "))).at_place(place)
+            );
         };
         let (types, ret) = (types.to_vec(), *ret);
         let mut arguments = Vec::with_capacity(values.len());
@@ -767,4 +747,3 @@ fn function_kind(name: &str) -> Option<FunctionKind> {
     let first = kinds.next()?;
     kinds.all(|kind| kind == first).then_some(first)
 }
-

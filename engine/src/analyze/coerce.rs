@@ -106,8 +106,8 @@ impl Binder<'_> {
                 Typed::new(Expr::Literal(ScalarValue::Null, None), PgType::UNKNOWN),
             );
             let from = typed.ty;
-            *member = self.coerce(typed, ty, Coercion::Implicit).at_place(place)?.ok_or_else(
-                || {
+            *member =
+                self.coerce(typed, ty, Coercion::Implicit).at_place(place)?.ok_or_else(|| {
                     Error::new(
                         SqlState::CANNOT_COERCE,
                         format!(
@@ -117,8 +117,7 @@ impl Binder<'_> {
                         ),
                     )
                     .at_place(place)
-                },
-            )?;
+                })?;
         }
         Ok(ty)
     }
@@ -147,9 +146,7 @@ impl Binder<'_> {
                 let null = ScalarValue::try_from(&target.arrow()?)?;
                 return Ok(Typed::new(Expr::Literal(null, None), target));
             }
-            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => {
-                self.input_literal(&text, target)?
-            }
+            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => self.input_literal(&text, target)?,
             Expr::Placeholder(Placeholder { ref id, .. }) => {
                 let number: usize = id
                     .trim_start_matches('$')
@@ -227,10 +224,7 @@ impl Coercion {
 /// `$number` of a known type.
 pub(super) fn placeholder(number: usize, ty: PgType) -> Result<Expr> {
     let field = Field::new("", ty.arrow()?, true);
-    Ok(Expr::Placeholder(Placeholder::new_with_field(
-        format!("${number}"),
-        Some(Arc::new(field)),
-    )))
+    Ok(Expr::Placeholder(Placeholder::new_with_field(format!("${number}"), Some(Arc::new(field)))))
 }
 
 /// Whether a literal means the same value in every session and at every moment.
@@ -255,8 +249,7 @@ fn never_a_moment(ty: PgType, text: &str) -> Option<Error> {
     let mut last = None;
     for date_order in [DateOrder::Dmy, DateOrder::Ymd, DateOrder::Mdy] {
         // Any moment will do for `now` and its kin.
-        let settings =
-            FormatSettings { date_order, now_us: Some(0), ..FormatSettings::default() };
+        let settings = FormatSettings { date_order, now_us: Some(0), ..FormatSettings::default() };
         match input_scalar(ty, text, &settings) {
             Err(error) if error.sqlstate == SqlState::INVALID_DATETIME_FORMAT => {
                 last = Some(error);
@@ -275,9 +268,9 @@ fn is_iso(text: &str) -> bool {
             4 | 7 => *b == b'-',
             _ => b.is_ascii_digit(),
         })
-        && bytes[10..]
-            .iter()
-            .all(|b| b.is_ascii_digit() || matches!(b, b' ' | b':' | b'.' | b'+' | b'-' | b'T' | b'Z'))
+        && bytes[10..].iter().all(|b| {
+            b.is_ascii_digit() || matches!(b, b' ' | b':' | b'.' | b'+' | b'-' | b'T' | b'Z')
+        })
 }
 
 fn has_zone(text: &str) -> bool {

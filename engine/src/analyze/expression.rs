@@ -46,7 +46,10 @@ impl Clause {
     /// Why aggregates aren't allowed here.
     pub(super) fn refuses_aggregates(self) -> Option<String> {
         Some(match self {
-            Clause::Select | Clause::Having | Clause::OrderBy | Clause::DistinctOn
+            Clause::Select
+            | Clause::Having
+            | Clause::OrderBy
+            | Clause::DistinctOn
             | Clause::Window => return None,
             Clause::Aggregate => "aggregate function calls cannot be nested".to_owned(),
             other => format!("aggregate functions are not allowed in {}", other.word()),
@@ -131,9 +134,7 @@ impl Binder<'_> {
             E::IsTrue(x) => self.truth_test(x, "IS TRUE", Expr::IsTrue, scope, clause),
             E::IsNotTrue(x) => self.truth_test(x, "IS NOT TRUE", Expr::IsNotTrue, scope, clause),
             E::IsFalse(x) => self.truth_test(x, "IS FALSE", Expr::IsFalse, scope, clause),
-            E::IsNotFalse(x) => {
-                self.truth_test(x, "IS NOT FALSE", Expr::IsNotFalse, scope, clause)
-            }
+            E::IsNotFalse(x) => self.truth_test(x, "IS NOT FALSE", Expr::IsNotFalse, scope, clause),
             E::IsUnknown(x) => self.truth_test(x, "IS UNKNOWN", Expr::IsUnknown, scope, clause),
             E::IsNotUnknown(x) => {
                 self.truth_test(x, "IS NOT UNKNOWN", Expr::IsNotUnknown, scope, clause)
@@ -191,9 +192,7 @@ impl Binder<'_> {
             E::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), scope, clause)
             }
-            E::Exists { subquery, negated } => {
-                self.exists_value(subquery, *negated, scope)
-            }
+            E::Exists { subquery, negated } => self.exists_value(subquery, *negated, scope),
             E::Subquery(query) => self.scalar_subquery(query, scope),
             E::InSubquery { expr: left, subquery, negated } => {
                 let op = if *negated { "<>" } else { "=" };
@@ -201,21 +200,27 @@ impl Binder<'_> {
             }
             E::Array(array) => self.array(expr, array, None, scope, clause),
             E::Function(function) => self.function(function, scope, clause),
-            E::AtTimeZone { timestamp, time_zone } => {
-                self.call_named("timezone", &[time_zone.as_ref(), timestamp.as_ref()], expr, scope, clause)
-            }
+            E::AtTimeZone { timestamp, time_zone } => self.call_named(
+                "timezone",
+                &[time_zone.as_ref(), timestamp.as_ref()],
+                expr,
+                scope,
+                clause,
+            ),
             E::Extract { field, expr: operand, .. } => {
                 let field = field.to_string().to_lowercase();
                 let field = literals::text(field.trim_matches(['\'', '"']));
                 let operand = self.expression(operand, scope, clause)?;
                 self.call("extract", vec![field, operand], self.places.start(expr))
             }
-            E::Ceil { expr: operand, field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) } => {
-                self.call_named("ceil", &[operand.as_ref()], expr, scope, clause)
-            }
-            E::Floor { expr: operand, field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime) } => {
-                self.call_named("floor", &[operand.as_ref()], expr, scope, clause)
-            }
+            E::Ceil {
+                expr: operand,
+                field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
+            } => self.call_named("ceil", &[operand.as_ref()], expr, scope, clause),
+            E::Floor {
+                expr: operand,
+                field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
+            } => self.call_named("floor", &[operand.as_ref()], expr, scope, clause),
             E::Position { expr: needle, r#in } => {
                 self.call_named("position", &[r#in.as_ref(), needle.as_ref()], expr, scope, clause)
             }
@@ -239,21 +244,20 @@ impl Binder<'_> {
                 self.call_named(name, &args, expr, scope, clause)
             }
             E::Overlay { expr: operand, overlay_what, overlay_from, overlay_for } => {
-                let mut args =
-                    vec![operand.as_ref(), overlay_what.as_ref(), overlay_from.as_ref()];
+                let mut args = vec![operand.as_ref(), overlay_what.as_ref(), overlay_from.as_ref()];
                 args.extend(overlay_for.as_deref());
                 self.call_named("overlay", &args, expr, scope, clause)
             }
             E::IsNormalized { .. } => {
                 Err(Error::feature_not_supported("IS NORMALIZED is not supported"))
             }
-            E::Tuple(_) => Err(Error::feature_not_supported(
-                "row values are supported in comparisons only",
-            )
-            .at_place(self.places.start(expr))),
-            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => Err(Error::syntax_error(
-                "grouping sets are allowed in GROUP BY only",
-            )),
+            E::Tuple(_) => {
+                Err(Error::feature_not_supported("row values are supported in comparisons only")
+                    .at_place(self.places.start(expr)))
+            }
+            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => {
+                Err(Error::syntax_error("grouping sets are allowed in GROUP BY only"))
+            }
             E::Wildcard(_) | E::QualifiedWildcard(..) => {
                 Err(Error::syntax_error_near("*").at_place(self.places.start(expr)))
             }
@@ -265,12 +269,7 @@ impl Binder<'_> {
     }
 
     /// A name on its own: a column, else a function that is called without parentheses.
-    fn column(
-        &mut self,
-        ident: &ast::Ident,
-        scope: &Scope<'_>,
-        clause: Clause,
-    ) -> Result<Typed> {
+    fn column(&mut self, ident: &ast::Ident, scope: &Scope<'_>, clause: Clause) -> Result<Typed> {
         let place = self.places.span(ident.span);
         let name = fold(ident);
         if ident.quote_style.is_none()
@@ -441,8 +440,10 @@ impl Binder<'_> {
     fn subscript_bound(&mut self, typed: Typed, place: Option<u32>) -> Result<Expr> {
         match self.coerce(typed, PgType::plain(Oid::INT4), Coercion::Assignment).at_place(place)? {
             Some(typed) => Ok(typed.expr),
-            None => Err(Error::datatype_mismatch("array subscript must have type integer")
-                .at_place(place)),
+            None => {
+                Err(Error::datatype_mismatch("array subscript must have type integer")
+                    .at_place(place))
+            }
         }
     }
 
@@ -630,9 +631,7 @@ impl Binder<'_> {
                     SqlState::INDETERMINATE_DATATYPE,
                     "cannot determine type of empty array",
                 )
-                .with_hint(
-                    "Explicitly cast to the desired type, for example ARRAY[]::integer[].",
-                )
+                .with_hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].")
                 .at_place(place));
             }
             None => self.unify("ARRAY", &mut members, place)?,
@@ -676,8 +675,12 @@ impl Binder<'_> {
         let from = typed.ty;
         match self.coerce(typed, ty, Coercion::Assignment).at_place(place)? {
             Some(typed) => Ok(typed.expr),
-            None => Err(Error::column_type_mismatch(column, &PgType::plain(ty.oid).name(), &PgType::plain(from.oid).name())
-                .at_place(place)),
+            None => Err(Error::column_type_mismatch(
+                column,
+                &PgType::plain(ty.oid).name(),
+                &PgType::plain(from.oid).name(),
+            )
+            .at_place(place)),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::{Column, TableReference, tree_node::{Transformed, TreeNode}},
-    datasource::provider_as_source,
-    logical_expr::{
-        Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder,
-        expr::ScalarFunction,
+    common::{
+        Column, TableReference,
+        tree_node::{Transformed, TreeNode},
     },
+    datasource::provider_as_source,
+    logical_expr::{Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, expr::ScalarFunction},
     sql::sqlparser::{ast, dialect::PostgreSqlDialect, parser::Parser},
 };
 
@@ -373,15 +373,18 @@ impl Binder<'_> {
                 super::names::check_no_clause(name).at_place(self.places.start(name))?;
                 self.bind_table_name(name, alias.as_ref(), true)
             }
-            ast::TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
-                self.bind_table_function(name, &args.args, *with_ordinality, alias.as_ref(), lateral)
-            }
+            ast::TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => self
+                .bind_table_function(name, &args.args, *with_ordinality, alias.as_ref(), lateral),
             ast::TableFactor::Function { name, args, with_ordinality, alias, .. } => {
                 self.bind_table_function(name, args, *with_ordinality, alias.as_ref(), lateral)
             }
-            ast::TableFactor::UNNEST { alias, array_exprs, with_ordinality, with_offset: false, .. } => {
-                self.bind_unnest(array_exprs, *with_ordinality, alias.as_ref(), lateral)
-            }
+            ast::TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_ordinality,
+                with_offset: false,
+                ..
+            } => self.bind_unnest(array_exprs, *with_ordinality, alias.as_ref(), lateral),
             ast::TableFactor::Derived { lateral: is_lateral, subquery, alias, sample: None } => {
                 let scope = if *is_lateral { lateral } else { outer };
                 let rows = self.bind_query(subquery, scope, true)?;
@@ -408,9 +411,7 @@ impl Binder<'_> {
             ast::TableFactor::Table { sample: Some(_), .. } => {
                 Err(Error::feature_not_supported("TABLESAMPLE is not supported"))
             }
-            other => Err(Error::feature_not_supported(format!(
-                "{other} in FROM is not supported"
-            ))),
+            other => Err(Error::feature_not_supported(format!("{other} in FROM is not supported"))),
         }
     }
 
@@ -459,9 +460,7 @@ impl Binder<'_> {
         let names = alias.map_or(&[][..], |alias| &alias.columns);
         let schema = match alias {
             Some(_) => None,
-            None => Some(schema.unwrap_or_else(|| {
-                self.env.catalog.schema_name(relation.schema)
-            })),
+            None => Some(schema.unwrap_or_else(|| self.env.catalog.schema_name(relation.schema))),
         };
         match &relation.body {
             RelationBody::View { query, search_path } => {
@@ -510,7 +509,10 @@ impl Binder<'_> {
         let quoted = format!("\"{schema}\".\"{}\"", relation.name);
         let last = self.call(
             "pg_sequence_last_value",
-            vec![Typed::new(datafusion::prelude::lit(relation.oid.0), PgType::plain(Oid::REGCLASS))],
+            vec![Typed::new(
+                datafusion::prelude::lit(relation.oid.0),
+                PgType::plain(Oid::REGCLASS),
+            )],
             None,
         )?;
         let start = match &relation.body {
@@ -543,9 +545,8 @@ impl Binder<'_> {
     pub(super) fn scan(&mut self, relation: &Arc<Relation>) -> Result<(LogicalPlan, String)> {
         let qualifier = self.fresh_table();
         let source = provider_as_source(Arc::new(RelationSource::new(Arc::clone(relation))?));
-        let plan =
-            LogicalPlanBuilder::scan(TableReference::bare(qualifier.clone()), source, None)?
-                .build()?;
+        let plan = LogicalPlanBuilder::scan(TableReference::bare(qualifier.clone()), source, None)?
+            .build()?;
         Ok((plan, qualifier))
     }
 
@@ -583,17 +584,14 @@ impl Binder<'_> {
         let names = alias.map_or(&[][..], |alias| &alias.columns);
         let rows = match body {
             CteBody::Rows(rows) => {
-                let exprs =
-                    rows.columns.iter().map(|c| (c.expr(), c.output.clone())).collect();
+                let exprs = rows.columns.iter().map(|c| (c.expr(), c.output.clone())).collect();
                 self.project_outputs(rows.plan, exprs)?
             }
             CteBody::Recursive { table, columns } => self.work_table(&table, columns)?,
             CteBody::Forbidden(place) => {
                 return Err(Error::new(
                     SqlState::INVALID_RECURSION,
-                    format!(
-                        "recursive reference to query \"{name}\" must not appear {place}"
-                    ),
+                    format!("recursive reference to query \"{name}\" must not appear {place}"),
                 ));
             }
         };
@@ -632,8 +630,7 @@ impl Binder<'_> {
             .into_iter()
             .enumerate()
             .map(|(i, output)| {
-                let column =
-                    Column::new(Some(TableReference::bare(table)), format!("r{}", i + 1));
+                let column = Column::new(Some(TableReference::bare(table)), format!("r{}", i + 1));
                 (Expr::Column(column), output)
             })
             .collect();
@@ -655,8 +652,9 @@ impl Binder<'_> {
         if let Some(schema) = parts.pop()
             && !matches!(schema.as_str(), "pg_catalog" | "information_schema")
         {
-            return Err(Error::undefined_function(&format!("{schema}.{function}(...)"))
-                .at_place(place));
+            return Err(
+                Error::undefined_function(&format!("{schema}.{function}(...)")).at_place(place)
+            );
         }
         let scope = Scope::empty(lateral);
         let mut values = Vec::with_capacity(args.len());
@@ -692,7 +690,13 @@ impl Binder<'_> {
             FunctionKind::Scalar => {
                 let typed = self.build_scalar(&call, values).at_place(place)?;
                 let list = self.construct_array_of(typed.expr)?;
-                return self.function_rows(&function, vec![(list, call.ret)], with_ordinality, alias, None);
+                return self.function_rows(
+                    &function,
+                    vec![(list, call.ret)],
+                    with_ordinality,
+                    alias,
+                    None,
+                );
             }
             FunctionKind::Aggregate => {
                 return Err(Error::grouping_error(
@@ -842,8 +846,11 @@ impl Binder<'_> {
                 .collect();
             let number = Expr::Column(Column::new_unqualified(&name));
             all.push(
-                datafusion::logical_expr::cast(number, datafusion::arrow::datatypes::DataType::Int64)
-                    .alias(&cast),
+                datafusion::logical_expr::cast(
+                    number,
+                    datafusion::arrow::datatypes::DataType::Int64,
+                )
+                .alias(&cast),
             );
             plan = LogicalPlanBuilder::from(numbered).project(all)?.build()?;
             columns.push(ScopeColumn::computed("ordinality".to_owned(), &cast, PgType::INT8));
@@ -919,7 +926,9 @@ fn check_aliases(left: &FromItem, right: &FromItem) -> Result<()> {
     for table in &right.tables {
         let twice = left.tables.iter().any(|other| {
             other.alias == table.alias
-                && (other.schema.is_none() || table.schema.is_none() || other.schema == table.schema)
+                && (other.schema.is_none()
+                    || table.schema.is_none()
+                    || other.schema == table.schema)
         });
         if twice {
             return Err(Error::duplicate_alias(&table.alias));
@@ -943,11 +952,7 @@ fn aliased(
     Ok(columns)
 }
 
-fn using_column<'c>(
-    columns: &'c [ScopeColumn],
-    name: &str,
-    side: &str,
-) -> Result<&'c ScopeColumn> {
+fn using_column<'c>(columns: &'c [ScopeColumn], name: &str, side: &str) -> Result<&'c ScopeColumn> {
     let mut found = columns.iter().filter(|column| column.name == name);
     match (found.next(), found.next()) {
         (Some(column), None) => Ok(column),

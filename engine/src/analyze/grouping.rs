@@ -208,9 +208,8 @@ impl Binder<'_> {
                     let first = super::keys::first_value(value.clone());
                     let name = match &typed.expr {
                         Expr::Column(column) if grouping.is_simple() => {
-                            outputs.push(
-                                first.alias_qualified(column.relation.clone(), &column.name),
-                            );
+                            outputs
+                                .push(first.alias_qualified(column.relation.clone(), &column.name));
                             Expr::Column(column.clone())
                         }
                         _ => {
@@ -537,4 +536,3 @@ fn ungrouped_place(
     }
     finder.found
 }
-

@@ -106,13 +106,7 @@ impl Binder<'_> {
             if given.iter().any(|other| other.attnum == attnum) {
                 return Err(Error::column_twice(&column.name).at_place(place));
             }
-            given.push(Given {
-                attnum,
-                index,
-                name: column.name.clone(),
-                ty: column.ty,
-                place,
-            });
+            given.push(Given { attnum, index, name: column.name.clone(), ty: column.ty, place });
         }
         Ok(given)
     }
@@ -179,11 +173,7 @@ impl Binder<'_> {
     }
 
     /// Rows with subqueries: one SELECT each.
-    fn rows_plan(
-        &mut self,
-        target: &Arc<Relation>,
-        rows: Vec<Vec<Expr>>,
-    ) -> Result<InsertSource> {
+    fn rows_plan(&mut self, target: &Arc<Relation>, rows: Vec<Vec<Expr>>) -> Result<InsertSource> {
         let mut whole: Option<LogicalPlanBuilder> = None;
         for row in rows {
             let plan = LogicalPlanBuilder::empty(true).build()?;
@@ -233,10 +223,8 @@ impl Binder<'_> {
         }
         if width < given.len() {
             if explicit {
-                return Err(Error::syntax_error(
-                    "INSERT has more target columns than expressions",
-                )
-                .at_place(given[width].place));
+                return Err(Error::syntax_error("INSERT has more target columns than expressions")
+                    .at_place(given[width].place));
             }
             given.truncate(width);
         }
@@ -360,14 +348,11 @@ impl Binder<'_> {
             .iter()
             .find(|constraint| constraint.name == wanted)
             .ok_or_else(|| {
-                Error::new(
-                    SqlState::UNDEFINED_OBJECT,
-                    format!(
-                        "constraint \"{wanted}\" for table \"{}\" does not exist",
-                        target.name
-                    ),
-                )
-            })?;
+            Error::new(
+                SqlState::UNDEFINED_OBJECT,
+                format!("constraint \"{wanted}\" for table \"{}\" does not exist", target.name),
+            )
+        })?;
         let index = match &constraint.kind {
             ConstraintKind::PrimaryKey { index } | ConstraintKind::Unique { index } => *index,
             _ => {
@@ -430,4 +415,3 @@ fn refuse_foreign(insert: &ast::Insert) -> Result<()> {
     };
     Err(Error::syntax_error_near(foreign))
 }
-

@@ -1,8 +1,6 @@
 //! Constants as statements write them.
 
-use datafusion::{
-    logical_expr::Expr, scalar::ScalarValue, sql::sqlparser::ast,
-};
+use datafusion::{logical_expr::Expr, scalar::ScalarValue, sql::sqlparser::ast};
 
 use super::{binder::Typed, names::At};
 use crate::{
@@ -21,13 +19,13 @@ impl super::binder::Binder<'_> {
             | ast::Value::UnicodeStringLiteral(text)
             | ast::Value::NationalStringLiteral(text) => unknown(text).at_place(place),
             ast::Value::DollarQuotedString(quoted) => unknown(&quoted.value).at_place(place),
-            ast::Value::Boolean(value) => {
-                Ok(Typed::new(Expr::Literal(ScalarValue::Boolean(Some(*value)), None), PgType::BOOL))
-            }
+            ast::Value::Boolean(value) => Ok(Typed::new(
+                Expr::Literal(ScalarValue::Boolean(Some(*value)), None),
+                PgType::BOOL,
+            )),
             ast::Value::Null => Ok(null()),
             ast::Value::Placeholder(name) => self.parameter(name, value.span),
-            ast::Value::SingleQuotedByteStringLiteral(_)
-            | ast::Value::HexStringLiteral(_) => {
+            ast::Value::SingleQuotedByteStringLiteral(_) | ast::Value::HexStringLiteral(_) => {
                 Err(Error::feature_not_supported("bit string literals are not supported")
                     .at_place(place))
             }
@@ -46,10 +44,7 @@ pub(super) fn unknown(text: &str) -> Result<Typed> {
     if text.contains('\0') {
         return Err(Error::invalid_encoding(&[0]));
     }
-    Ok(Typed::new(
-        Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None),
-        PgType::UNKNOWN,
-    ))
+    Ok(Typed::new(Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None), PgType::UNKNOWN))
 }
 
 /// The text of a literal of unknown type.
@@ -74,12 +69,13 @@ pub(super) fn number(digits: &str) -> Result<Typed> {
             ));
         }
     }
-    let value = input_scalar(PgType::NUMERIC, digits, &FormatSettings::default()).map_err(|_| {
-        Error::new(
-            SqlState::SYNTAX_ERROR,
-            format!("trailing junk after numeric literal at or near \"{digits}\""),
-        )
-    })?;
+    let value =
+        input_scalar(PgType::NUMERIC, digits, &FormatSettings::default()).map_err(|_| {
+            Error::new(
+                SqlState::SYNTAX_ERROR,
+                format!("trailing junk after numeric literal at or near \"{digits}\""),
+            )
+        })?;
     Ok(Typed::new(Expr::Literal(value, None), PgType::NUMERIC))
 }
 

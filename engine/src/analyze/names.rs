@@ -208,8 +208,23 @@ impl<'a> Places<'a> {
 /// it through.
 pub(super) fn check_no_clause(name: &ast::ObjectName) -> Result<()> {
     const WORDS: &[&str] = &[
-        "where", "group", "having", "order", "limit", "offset", "fetch", "union", "intersect",
-        "except", "from", "on", "using", "returning", "window", "for", "into",
+        "where",
+        "group",
+        "having",
+        "order",
+        "limit",
+        "offset",
+        "fetch",
+        "union",
+        "intersect",
+        "except",
+        "from",
+        "on",
+        "using",
+        "returning",
+        "window",
+        "for",
+        "into",
     ];
     match name.0.as_slice() {
         [ast::ObjectNamePart::Identifier(ident)]

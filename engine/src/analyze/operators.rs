@@ -89,8 +89,8 @@ impl Binder<'_> {
                 let mut typed = self.expression(first, scope, clause)?;
                 let mut left_literal = self.quoted_place(first);
                 for (op, right) in spine.into_iter().rev() {
-                    let name = symbol(op)
-                        .ok_or_else(|| Error::syntax_error_near(&op.to_string()))?;
+                    let name =
+                        symbol(op).ok_or_else(|| Error::syntax_error_near(&op.to_string()))?;
                     let place = self.operator_place(first, right, &name);
                     let literal = self.quoted_place(right).or(left_literal.take());
                     let right = self.expression(right, scope, clause)?;
@@ -298,6 +298,9 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Typed> {
+        if let (Some((array, all)), None) = (quantifier(pattern), escape) {
+            return self.quantified_by_name(left, op, array, all, scope, clause);
+        }
         let place = self.places.start(left);
         let left = self.expression(left, scope, clause)?;
         let mut pattern = self.expression(pattern, scope, clause)?;
@@ -427,6 +430,24 @@ impl Binder<'_> {
             }
         };
         Ok(Typed::new(expr, PgType::BOOL))
+    }
+}
+
+/// `ALL (array)` after LIKE, which the parser takes for a call; and whether it is ALL.
+fn quantifier(pattern: &ast::Expr) -> Option<(&ast::Expr, bool)> {
+    let ast::Expr::Function(function) = pattern else { return None };
+    let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    let all = match name.value.to_ascii_lowercase().as_str() {
+        "all" => true,
+        "any" | "some" => false,
+        _ => return None,
+    };
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    match (name.quote_style, list.args.as_slice()) {
+        (None, [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(array))]) => {
+            Some((array, all))
+        }
+        _ => None,
     }
 }
 

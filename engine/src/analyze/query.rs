@@ -207,12 +207,7 @@ impl Binder<'_> {
     }
 
     /// `WITH RECURSIVE name AS (first UNION [ALL] next)`
-    fn bind_recursive(
-        &mut self,
-        cte: &ast::Cte,
-        name: &str,
-        outer: Outer<'_>,
-    ) -> Result<Rowset> {
+    fn bind_recursive(&mut self, cte: &ast::Cte, name: &str, outer: Outer<'_>) -> Result<Rowset> {
         let malformed = || {
             Error::new(
                 SqlState::INVALID_RECURSION,
@@ -353,11 +348,12 @@ impl Binder<'_> {
                 .into_iter()
                 .enumerate()
                 .map(|(i, (name, ty))| {
-                    let column = datafusion::common::Column::new_unqualified(format!(
-                        "column{}",
-                        i + 1
-                    ));
-                    (Expr::Column(column), OutputColumn { name, ty, table: Oid::INVALID, attnum: 0 })
+                    let column =
+                        datafusion::common::Column::new_unqualified(format!("column{}", i + 1));
+                    (
+                        Expr::Column(column),
+                        OutputColumn { name, ty, table: Oid::INVALID, attnum: 0 },
+                    )
                 })
                 .collect(),
         )?;
@@ -380,8 +376,12 @@ impl Binder<'_> {
                 .into_iter()
                 .zip(columns)
                 .map(|(typed, (name, ty))| {
-                    let output =
-                        OutputColumn { name: name.clone(), ty: *ty, table: Oid::INVALID, attnum: 0 };
+                    let output = OutputColumn {
+                        name: name.clone(),
+                        ty: *ty,
+                        table: Oid::INVALID,
+                        attnum: 0,
+                    };
                     (typed.expr, output)
                 })
                 .collect();
@@ -457,12 +457,8 @@ impl Binder<'_> {
                 true => a.output.ty,
                 false => ty,
             };
-            let output = OutputColumn {
-                name: a.output.name.clone(),
-                ty,
-                table: Oid::INVALID,
-                attnum: 0,
-            };
+            let output =
+                OutputColumn { name: a.output.name.clone(), ty, table: Oid::INVALID, attnum: 0 };
             let second = pair.pop().expect("a pair");
             let first = pair.pop().expect("a pair");
             left_exprs.push((first.expr, output.clone()));
@@ -565,9 +561,7 @@ impl Binder<'_> {
         let name = self.fresh();
         let mut exprs: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
         let plan = LogicalPlanBuilder::window_plan(plan, vec![function])?;
-        exprs.push(
-            Expr::Column(datafusion::common::Column::new_unqualified(display)).alias(&name),
-        );
+        exprs.push(Expr::Column(datafusion::common::Column::new_unqualified(display)).alias(&name));
         let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
         Ok((plan, name))
     }
@@ -614,8 +608,9 @@ impl Binder<'_> {
                         let name = fold(ident);
                         columns.iter().position(|column| column.output.name == name)
                     }
-                    expr => super::select::position(expr, columns.len(), "ORDER BY")
-                        .at_place(place)?,
+                    expr => {
+                        super::select::position(expr, columns.len(), "ORDER BY").at_place(place)?
+                    }
                 };
                 let Some(index) = index else {
                     return Err(match &item.expr {
@@ -641,9 +636,8 @@ impl Binder<'_> {
         if around.limit.is_some() || around.offset.is_some() {
             builder = builder.limit_by_expr(around.offset.clone(), around.limit.clone())?;
         }
-        let plan = builder
-            .project(columns.iter().map(RowColumn::expr).collect::<Vec<_>>())?
-            .build()?;
+        let plan =
+            builder.project(columns.iter().map(RowColumn::expr).collect::<Vec<_>>())?.build()?;
         Ok(Rowset { plan, columns })
     }
 
@@ -835,7 +829,8 @@ fn union_all(plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
                 return Ok(Arc::new(plan));
             }
             let columns = plan.schema().columns();
-            let exprs = columns.into_iter().zip(&names).map(|(c, name)| Expr::Column(c).alias(name));
+            let exprs =
+                columns.into_iter().zip(&names).map(|(c, name)| Expr::Column(c).alias(name));
             let exprs: Vec<Expr> = exprs.collect();
             Ok(Arc::new(LogicalPlanBuilder::from(plan).project(exprs)?.build()?))
         })
@@ -843,11 +838,7 @@ fn union_all(plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
     Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
 }
 
-fn renamed(
-    plan: LogicalPlan,
-    columns: &[RowColumn],
-    names: &[String],
-) -> Result<LogicalPlan> {
+fn renamed(plan: LogicalPlan, columns: &[RowColumn], names: &[String]) -> Result<LogicalPlan> {
     let exprs: Vec<Expr> =
         columns.iter().zip(names).map(|(column, name)| column.expr().alias(name)).collect();
     Ok(LogicalPlanBuilder::from(plan).project(exprs)?.build()?)

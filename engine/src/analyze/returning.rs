@@ -48,8 +48,10 @@ impl Binder<'_> {
             let typed = self.expression(expr, &scope, Clause::Returning)?;
             let typed = self.resolve_unknown(typed)?;
             if has_subquery(&typed.expr) {
-                return Err(Error::feature_not_supported("a subquery in RETURNING is not supported")
-                    .at_place(self.places.start(expr)));
+                return Err(Error::feature_not_supported(
+                    "a subquery in RETURNING is not supported",
+                )
+                .at_place(self.places.start(expr)));
             }
             let from = item
                 .columns
@@ -130,11 +132,7 @@ impl Binder<'_> {
     }
 
     /// See [`super::column_default`].
-    pub(super) fn column_default(
-        &mut self,
-        relation: &Arc<Relation>,
-        attnum: i16,
-    ) -> Result<Expr> {
+    pub(super) fn column_default(&mut self, relation: &Arc<Relation>, attnum: i16) -> Result<Expr> {
         let attribute = relation
             .live_columns()
             .find(|(number, _)| *number == attnum)
@@ -179,11 +177,8 @@ impl Binder<'_> {
                 Error::internal(format!("identity column \"{column}\" has lost its sequence"))
             })?;
         let oid = lit(ScalarValue::UInt32(Some(sequence.0)));
-        let value = self.call(
-            "nextval",
-            vec![Typed::new(oid, PgType::plain(Oid::REGCLASS))],
-            None,
-        )?;
+        let value =
+            self.call("nextval", vec![Typed::new(oid, PgType::plain(Oid::REGCLASS))], None)?;
         self.assign(value, column, ty, None)
     }
 }
@@ -238,11 +233,9 @@ impl Binder<'_> {
         let values: Vec<Assigned<'e>> = match super::operators::row_members(inner) {
             Some(members) => members.into_iter().map(Assigned::Tree).collect(),
             None => match inner {
-                ast::Expr::Subquery(query) => self
-                    .row_subquery(query, scope)?
-                    .into_iter()
-                    .map(Assigned::Value)
-                    .collect(),
+                ast::Expr::Subquery(query) => {
+                    self.row_subquery(query, scope)?.into_iter().map(Assigned::Value).collect()
+                }
                 // (a) = (1)
                 other if wanted == 1 => vec![Assigned::Tree(other)],
                 _ => {
@@ -281,10 +274,8 @@ impl Binder<'_> {
         {
             return Ok((attnum, index, self.column_default(target, attnum)?));
         }
-        let (_, attribute) = target
-            .live_columns()
-            .nth(index)
-            .ok_or_else(|| Error::internal("a column got lost"))?;
+        let (_, attribute) =
+            target.live_columns().nth(index).ok_or_else(|| Error::internal("a column got lost"))?;
         if let Some(detail) = refuses_values(target, attnum) {
             return Err(generated_always("update", &attribute.name, &detail).at_place(place));
         }
@@ -331,7 +322,10 @@ pub(super) fn refuses_values(relation: &Relation, attnum: i16) -> Option<String>
     if column.generated {
         Some(format!("Column \"{}\" is a generated column.", column.name))
     } else if column.identity == Identity::Always {
-        Some(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+        Some(format!(
+            "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+            column.name
+        ))
     } else {
         None
     }

@@ -116,8 +116,9 @@ impl<'a> Scope<'a> {
         match found.next() {
             Some(_) if found.next().is_some() => Err(Error::ambiguous_column(name)),
             Some(column) => seen_from(column, depth),
-            None if name == "tableoid" => table_oid(entry)
-                .ok_or_else(|| Error::undefined_qualified_column(table, name)),
+            None if name == "tableoid" => {
+                table_oid(entry).ok_or_else(|| Error::undefined_qualified_column(table, name))
+            }
             None => Err(Error::undefined_qualified_column(table, name)),
         }
     }
@@ -176,9 +177,12 @@ impl<'a> Scope<'a> {
         });
         let best = near.min_by_key(|(distance, ..)| *distance);
         match best {
-            Some((d, table, column)) if d <= 3 && d * 2 <= name.chars().count() => error.with_hint(
-                format!("Perhaps you meant to reference the column \"{}.{}\".", table.alias, column.name),
-            ),
+            Some((d, table, column)) if d <= 3 && d * 2 <= name.chars().count() => {
+                error.with_hint(format!(
+                    "Perhaps you meant to reference the column \"{}.{}\".",
+                    table.alias, column.name
+                ))
+            }
             _ => error,
         }
     }
@@ -281,7 +285,9 @@ mod tests {
         let outer_scope = Scope { tables: &[], columns: &outer_columns, parent: None };
         let inner_columns = [column("a", "c3"), column("x", "c4"), column("x", "c5")];
         let scope = Scope { tables: &[], columns: &inner_columns, parent: Some(&outer_scope) };
-        assert!(matches!(scope.column("a").unwrap().unwrap().expr, Expr::Column(c) if c.name == "c3"));
+        assert!(
+            matches!(scope.column("a").unwrap().unwrap().expr, Expr::Column(c) if c.name == "c3")
+        );
         assert!(matches!(
             scope.column("b").unwrap().unwrap().expr,
             Expr::OuterReferenceColumn(_, c) if c.name == "c2"

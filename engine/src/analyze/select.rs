@@ -217,17 +217,16 @@ impl Binder<'_> {
         if !order.is_empty() {
             builder = builder.sort(order)?;
         }
-        let limited =
-            !tail.with_ties && (tail.limit.is_some() || tail.offset.is_some());
+        let limited = !tail.with_ties && (tail.limit.is_some() || tail.offset.is_some());
         // What is locked is counted last, above everything.
         if limited && locks.is_empty() {
             builder = builder.limit_by_expr(tail.offset.clone(), tail.limit.clone())?;
         }
         let plan = builder.build()?;
         let mut wanted: Vec<Expr> = columns.iter().map(RowColumn::expr).collect();
-        wanted.extend(keys.iter().map(|name| {
-            Expr::Column(datafusion::common::Column::new_unqualified(name))
-        }));
+        wanted.extend(
+            keys.iter().map(|name| Expr::Column(datafusion::common::Column::new_unqualified(name))),
+        );
         let plan = match plan.schema().fields().len() == wanted.len() {
             true => plan,
             false => LogicalPlanBuilder::from(plan).project(wanted)?.build()?,
@@ -378,12 +377,7 @@ impl Binder<'_> {
     }
 
     /// The first row of each group of equals.
-    fn distinct_on(
-        &mut self,
-        rows: Rowset,
-        on: Vec<Expr>,
-        order: &[SortExpr],
-    ) -> Result<Rowset> {
+    fn distinct_on(&mut self, rows: Rowset, on: Vec<Expr>, order: &[SortExpr]) -> Result<Rowset> {
         let (plan, number) = self.row_number(rows.plan, on, order.to_vec())?;
         let first = named(&number).eq(datafusion::prelude::lit(1_u64));
         let plan = LogicalPlanBuilder::from(plan).filter(first)?.build()?;
@@ -398,7 +392,9 @@ impl Binder<'_> {
         tail: &Tail<'_>,
     ) -> Result<LogicalPlan> {
         if order.is_empty() {
-            return Err(Error::syntax_error("WITH TIES cannot be specified without ORDER BY clause"));
+            return Err(Error::syntax_error(
+                "WITH TIES cannot be specified without ORDER BY clause",
+            ));
         }
         let Some(limit) = &tail.limit else { return Ok(plan) };
         let columns = plan.schema().columns();
@@ -475,8 +471,10 @@ impl Binder<'_> {
             ast::SelectItem::Wildcard(options) => {
                 refuse(options)?;
                 if from.tables.is_empty() {
-                    return Err(Error::syntax_error("SELECT * with no tables specified is not valid")
-                        .at_place(self.places.span(options.wildcard_token.0.span)));
+                    return Err(Error::syntax_error(
+                        "SELECT * with no tables specified is not valid",
+                    )
+                    .at_place(self.places.span(options.wildcard_token.0.span)));
                 }
                 Ok(from.columns.clone())
             }
@@ -771,10 +769,9 @@ fn column_tree(column: &ScopeColumn, from: &FromItem) -> ast::Expr {
         .iter()
         .find(|table| table.columns.iter().any(|other| other.expr == column.expr));
     match table {
-        Some(table) => ast::Expr::CompoundIdentifier(vec![
-            quoted(&table.alias),
-            quoted(&column.name),
-        ]),
+        Some(table) => {
+            ast::Expr::CompoundIdentifier(vec![quoted(&table.alias), quoted(&column.name)])
+        }
         None => ast::Expr::Identifier(quoted(&column.name)),
     }
 }
@@ -886,4 +883,3 @@ fn refuse_foreign(select: &ast::Select) -> Result<()> {
     };
     Err(Error::syntax_error_near(foreign))
 }
-

@@ -57,7 +57,10 @@ impl Binder<'_> {
         let word = if clause == Clause::Having { "HAVING" } else { "WHERE" };
         self.nested(|binder| match expr {
             ast::Expr::Nested(inner) => binder.predicate(inner, scope, clause),
-            ast::Expr::BinaryOp { op: op @ (ast::BinaryOperator::And | ast::BinaryOperator::Or), .. } => {
+            ast::Expr::BinaryOp {
+                op: op @ (ast::BinaryOperator::And | ast::BinaryOperator::Or),
+                ..
+            } => {
                 let mut operands = Vec::new();
                 let mut rest = vec![expr];
                 while let Some(next) = rest.pop() {
@@ -368,10 +371,7 @@ impl Binder<'_> {
         let empty = self.construct_array(element, Vec::new())?;
         let case = Case::new(
             None,
-            vec![(
-                Box::new(collected_column.clone().is_not_null()),
-                Box::new(collected_column),
-            )],
+            vec![(Box::new(collected_column.clone().is_not_null()), Box::new(collected_column))],
             Some(Box::new(empty)),
         );
         let plan = LogicalPlanBuilder::from(plan)
@@ -456,10 +456,8 @@ impl Binder<'_> {
                         return Ok(Transformed::yes(column.clone()));
                     }
                     let name = self.fresh();
-                    let input = std::mem::replace(
-                        &mut plan,
-                        LogicalPlanBuilder::empty(false).build()?,
-                    );
+                    let input =
+                        std::mem::replace(&mut plan, LogicalPlanBuilder::empty(false).build()?);
                     let scalar = self.as_scalar(&node, input.schema())?;
                     plan = apply_scalar(input, scalar, &name)?;
                     let column = Expr::Column(Column::new_unqualified(name));
@@ -577,9 +575,9 @@ impl Binder<'_> {
                     Ok(expr
                         .transform_down(|node| {
                             Ok(match sets.iter().position(|set| *set == node) {
-                                Some(i) => Transformed::yes(Expr::Column(
-                                    Column::new_unqualified(&names[i]),
-                                )),
+                                Some(i) => Transformed::yes(Expr::Column(Column::new_unqualified(
+                                    &names[i],
+                                ))),
                                 None => Transformed::no(node),
                             })
                         })?
@@ -721,10 +719,9 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
 fn first_of_sorted(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     use datafusion::logical_expr::{FetchType, SkipType};
     let (limited, output) = match plan {
-        LogicalPlan::Projection(projection) => (
-            projection.input.as_ref(),
-            projection.expr.first().cloned(),
-        ),
+        LogicalPlan::Projection(projection) => {
+            (projection.input.as_ref(), projection.expr.first().cloned())
+        }
         other => (other, None),
     };
     let LogicalPlan::Limit(limit) = limited else { return Ok(None) };

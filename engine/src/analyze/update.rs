@@ -46,7 +46,8 @@ impl Binder<'_> {
         let others: &[ast::TableWithJoins] = match &update.from {
             None => &[],
             Some(
-                ast::UpdateTableFromKind::AfterSet(list) | ast::UpdateTableFromKind::BeforeSet(list),
+                ast::UpdateTableFromKind::AfterSet(list)
+                | ast::UpdateTableFromKind::BeforeSet(list),
             ) => list,
         };
         let changed = self.bind_changed(&update.table, others, "UPDATE")?;
@@ -81,9 +82,7 @@ impl Binder<'_> {
         }
         let mut list = vec![(key_column(&qualifier), "_key".to_owned())];
         list.extend(old.iter().map(|(o, expr)| (expr.clone(), format!("a{}", o.attnum))));
-        list.extend(
-            old.iter().zip(new_row).map(|((o, _), expr)| (expr, format!("n{}", o.attnum))),
-        );
+        list.extend(old.iter().zip(new_row).map(|((o, _), expr)| (expr, format!("n{}", o.attnum))));
         let (plan, returning) = self.project_change(plan, list, returning)?;
         Ok(BoundUpdate {
             target,

@@ -45,9 +45,8 @@ impl Binder<'_> {
         for expr in &spec.partition_by {
             let typed = self.expression(expr, scope, Clause::Window)?;
             let typed = self.resolve_unknown(typed)?;
-            partition_by.push(
-                super::keys::key(typed.expr, typed.ty).at_place(self.places.start(expr))?,
-            );
+            partition_by
+                .push(super::keys::key(typed.expr, typed.ty).at_place(self.places.start(expr))?);
         }
         let mut order_by = Vec::with_capacity(spec.order_by.len());
         let mut order_type = None;
@@ -167,9 +166,7 @@ impl Binder<'_> {
             }
             (WindowFrameBound::Following(_), WindowFrameBound::Preceding(_))
             | (WindowFrameBound::Following(_), WindowFrameBound::CurrentRow) => {
-                return windowing(
-                    "frame starting from following row cannot have preceding rows",
-                );
+                return windowing("frame starting from following row cannot have preceding rows");
             }
             _ => {}
         }

@@ -10,10 +10,7 @@ use datafusion::{
 use kalamdb_storage::{Access, Key, KeyRange, Layout};
 
 use crate::{
-    catalog::Relation,
-    context::ExecutionContext,
-    error::Result,
-    exec::evaluate::Evaluator,
+    catalog::Relation, context::ExecutionContext, error::Result, exec::evaluate::Evaluator,
     types::PgType,
 };
 
@@ -127,8 +124,12 @@ fn equalities(filter: &Expr) -> Vec<(&str, &Expr)> {
         .filter_map(|part| match part {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
                 match (&**left, &**right) {
-                    (Expr::Column(column), value) if is_fixed(value) => Some((&*column.name, value)),
-                    (value, Expr::Column(column)) if is_fixed(value) => Some((&*column.name, value)),
+                    (Expr::Column(column), value) if is_fixed(value) => {
+                        Some((&*column.name, value))
+                    }
+                    (value, Expr::Column(column)) if is_fixed(value) => {
+                        Some((&*column.name, value))
+                    }
                     _ => None,
                 }
             }

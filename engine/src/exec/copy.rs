@@ -76,7 +76,11 @@ pub(crate) struct CopyingOut {
 }
 
 /// Runs COPY as far as it goes without the client.
-pub(crate) async fn run(session: &mut Session, copy: &Copy, portal: &mut Portal) -> Result<Started> {
+pub(crate) async fn run(
+    session: &mut Session,
+    copy: &Copy,
+    portal: &mut Portal,
+) -> Result<Started> {
     let options = CopyOptions::new(&copy.options, copy.from)?;
     let format = match options.format {
         CopyFormat::Binary => Format::Binary,

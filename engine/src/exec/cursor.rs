@@ -284,14 +284,18 @@ pub(crate) async fn declare(
                 }
                 Rows::Ready(rows) => {
                     Source::Rows(RowStream::new(futures::stream::iter(rows.into_iter().map(Ok))))
-                },
+                }
                 _ => Source::Ended,
             };
             (Arc::clone(&query.output), source, Arc::clone(&statement.text))
         }
         CursorQuery::Subscribe(statement) => {
             let (output, subscription) = subscribe::open(session, statement).await?;
-            (output, Source::Subscription(Box::new(Mutex::new(*subscription))), Arc::clone(&statement.text))
+            (
+                output,
+                Source::Subscription(Box::new(Mutex::new(*subscription))),
+                Arc::clone(&statement.text),
+            )
         }
     };
     let cursor = Cursor {
@@ -313,7 +317,9 @@ pub(crate) async fn declare(
 /// The columns FETCH returns.
 pub(crate) fn output(session: &Session, fetch: &Fetch) -> Result<Arc<[OutputColumn]>> {
     let cursor = session.cursors.get(&fetch.name);
-    cursor.map(|cursor| Arc::clone(&cursor.output)).ok_or_else(|| Error::undefined_cursor(&fetch.name))
+    cursor
+        .map(|cursor| Arc::clone(&cursor.output))
+        .ok_or_else(|| Error::undefined_cursor(&fetch.name))
 }
 
 /// FETCH and MOVE.
@@ -326,10 +332,8 @@ pub(crate) async fn fetch(
         Some(text) => Some(subscribe::interval(text)?),
         None => None,
     };
-    let cursor = session
-        .cursors
-        .get_mut(&fetch.name)
-        .ok_or_else(|| Error::undefined_cursor(&fetch.name))?;
+    let cursor =
+        session.cursors.get_mut(&fetch.name).ok_or_else(|| Error::undefined_cursor(&fetch.name))?;
     let batches = cursor.fetch(fetch.direction, timeout).await?;
     if fetch.only_move {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();

@@ -141,9 +141,9 @@ fn slot(parameter: usize) -> String {
 
 fn compile(expr: &Expr, schema: &DFSchema, columns: usize) -> Result<Node> {
     let expr = expr.clone().transform_up(|expr| match expr {
-        Expr::Placeholder(placeholder) => Ok(Transformed::yes(Expr::Column(
-            Column::new_unqualified(placeholder.id),
-        ))),
+        Expr::Placeholder(placeholder) => {
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(placeholder.id))))
+        }
         Expr::Column(column) => {
             // Plans qualify the names of base tables' columns; rows here have one origin.
             Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name))))

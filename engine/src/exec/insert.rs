@@ -103,10 +103,8 @@ impl InsertPlan {
                 },
             }),
         };
-        let returning = insert
-            .returning
-            .map(|list| Returning::new(list, &columns, parameters))
-            .transpose()?;
+        let returning =
+            insert.returning.map(|list| Returning::new(list, &columns, parameters)).transpose()?;
         let rules = Rules::new(&insert.target, env)?;
         let relations = insert.relations;
         Ok(InsertPlan { target: insert.target, source, rules, on_conflict, returning, relations })

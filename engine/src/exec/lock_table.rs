@@ -40,9 +40,8 @@ pub(crate) async fn run(
             return Err(Error::wrong_object_type(name, "is not a table"));
         }
         // Any one of the privileges is enough.
-        let allowed = letters
-            .chars()
-            .any(|letter| view.relation_privilege(view.role, &relation, letter));
+        let allowed =
+            letters.chars().any(|letter| view.relation_privilege(view.role, &relation, letter));
         if !allowed {
             view.check_relation(&relation, letters)?;
         }

@@ -65,7 +65,9 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<Arc<Relation>>
                 RelationBody::Table { .. } => {
                     format!("permission denied to {verb} \"{name}\", skipping it")
                 }
-                _ => format!("skipping \"{name}\" --- cannot {verb} non-tables or special system tables"),
+                _ => format!(
+                    "skipping \"{name}\" --- cannot {verb} non-tables or special system tables"
+                ),
             };
             session.state.notice(Error::new(SqlState::WARNING, message));
             continue;

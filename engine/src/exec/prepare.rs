@@ -33,10 +33,7 @@ pub(crate) async fn prepare(
             format!("a session keeps at most {MAX_PREPARED_STATEMENTS} prepared statements"),
         ));
     }
-    let types = types
-        .iter()
-        .map(|ty| Ok(resolve_type(ty)?.oid.0))
-        .collect::<Result<Vec<u32>>>()?;
+    let types = types.iter().map(|ty| Ok(resolve_type(ty)?.oid.0)).collect::<Result<Vec<u32>>>()?;
     let plan = exec::prepare(session, statement, &types, true).await?;
     session.prepared.insert(name.to_owned(), plan);
     portal.tag = Tag::new("PREPARE");

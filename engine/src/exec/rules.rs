@@ -149,7 +149,12 @@ impl Rules {
 }
 
 /// A value as text; what can't be printed is left out of the message rather than failing it.
-pub(crate) fn value_text(ty: PgType, column: &ArrayRef, row: usize, format: &FormatSettings) -> String {
+pub(crate) fn value_text(
+    ty: PgType,
+    column: &ArrayRef,
+    row: usize,
+    format: &FormatSettings,
+) -> String {
     if column.data_type() == &DataType::Null || column.is_null(row) {
         return "null".to_owned();
     }

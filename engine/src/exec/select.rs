@@ -89,7 +89,9 @@ impl QueryPlan {
             false => Some(Locking::new(query.locks, &query.plan, parameters)?),
         };
         let short = match (&query.simple, &locks, &function) {
-            (Some(simple), None, None) => ShortSelect::new(simple, &output, parameters)?.map(Arc::new),
+            (Some(simple), None, None) => {
+                ShortSelect::new(simple, &output, parameters)?.map(Arc::new)
+            }
             _ => None,
         };
         Ok(QueryPlan {
@@ -160,17 +162,15 @@ pub(crate) async fn run(
 /// For readers who don't hand what expressions ask for to the transaction: cursors and COPY.
 pub(crate) fn without_effects(stream: RowStream, context: Arc<ExecutionContext>) -> RowStream {
     RowStream::new(stream.map(move |batch| {
-            let batch = batch?;
-            let effects = context.effects.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if effects.notifications.is_empty() {
-                Ok(batch)
-            } else {
-                Err(Error::feature_not_supported(
-                    "pg_notify in a query over tables is not supported",
-                )
+        let batch = batch?;
+        let effects = context.effects.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if effects.notifications.is_empty() {
+            Ok(batch)
+        } else {
+            Err(Error::feature_not_supported("pg_notify in a query over tables is not supported")
                 .with_hint("Call it in a SELECT without FROM, or use NOTIFY."))
-            }
-        }))
+        }
+    }))
 }
 
 /// Plans and starts a query on the execution runtime. The statement's context is entered wherever
@@ -202,19 +202,21 @@ pub(crate) async fn stream(
         }
     });
     let task = AbortOnDrop(task);
-    Ok(RowStream::new(futures::stream::unfold((receiver, Some(task)), |(mut receiver, task)| async move {
-        match receiver.recv().await {
-            Some(batch) => Some((batch, (receiver, task))),
-            None => match task?.finish().await {
-                Ok(()) => None,
-                Err(error) => Some((Err(error), (receiver, None))),
-            },
-        }
-    })
-    .filter(|batch| {
-        let keep = batch.as_ref().map_or(true, |batch| batch.num_rows() > 0);
-        futures::future::ready(keep)
-    })))
+    Ok(RowStream::new(
+        futures::stream::unfold((receiver, Some(task)), |(mut receiver, task)| async move {
+            match receiver.recv().await {
+                Some(batch) => Some((batch, (receiver, task))),
+                None => match task?.finish().await {
+                    Ok(()) => None,
+                    Err(error) => Some((Err(error), (receiver, None))),
+                },
+            }
+        })
+        .filter(|batch| {
+            let keep = batch.as_ref().map_or(true, |batch| batch.num_rows() > 0);
+            futures::future::ready(keep)
+        }),
+    ))
 }
 
 /// Whoever stops pulling stops the plan.

@@ -53,10 +53,8 @@ async fn assign(session: &mut Session, name: &str, value: Option<&str>, local: b
             let level = level.ok_or_else(|| {
                 Error::invalid_setting_value("transaction_isolation", value.unwrap_or(""))
             })?;
-            let modes = crate::statement::TransactionModes {
-                isolation: Some(level),
-                ..Default::default()
-            };
+            let modes =
+                crate::statement::TransactionModes { isolation: Some(level), ..Default::default() };
             return session.set_transaction(modes);
         }
         "transaction_read_only" => {

@@ -45,7 +45,11 @@ pub(crate) struct ShortSelect {
 enum Source {
     /// One row without columns.
     Nothing,
-    Table { relation: Arc<Relation>, layout: Arc<Layout>, access: KeyAccess },
+    Table {
+        relation: Arc<Relation>,
+        layout: Arc<Layout>,
+        access: KeyAccess,
+    },
 }
 
 impl ShortSelect {
@@ -98,9 +102,12 @@ impl ShortSelect {
             Source::Table { relation, access, .. } => {
                 let index = match access.access {
                     Access::Primary => relation.primary_key().map(|key| key.name.clone()),
-                    Access::Index(place) => {
-                        relation.indexes().iter().filter(|i| !i.primary).nth(place).map(|i| i.name.clone())
-                    }
+                    Access::Index(place) => relation
+                        .indexes()
+                        .iter()
+                        .filter(|i| !i.primary)
+                        .nth(place)
+                        .map(|i| i.name.clone()),
                 };
                 let what = if access.unique { "Get" } else { "Range Scan" };
                 let index = index.unwrap_or_default();

@@ -72,10 +72,8 @@ impl ChangePlan {
         parameters: &[PgType],
         env: &Environment<'_>,
     ) -> Result<Self> {
-        let change = Change::Update {
-            rules: Rules::new(&update.target, env)?,
-            assigned: update.assigned,
-        };
+        let change =
+            Change::Update { rules: Rules::new(&update.target, env)?, assigned: update.assigned };
         Self::new(
             update.target,
             update.plan,
@@ -404,8 +402,7 @@ impl Running<'_> {
             Change::Update { .. } => (1 + width, width),
             Change::Delete => (1 + width, 0),
         };
-        let new_row: Vec<ArrayRef> =
-            columns[fixed..fixed + new_width].iter().map(slice).collect();
+        let new_row: Vec<ArrayRef> = columns[fixed..fixed + new_width].iter().map(slice).collect();
         let extra = columns.len() - fixed - new_width;
         let mut yielded: Vec<ArrayRef> = columns[..fixed].iter().map(slice).collect();
         yielded.extend(columns[fixed + new_width..].iter().map(slice));

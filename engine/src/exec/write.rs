@@ -250,9 +250,7 @@ impl Writer {
             false => key::encode(&self.layout, batch, place)?,
         };
         let own = Some((key, &old.image));
-        if let Some(conflict) =
-            self.find_conflict(session, batch, place, &new_key, own).await?
-        {
+        if let Some(conflict) = self.find_conflict(session, batch, place, &new_key, own).await? {
             return Err(self.violation(&conflict, batch, place, format));
         }
         let image = row::encode(&self.layout, batch, place)?;
@@ -269,12 +267,7 @@ impl Writer {
     }
 
     /// Removes a row that is locked.
-    pub(crate) fn delete(
-        &mut self,
-        session: &mut Session,
-        key: Key,
-        old: RowImage,
-    ) -> Result<()> {
+    pub(crate) fn delete(&mut self, session: &mut Session, key: Key, old: RowImage) -> Result<()> {
         self.track(&key);
         let writes = session.transaction.writes_mut();
         Ok(writes.delete(&self.namespace, &self.layout, key, old)?)
@@ -289,9 +282,8 @@ impl Writer {
     /// The lock an update takes: weaker when no unique column is assigned.
     pub(crate) fn update_mode(&self, assigned: &[i16]) -> Mode {
         let unique = self.relation.indexes().iter().filter(|index| index.unique);
-        let is_key = unique
-            .flat_map(|index| &index.columns)
-            .any(|column| assigned.contains(&column.attnum));
+        let is_key =
+            unique.flat_map(|index| &index.columns).any(|column| assigned.contains(&column.attnum));
         if is_key { Mode::Update } else { Mode::NoKeyUpdate }
     }
 }

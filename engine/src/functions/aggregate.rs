@@ -185,6 +185,14 @@ impl AggregateUDFImpl for PgAggregate {
         if self.ordered { ReversedUDAF::Identical } else { ReversedUDAF::NotSupported }
     }
 
+    /// The accumulator sorts what doesn't come sorted, so it is the same either way.
+    fn with_beneficial_ordering(
+        self: Arc<Self>,
+        _beneficial_ordering: bool,
+    ) -> DataFusionResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        Ok(Some(self))
+    }
+
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         if self.ordered {
             // Rows that come in another order are sorted by the accumulator.

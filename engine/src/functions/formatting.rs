@@ -39,8 +39,18 @@ struct Zone {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -49,12 +59,12 @@ const ROMAN: [&str; 12] =
 
 /// Patterns, the longest of those with the same beginning first.
 const PATTERNS: &[&str] = &[
-    "Y,YYY", "YYYY", "IYYY", "YYY", "IYY", "YY", "IY", "HH24", "HH12", "HH", "MI", "SSSSS",
-    "SSSS", "SS", "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.", "P.M.", "a.m.",
-    "p.m.", "AM", "PM", "am", "pm", "B.C.", "A.D.", "b.c.", "a.d.", "BC", "AD", "bc", "ad",
-    "MONTH", "Month", "month", "MON", "Mon", "mon", "MM", "DAY", "Day", "day", "DY", "Dy", "dy",
-    "DDD", "IDDD", "DD", "ID", "D", "IW", "WW", "W", "CC", "J", "Q", "RM", "rm", "TZH", "TZM",
-    "TZ", "tz", "OF", "Y", "I",
+    "Y,YYY", "YYYY", "IYYY", "YYY", "IYY", "YY", "IY", "HH24", "HH12", "HH", "MI", "SSSSS", "SSSS",
+    "SS", "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6", "A.M.", "P.M.", "a.m.", "p.m.",
+    "AM", "PM", "am", "pm", "B.C.", "A.D.", "b.c.", "a.d.", "BC", "AD", "bc", "ad", "MONTH",
+    "Month", "month", "MON", "Mon", "mon", "MM", "DAY", "Day", "day", "DY", "Dy", "dy", "DDD",
+    "IDDD", "DD", "ID", "D", "IW", "WW", "W", "CC", "J", "Q", "RM", "rm", "TZH", "TZM", "TZ", "tz",
+    "OF", "Y", "I",
 ];
 
 /// Patterns that are the same in lower case.
@@ -215,8 +225,7 @@ fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -
         "dy" => day[..3].to_lowercase(),
         "DDD" => pad(number(time.ordinal()), 3),
         "IDDD" => {
-            let day = number(week.week() - 1) * 7
-                + number(time.weekday().number_from_monday());
+            let day = number(week.week() - 1) * 7 + number(time.weekday().number_from_monday());
             pad(day, 3)
         }
         "DD" => pad(number(time.day()), 2),

@@ -31,9 +31,9 @@ fn properties(all: &mut Implementations) {
         all.f1::<Text, Int4>(&format!("{kind}_array_length({kind})"), |text| {
             match json::parse(text)? {
                 Json::Array(items) => length(items.len()),
-                Json::Object(_) => Err(Error::invalid_parameter_value(
-                    "cannot get array length of a non-array",
-                )),
+                Json::Object(_) => {
+                    Err(Error::invalid_parameter_value("cannot get array length of a non-array"))
+                }
                 _ => Err(Error::invalid_parameter_value("cannot get array length of a scalar")),
             }
         });
@@ -104,9 +104,9 @@ fn contains(a: &Json, b: &Json, top: bool) -> bool {
         (Json::Object(_), Json::Object(members)) => members
             .iter()
             .all(|(key, value)| a.get(key).is_some_and(|found| contains(found, value, false))),
-        (Json::Array(items), Json::Array(wanted)) => wanted
-            .iter()
-            .all(|value| items.iter().any(|item| contains(item, value, false))),
+        (Json::Array(items), Json::Array(wanted)) => {
+            wanted.iter().all(|value| items.iter().any(|item| contains(item, value, false)))
+        }
         (Json::Array(items), Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Null)
             if top =>
         {
@@ -165,9 +165,8 @@ mod tests {
 
     #[test]
     fn containment() {
-        let holds = |a: &str, b: &str| {
-            contains(&json::parse(a).unwrap(), &json::parse(b).unwrap(), true)
-        };
+        let holds =
+            |a: &str, b: &str| contains(&json::parse(a).unwrap(), &json::parse(b).unwrap(), true);
         assert!(holds(r#"{"a":{"b":[1,2]},"c":1}"#, r#"{"a":{"b":[2]}}"#));
         assert!(holds("[1,[2,3]]", "[[3]]"));
         assert!(holds("[1,2]", "2"));

@@ -1,9 +1,6 @@
 //! Ranges of keys that a condition leaves: what a scan goes straight to.
 
-use std::{
-    ops::Bound,
-    sync::Arc,
-};
+use std::{ops::Bound, sync::Arc};
 
 use datafusion::{
     arrow::{array::ArrayRef, datatypes::DataType},
@@ -18,12 +15,7 @@ use datafusion::{
 use kalamdb_storage::{Access, ColumnType, KeyRange, Layout};
 
 use super::{is_fixed, one_row, physical_expression};
-use crate::{
-    catalog::Relation,
-    error::Result,
-    functions::sort_key,
-    types::PgType,
-};
+use crate::{catalog::Relation, error::Result, functions::sort_key, types::PgType};
 
 /// Most ranges that lists of values are multiplied out to.
 const MAX_RANGES: usize = 1024;
@@ -51,12 +43,7 @@ impl KeyRanges {
     fn all() -> Self {
         let everything =
             Range { prefix: Vec::new(), lower: Bound::Unbounded, upper: Bound::Unbounded };
-        KeyRanges {
-            access: Access::Primary,
-            fixed: 0,
-            ranges: vec![everything],
-            equal: Vec::new(),
-        }
+        KeyRanges { access: Access::Primary, fixed: 0, ranges: vec![everything], equal: Vec::new() }
     }
 
     /// What a condition asks of a relation whose rows are made up.

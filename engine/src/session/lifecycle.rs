@@ -10,10 +10,10 @@ use kalamdb_storage::Namespace;
 use super::{Connect, Session, transaction::now_us};
 use crate::{
     catalog::{namespace_id, store::CatalogTransaction},
+    changefeed::NotificationSink,
     context::{Effects, ExecutionContext},
     engine::Engine,
     error::{Error, Result, SqlState},
-    changefeed::NotificationSink,
     listen::Listening,
     session::state::SessionState,
     settings::{self, Settings, Who},
@@ -35,14 +35,13 @@ impl Session {
         sink: Arc<dyn NotificationSink>,
     ) -> Result<Session> {
         let cluster = engine.catalogs.cluster();
-        let role = cluster
-            .role_by_name(&connect.user)
-            .filter(|role| role.login)
-            .cloned()
-            .ok_or_else(|| {
-                let message = format!("role \"{}\" is not permitted to log in", connect.user);
-                Error::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message).fatal()
-            })?;
+        let role =
+            cluster.role_by_name(&connect.user).filter(|role| role.login).cloned().ok_or_else(
+                || {
+                    let message = format!("role \"{}\" is not permitted to log in", connect.user);
+                    Error::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message).fatal()
+                },
+            )?;
         let database = engine.database(&cluster, &connect.database, &role.name)?;
         let mut defaults: BTreeMap<String, String> = engine.settings.clone();
         defaults.extend(cluster.settings());

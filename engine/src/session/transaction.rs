@@ -80,8 +80,8 @@ impl Session {
             self.transaction.isolation = isolation;
         }
         if let Some(access) = modes.access {
-            let widens = access == AccessMode::ReadWrite
-                && self.transaction.access == AccessMode::ReadOnly;
+            let widens =
+                access == AccessMode::ReadWrite && self.transaction.access == AccessMode::ReadOnly;
             if widens && self.transaction.has_run {
                 return Err(Error::new(
                     SqlState::ACTIVE_SQL_TRANSACTION,
@@ -268,10 +268,10 @@ impl Session {
 fn check_isolation(isolation: Isolation) -> Result<()> {
     match isolation {
         Isolation::ReadUncommitted | Isolation::ReadCommitted | Isolation::RepeatableRead => Ok(()),
-        Isolation::Serializable => Err(Error::feature_not_supported(
-            "the isolation level SERIALIZABLE is not supported",
-        )
-        .with_hint("Use REPEATABLE READ and SELECT ... FOR UPDATE.")),
+        Isolation::Serializable => {
+            Err(Error::feature_not_supported("the isolation level SERIALIZABLE is not supported")
+                .with_hint("Use REPEATABLE READ and SELECT ... FOR UPDATE."))
+        }
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) struct Definition {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bool,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     /// Milliseconds in any of PostgreSQL's units; 0 to i32::MAX.
     Milliseconds,
     Enum(&'static [&'static str]),
@@ -61,7 +64,8 @@ macro_rules! settings {
     };
 }
 
-const LOGGING: &[&str] = &["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"];
+const LOGGING: &[&str] =
+    &["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"];
 
 settings! {
     "application_name" "application_name" = "", Kind::Text, User, true, "Reporting and Logging / What to Log", "Sets the application name to be reported in statistics and logs.";

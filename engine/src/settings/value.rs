@@ -16,9 +16,13 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
     let name = definition.spelling;
     let fail = || invalid(name, value);
     match &definition.kind {
-        Kind::Bool => bool(value).map(|on| if on { "on" } else { "off" }.to_owned()).ok_or_else(|| {
-            Error::invalid_parameter_value(format!("parameter \"{name}\" requires a Boolean value"))
-        }),
+        Kind::Bool => {
+            bool(value).map(|on| if on { "on" } else { "off" }.to_owned()).ok_or_else(|| {
+                Error::invalid_parameter_value(format!(
+                    "parameter \"{name}\" requires a Boolean value"
+                ))
+            })
+        }
         Kind::Integer { min, max } => {
             let number: i64 = value.trim().parse().map_err(|_| fail())?;
             in_range(name, number, *min, *max)?;
@@ -73,7 +77,9 @@ fn is_encoding(name: &str) -> bool {
     const OTHERS: &[&str] =
         &["sqlascii", "sjis", "shiftjis", "shiftjis2004", "big5", "gbk", "gb18030", "johab", "uhc"];
     OTHERS.contains(&name)
-        || FAMILIES.iter().any(|family| name.strip_prefix(family).is_some_and(|rest| !rest.is_empty()))
+        || FAMILIES
+            .iter()
+            .any(|family| name.strip_prefix(family).is_some_and(|rest| !rest.is_empty()))
 }
 
 fn in_range(name: &str, number: i64, min: i64, max: i64) -> Result<()> {

@@ -315,8 +315,7 @@ fn discard(tokens: &mut Tokens<'_>) -> Result<Parsed> {
 
 fn notify(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     let channel = tokens.identifier()?;
-    let payload =
-        if tokens.take_token(&Token::Comma) { tokens.string()? } else { String::new() };
+    let payload = if tokens.take_token(&Token::Comma) { tokens.string()? } else { String::new() };
     Ok(Parsed::Notify { channel, payload })
 }
 
@@ -324,8 +323,8 @@ fn prepare(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     let name = tokens.identifier()?;
     let mut types = Vec::new();
     if tokens.take_token(&Token::LParen) {
-        types = tokens
-            .with_parser(|parser| parser.parse_comma_separated(Parser::parse_data_type))?;
+        types =
+            tokens.with_parser(|parser| parser.parse_comma_separated(Parser::parse_data_type))?;
         tokens.expect_token(&Token::RParen)?;
     }
     tokens.expect("as")?;
@@ -503,7 +502,9 @@ fn copy(tokens: &mut Tokens<'_>) -> Result<Parsed> {
             SqlState::INSUFFICIENT_PRIVILEGE,
             "COPY to or from a file or program of the server is not allowed",
         )
-        .with_hint("Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone."));
+        .with_hint(
+            "Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
+        ));
     }
     tokens.expect(if from { "stdin" } else { "stdout" })?;
     tokens.take_all(&["using"]);

@@ -326,6 +326,14 @@ impl AggregateUDFImpl for JsonAggregate {
         arranged(&args, &self.inputs(), true, make)
     }
 
+    /// The accumulator sorts what doesn't come sorted, so it is the same either way.
+    fn with_beneficial_ordering(
+        self: Arc<Self>,
+        _beneficial_ordering: bool,
+    ) -> DataFusionResult<Option<Arc<dyn AggregateUDFImpl>>> {
+        Ok(Some(self))
+    }
+
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
         AggregateOrderSensitivity::SoftRequirement
     }

@@ -90,9 +90,9 @@ fn delete_element(document: Json, index: i32) -> Result<Json> {
             }
             Ok(Json::Array(items))
         }
-        Json::Object(_) => Err(Error::invalid_parameter_value(
-            "cannot delete from object using integer index",
-        )),
+        Json::Object(_) => {
+            Err(Error::invalid_parameter_value("cannot delete from object using integer index"))
+        }
         _ => Err(Error::invalid_parameter_value("cannot delete from scalar")),
     }
 }
@@ -152,9 +152,7 @@ fn change(
             let index: i64 = step.trim().parse().map_err(|_| {
                 Error::new(
                     SqlState::INVALID_TEXT_REPRESENTATION,
-                    format!(
-                        "path element at position {depth} is not an integer: \"{step}\""
-                    ),
+                    format!("path element at position {depth} is not an integer: \"{step}\""),
                 )
             })?;
             match (place(index, items.len()), rest.is_empty()) {

@@ -1,0 +1,2 @@
+-- Statements of catalog that KalamDB doesn't answer as PostgreSQL does yet. Not run.
+SELECT pg_is_in_recovery(), pg_client_encoding(), txid_current() > 0, inet_server_port() > 0;

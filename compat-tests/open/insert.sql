@@ -1,0 +1,3 @@
+-- Statements of insert that KalamDB doesn't answer as PostgreSQL does yet. Not run.
+WITH ins AS (INSERT INTO t (id) VALUES (41), (42) RETURNING id) SELECT sum(id), count(*) FROM ins;
+INSERT INTO nopk TABLE nopk;
