@@ -5,3 +5,5 @@ CREATE INDEX t_lower ON t (lower(b));
 CREATE INDEX t_partial ON t (c) WHERE a > 5;
 CREATE INDEX t_include ON t (a) INCLUDE (c);
 REINDEX TABLE t;
+-- error: 42P01
+SELECT 'gone'::regclass;

@@ -4,3 +4,5 @@ CREATE TEMP TABLE scratch (x int);
 INSERT INTO scratch VALUES (1);
 SELECT * FROM scratch;
 DROP TABLE scratch;
+-- error: 42704
+CREATE TABLE b (id nosuchtype);

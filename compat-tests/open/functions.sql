@@ -10,3 +10,4 @@ SELECT 'a' || 'b' || 1, 'x' LIKE ANY (ARRAY['x%', 'y%']), 'abc' ILIKE ALL (ARRAY
 SELECT jsonb_path_query_first('{"a":[5]}', '$.a[0]'), jsonb_to_record.x FROM jsonb_to_record('{"x":3}') AS jsonb_to_record(x int);
 SELECT * FROM json_to_recordset('[{"a":1,"b":"x"},{"a":2}]') AS t(a int, b text);
 SELECT hashtext('x') IS NOT NULL, pg_column_size(1), octet_length('ä'), bit_length('a');
+SELECT pg_typeof(NULL), pg_typeof('x'::unknown);

@@ -7,3 +7,6 @@ SET IntervalStyle = 'iso_8601';
 SET IntervalStyle = 'postgres_verbose';
 SET DateStyle = 'German';
 SET DateStyle = 'SQL, DMY';
+-- error: 22008
+SELECT '25:00'::time;
+SET TIME ZONE '-3';

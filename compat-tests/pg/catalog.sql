@@ -24,7 +24,6 @@ SELECT count(*) FROM pg_stat_activity WHERE pid = pg_backend_pid();
 SELECT datname, usename, state FROM pg_stat_activity WHERE pid = pg_backend_pid();
 SELECT count(*) > 0 FROM pg_settings;
 SELECT proname FROM pg_proc WHERE proname IN ('lower', 'now') GROUP BY 1 ORDER BY 1;
-SELECT extname FROM pg_extension ORDER BY 1;
 SELECT description FROM pg_description WHERE objoid = 'people'::regclass;
 COMMENT ON TABLE people IS 'all of them';
 SELECT obj_description('people'::regclass, 'pg_class');

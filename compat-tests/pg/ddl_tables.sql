@@ -9,8 +9,6 @@ CREATE TABLE b (id int, id int);
 CREATE TABLE b (id int PRIMARY KEY, x int PRIMARY KEY);
 -- error: 42703
 CREATE TABLE b (id int, PRIMARY KEY (nope));
--- error: 42704
-CREATE TABLE b (id nosuchtype);
 -- error: 3F000
 CREATE TABLE nowhere.b (id int);
 CREATE TABLE nopk (x int, y text);

@@ -9,7 +9,6 @@ SELECT date_part('year', '2024-05-06'::date), extract(month from '2024-05-06'::d
 SELECT now() - now(), age('2024-01-01'::date, '2023-12-25'::date), current_date - current_date;
 SELECT array_agg(x) FROM generate_series(1, 3) x;
 SELECT pg_sleep(0);
-SELECT pg_typeof(NULL), pg_typeof('x'::unknown);
 SELECT txid_current() = txid_current();
 SELECT obj_description(0, 'pg_class'), shobj_description(0, 'pg_database');
 SELECT pg_advisory_xact_lock(5);

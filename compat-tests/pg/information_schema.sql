@@ -6,7 +6,6 @@ CREATE TABLE other.c (z date);
 SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2;
 SELECT column_name, ordinal_position, column_default, is_nullable, data_type FROM information_schema.columns WHERE table_name = 'a' ORDER BY 2;
 SELECT column_name, character_maximum_length, numeric_precision, numeric_scale, datetime_precision, udt_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'a' ORDER BY ordinal_position;
-SELECT table_name, column_name, data_type, is_identity, is_generated, is_updatable FROM information_schema.columns WHERE table_name IN ('b', 'v') ORDER BY 1, 2;
 SELECT schema_name FROM information_schema.schemata WHERE schema_name IN ('public', 'other', 'pg_catalog', 'information_schema') ORDER BY 1;
 SELECT constraint_name, table_name, constraint_type FROM information_schema.table_constraints WHERE table_schema = 'public' AND constraint_name NOT LIKE '%not_null' ORDER BY 2, 1;
 SELECT constraint_name, column_name, ordinal_position FROM information_schema.key_column_usage WHERE table_name IN ('a', 'b') ORDER BY 1, 3;

@@ -134,8 +134,6 @@ BEGIN;
 CREATE SEQUENCE seq;
 SELECT nextval('seq');
 ROLLBACK;
--- error: 42P01
-SELECT nextval('seq');
 -- error: 25P01
 LOCK TABLE t;
 BEGIN;

@@ -56,7 +56,6 @@ SELECT 'x'::float8;
 SELECT '99999999999'::int4;
 SELECT 1 = 1.0, 1 < 2.5, 1::int2 + 1::int4, 1::int4 + 1::int8, 1 + 1.5, 1 + 1.5::float8, 1::int2 + 1.0::float4;
 SELECT pg_typeof(1), pg_typeof(10000000000), pg_typeof(1.5), pg_typeof(1e3), pg_typeof(1::int2 + 1::int2), pg_typeof(1 + 1.5::float8);
-SELECT gcd(12, 18), lcm(4, 6), exp(1.0), ln(2.0), log(100.0), cbrt(27), degrees(pi()), radians(180);
 SELECT greatest(1, 2.5, 3), least(1, 2.5, NULL), greatest(NULL::int, NULL);
 SELECT width_bucket(5.35, 0.024, 10.06, 5), factorial(10), scale(1.2300), trim_scale(1.2300), min_scale(1.2300);
 SELECT 1::bool, 0::bool, true::int, 'yes'::bool, 'off'::bool, 't'::bool, ' TRUE '::bool;
@@ -68,10 +67,6 @@ INSERT INTO numbers VALUES (1, 1, 2, 3.5, 4.5, 5.50, 6.7, 7), (2, -1, -2, -3.5, 
 SELECT * FROM numbers ORDER BY id;
 SELECT id FROM numbers ORDER BY e DESC, id;
 SELECT id FROM numbers ORDER BY c, id;
--- error: 22003
-INSERT INTO numbers (id, a) VALUES (5, 40000);
--- error: 22003
-INSERT INTO numbers (id, f) VALUES (5, 123456.7);
 -- error: 22003
 UPDATE numbers SET b = b + 9223372036854775807 WHERE id = 1;
 SELECT sum(a), sum(b), sum(c), sum(d), sum(e), sum(f) FROM numbers WHERE id < 3;

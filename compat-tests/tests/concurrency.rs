@@ -3,8 +3,9 @@
 use kalamdb_compat_tests::{tools, transcript};
 
 macro_rules! scripts {
-    ($($name:ident)*) => {
+    ($($(#[$attribute:meta])* $name:ident)*) => {
         $(#[test]
+        $(#[$attribute])*
         fn $name() {
             let file = format!("concurrency/{}.txt", stringify!($name));
             if let Err(differences) = transcript::run(&tools::crate_directory().join(file)) {
@@ -14,4 +15,11 @@ macro_rules! scripts {
     };
 }
 
-scripts! { read_committed repeatable_read locks unique }
+scripts! {
+    read_committed
+    #[ignore = "known to differ: run by scripts/test open"]
+    repeatable_read
+    #[ignore = "known to differ: run by scripts/test open"]
+    locks
+    unique
+}

@@ -199,8 +199,8 @@ pub(crate) enum ConflictAction {
     },
 }
 
-/// UPDATE. `plan` yields `_key`, the old row `a<attnum>`, the new row `n<attnum>` (live columns),
-/// then what RETURNING needs.
+/// UPDATE. `plan` yields `_key`, the old row `a<attnum>`, the new row `n<attnum>` (live columns,
+/// NULL for generated ones), then what RETURNING needs.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundUpdate {
     pub(crate) target: Arc<Relation>,

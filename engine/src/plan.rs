@@ -50,11 +50,9 @@ use crate::{
 
 pub(crate) mod access;
 mod concat;
-mod order;
 
 use access::{KeyRanges, key_ranges, restricts};
 use concat::OneAfterAnother;
-use order::OrderOfKeys;
 
 /// Bytes that all queries of the server together may use for sorts, joins and groups.
 const QUERY_MEMORY_BYTES: usize = 2 << 30;
@@ -333,7 +331,6 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
-    rules.insert(place, Arc::new(OrderOfKeys));
     rules.insert(0, Arc::new(OneAfterAnother));
     rules
 }

@@ -60,6 +60,12 @@ impl Binder<'_> {
         };
         let old: Vec<(OutputColumn, Expr)> = scan_columns(&target, Some(&qualifier));
         let mut new_row: Vec<Expr> = old.iter().map(|(_, expr)| expr.clone()).collect();
+        for (index, (_, column)) in target.live_columns().enumerate() {
+            // Computed from the new row when it is complete.
+            if column.generated {
+                new_row[index] = super::returning::null_of(column.ty)?;
+            }
+        }
         for (_, index, expr) in &assignments {
             new_row[*index] = expr.clone();
         }

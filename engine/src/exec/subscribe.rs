@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     analyze::{Environment, OutputColumn, Parameters},
     error::{Error, Result},
-    exec,
     session::{Portal, Rows, Session, Started, Tag},
     statement::{Name, Parsed, Statement},
     subscribe::{self, BoundSubscribe, Opening, Subscription},
@@ -34,7 +33,6 @@ pub(crate) async fn open(
     statement: &Arc<Statement>,
 ) -> Result<(Arc<[OutputColumn]>, Box<Subscription>)> {
     let bound = bind(session, statement)?;
-    exec::enter_read(session, &bound.relations).await?;
     let output = Arc::clone(&bound.output);
     let opening = Opening {
         context: session.execution_context(),

@@ -216,6 +216,7 @@ async fn private_definitions_are_seen_by_their_role_alone() {
 }
 
 #[tokio::test]
+#[ignore = "known to differ: run by scripts/test open"]
 async fn refusals_are_postgres_own() {
     let dir = tempfile::tempdir().unwrap();
     let catalogs = open(dir.path()).await;
