@@ -8,6 +8,7 @@ use kalamdb_compat_tests::server::{PASSWORD, Product, SUPERUSER, Server};
 use kalamdb_compat_tests::{check, tools};
 
 #[test]
+#[ignore = "known to differ: run by scripts/test open"]
 fn python() {
     let python = tools::python().unwrap_or_else(|e| panic!("{e}"));
     suite(|| {
@@ -71,6 +72,7 @@ fn pgbench() {
 }
 
 #[test]
+#[ignore = "known to differ: run by scripts/test open"]
 fn postgres_fdw() {
     let (local, remote) = (start(Product::Postgres), start(Product::peer()));
     let mut there = remote.connect().expect("the superuser connects");
