@@ -102,6 +102,10 @@ pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 20;
 /// Deepest nesting the parser follows.
 const MAX_PARSER_DEPTH: usize = 120;
 
+/// Operators of one statement that chain to the left: `a + b + c` nests as deep as it is long, and
+/// whatever walks such a tree needs that much stack.
+const MAX_CHAINED_OPERATORS: usize = 2_000;
+
 /// Parses a whole script. An empty script has no statements.
 pub(crate) fn parse_script(sql: &str) -> Result<Vec<Arc<Statement>>> {
     if sql.len() > MAX_STATEMENT_BYTES {
@@ -181,7 +185,42 @@ impl<'a> Script<'a> {
         self.parse_tree()
     }
 
+    /// 54001 where a chain of operators would nest too deep.
+    fn check_chains(&self) -> Result<()> {
+        let solid: Vec<&Token> = self
+            .tokens
+            .iter()
+            .map(|token| &token.token)
+            .filter(|token| !matches!(token, Token::Whitespace(_)))
+            .collect();
+        // A minus behind an operand is an operator, elsewhere it is a sign.
+        let minuses = solid.windows(2).filter(|pair| {
+            let operand = matches!(pair[0], Token::Number(..) | Token::Word(_) | Token::RParen);
+            operand && *pair[1] == Token::Minus
+        });
+        let chains = solid.iter().filter(|token| match token {
+            Token::Plus | Token::Mul | Token::Div | Token::StringConcat => true,
+            Token::Word(word) => {
+                let is = |name: &str| word.value.eq_ignore_ascii_case(name);
+                is("and") || is("or") || is("union") || is("except") || is("intersect")
+            }
+            _ => false,
+        });
+        if chains.count() + minuses.count() > MAX_CHAINED_OPERATORS {
+            return Err(Error::new(
+                crate::error::SqlState::STATEMENT_TOO_COMPLEX,
+                "stack depth limit exceeded",
+            )
+            .with_hint(format!(
+                "A statement has at most {MAX_CHAINED_OPERATORS} operators; split it, or use an \
+                 array or VALUES."
+            )));
+        }
+        Ok(())
+    }
+
     fn parse_tree(&self) -> Result<Parsed> {
+        self.check_chains()?;
         let dialect = PostgreSqlDialect {};
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)

@@ -178,6 +178,12 @@ pub trait Session: Send + 'static {
         Vec::new()
     }
 
+    /// The protocol keeps a statement under this name from now on, or no longer: SQL's DEALLOCATE
+    /// may name it.
+    fn statement_kept(&mut self, name: &str, kept: bool) {
+        let _ = (name, kept);
+    }
+
     /// What SQL (DEALLOCATE, CLOSE, DISCARD) dropped of the protocol's statements and portals since
     /// the last call.
     fn take_discards(&mut self) -> Vec<Discard> {

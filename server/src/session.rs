@@ -145,6 +145,13 @@ impl Session for EngineSession {
         self.0.take_notices().into_iter().map(|notice| convert::notice(&notice)).collect()
     }
 
+    fn statement_kept(&mut self, name: &str, kept: bool) {
+        match kept {
+            true => self.0.statement_named(name),
+            false => self.0.statement_closed(name),
+        }
+    }
+
     fn take_discards(&mut self) -> Vec<Discard> {
         self.0.take_discards().into_iter().map(convert::discard).collect()
     }

@@ -29,6 +29,9 @@ impl<S: Session> Connection<S> {
         let watch = self.statement_watch();
         let statement = wire.drive(&watch, self.session.prepare(sql, types)).await?;
         self.statements.insert(name.to_owned(), statement);
+        if !name.is_empty() {
+            self.session.statement_kept(name, true);
+        }
         self.announce(wire);
         wire.output.parse_complete();
         Ok(())
@@ -110,7 +113,10 @@ impl<S: Session> Connection<S> {
     pub(super) fn close(&mut self, wire: &mut Wire, target: &Target<'_>) {
         self.in_pipeline = true;
         match *target {
-            Target::Statement(name) => drop(self.statements.remove(name)),
+            Target::Statement(name) => {
+                drop(self.statements.remove(name));
+                self.session.statement_kept(name, false);
+            }
             Target::Portal(name) => drop(self.portals.remove(name)),
         }
         wire.output.close_complete();
