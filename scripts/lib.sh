@@ -33,8 +33,10 @@ need_build_tools() {
     command -v cargo >/dev/null || fail "please install Rust (https://rustup.rs), then run this again"
     local missing=()
     command -v c++ >/dev/null || missing+=(g++)
-    if ! ldconfig -p 2>/dev/null | grep -q 'libclang' &&
-        ! compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null; then
+    # libclang-cpp is another library, and there without this one on some machines.
+    if ! ldconfig -p 2>/dev/null | grep -Eq 'libclang(-[0-9.]+)?\.so' &&
+        ! compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null &&
+        ! compgen -G '/usr/lib/llvm-*/lib/libclang-[0-9]*.so*' >/dev/null; then
         missing+=(libclang-dev clang)
     fi
     [ ${#missing[@]} -eq 0 ] || get "${missing[@]}"
