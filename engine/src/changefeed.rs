@@ -1,9 +1,11 @@
-//! What is durable, told to those who watch: listeners of channels and followers of tables.
+//! What is committed, told to those who watch: listeners of channels and followers of tables.
 //!
-//! Storage calls [`Changefeed::committed`] in LSN order once a group of commits is durable and
-//! visible; nothing else ever speaks to a listener or a subscription, least of all the statement
+//! Storage calls [`Changefeed::committed`] in LSN order once a group of commits is visible, and
+//! [`Changefeed::durable`] once no crash can take them away, which with `synchronous_commit` is at
+//! once; nothing else ever speaks to a listener or a subscription, least of all the statement
 //! that wrote. The feed keeps no messages: a notification goes straight into the outboxes of the
-//! sessions that listen, and a subscription is merely woken and reads the commit log itself. A
+//! sessions that listen, as PostgreSQL's do whether the commit was synced or not, and a
+//! subscription, which has only what is durable, is merely woken then and reads the log itself. A
 //! commit in a namespace that nobody watches costs one look into a map, and a namespace that
 //! nobody watches any more has no entry there.
 //!
@@ -84,6 +86,8 @@ impl Default for FeedLimits {
 pub struct Changefeed {
     limits: FeedLimits,
     namespaces: RwLock<HashMap<NamespaceId, Arc<Watched>>>,
+    /// The namespaces with commits that followers haven't been told of; each once.
+    unsynced: Mutex<Vec<Arc<Watched>>>,
     closing: watch::Sender<bool>,
 }
 
@@ -98,6 +102,15 @@ struct Watched {
 struct Watchers {
     listeners: HashMap<Arc<str>, Vec<Arc<Listener>>>,
     followers: HashMap<RelationId, Vec<Arc<Follower>>>,
+    /// What followers are told once it is durable.
+    unsynced: Option<Advance>,
+}
+
+/// Commits up to a position, and what they changed.
+#[derive(Debug)]
+struct Advance {
+    position: Position,
+    relations: Vec<(RelationId, Position)>,
 }
 
 /// How far a namespace has come, for its followers.
@@ -152,9 +165,18 @@ impl Feed for Changefeed {
             return;
         }
         for record in records {
-            if let Some(watched) = namespaces.get(&record.namespace) {
-                watched.committed(record);
+            if let Some(watched) = namespaces.get(&record.namespace)
+                && watched.committed(record)
+            {
+                lock(&self.unsynced).push(Arc::clone(watched));
             }
+        }
+    }
+
+    fn durable(&self) {
+        let advanced = std::mem::take(&mut *lock(&self.unsynced));
+        for watched in advanced {
+            watched.durable();
         }
     }
 }
@@ -165,6 +187,7 @@ impl Changefeed {
         Arc::new(Changefeed {
             limits,
             namespaces: RwLock::default(),
+            unsynced: Mutex::default(),
             closing: watch::Sender::new(false),
         })
     }
@@ -345,8 +368,9 @@ impl Changefeed {
 }
 
 impl Watched {
-    fn committed(&self, record: &CommitRecord) {
-        let watchers = lock(&self.watchers);
+    /// Delivers notifications; whether this is the first commit that followers are to be told of.
+    fn committed(&self, record: &CommitRecord) -> bool {
+        let mut watchers = lock(&self.watchers);
         for sent in &record.notifications {
             for listener in watchers.listeners.get(&sent.channel).into_iter().flatten() {
                 listener.deliver(Notification {
@@ -356,19 +380,39 @@ impl Watched {
                 });
             }
         }
-        // `relevant` before `head`: who sees the head has seen what is relevant up to it.
-        let mut last = None;
+        if watchers.followers.is_empty() {
+            return false;
+        }
+        let is_first = watchers.unsynced.is_none();
+        let Watchers { followers, unsynced, .. } = &mut *watchers;
+        let advance = unsynced
+            .get_or_insert_with(|| Advance { position: record.position, relations: Vec::new() });
+        advance.position = record.position;
         for change in &record.changes {
-            if last.replace(change.relation) == Some(change.relation) {
-                continue;
+            match advance.relations.iter_mut().find(|(one, _)| *one == change.relation) {
+                Some((_, position)) => *position = record.position,
+                None if followers.contains_key(&change.relation) => {
+                    advance.relations.push((change.relation, record.position));
+                }
+                None => {}
             }
-            for follower in watchers.followers.get(&change.relation).into_iter().flatten() {
-                follower.relevant.store(record.position.0, Ordering::Release);
+        }
+        is_first
+    }
+
+    /// Wakes the followers of what was committed.
+    fn durable(&self) {
+        let mut watchers = lock(&self.watchers);
+        let Some(advance) = watchers.unsynced.take() else { return };
+        // `relevant` before `head`: who sees the head has seen what is relevant up to it.
+        for (relation, position) in advance.relations {
+            for follower in watchers.followers.get(&relation).into_iter().flatten() {
+                follower.relevant.store(position.0, Ordering::Release);
                 follower.changed.notify_one();
             }
         }
         if !watchers.followers.is_empty() {
-            self.moved.head.store(record.position.0, Ordering::Release);
+            self.moved.head.store(advance.position.0, Ordering::Release);
             self.moved.commits.notify_waiters();
         }
     }
@@ -622,6 +666,8 @@ pub(crate) mod tests {
         assert!(feed.follow(NamespaceId(1), about.clone()).is_err());
         assert_eq!(follow.news(Position(0)), News::Nothing);
         feed.committed(&[notifying(1, 1, &[])]);
+        assert_eq!(follow.news(Position(0)), News::Nothing);
+        feed.durable();
         follow.wait(Position(0), true).await;
         assert_eq!(follow.news(Position(0)), News::Irrelevant(Position(1)));
         assert_eq!(feed.live(NamespaceId(1), NamespaceId(0))[0].head, Position(1));

@@ -273,6 +273,8 @@ impl Transaction {
             Ok(None)
         } else {
             let writes = Arc::unwrap_or_clone(writes);
+            // Nobody waits for the device for a notification; PostgreSQL's don't survive it at all.
+            let sync = sync && writes.changes_data();
             let commit = Commit { writes, sync, time_us: self.start_time };
             store.commit(commit).await.map(Some).map_err(Error::from)
         };

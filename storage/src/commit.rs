@@ -68,20 +68,41 @@ pub(crate) struct MetaChange {
 pub(crate) enum Work {
     Commit(Commit),
     Reserve(Reserve),
-    SetSequence { namespace: NamespaceId, sequence: RelationId, state: SequenceWrite },
-    Meta { changes: Vec<MetaChange>, sync: bool },
-    BeginFlush { namespace: NamespaceId, relation: RelationId },
-    FinishFlush { id: u64, changes: Vec<MetaChange>, trim: Trim },
-    DropNamespace { namespace: NamespaceId, directory: String },
+    SetSequence {
+        namespace: NamespaceId,
+        sequence: RelationId,
+        state: SequenceWrite,
+    },
+    Meta {
+        changes: Vec<MetaChange>,
+        sync: bool,
+    },
+    /// Nothing but that everything before is on the device.
+    Sync,
+    BeginFlush {
+        namespace: NamespaceId,
+        relation: RelationId,
+    },
+    FinishFlush {
+        id: u64,
+        changes: Vec<MetaChange>,
+        trim: Trim,
+    },
+    DropNamespace {
+        namespace: NamespaceId,
+        directory: String,
+    },
 }
 
 impl Work {
     /// Whether it goes in a group of its own, so that the rest of a group need not know of it.
     fn alone(&self) -> bool {
         match self {
-            Work::Commit(_) | Work::Reserve(_) | Work::SetSequence { .. } | Work::Meta { .. } => {
-                false
-            }
+            Work::Commit(_)
+            | Work::Reserve(_)
+            | Work::SetSequence { .. }
+            | Work::Meta { .. }
+            | Work::Sync => false,
             Work::BeginFlush { .. } | Work::FinishFlush { .. } | Work::DropNamespace { .. } => true,
         }
     }

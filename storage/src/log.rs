@@ -24,11 +24,15 @@ use crate::store::Shard;
 pub(crate) use codec::{decode, lsn_of, write};
 pub(crate) use retention::{LogClock, cut, enforce, open_clock};
 
-/// Called by the commit leader, in LSN order, once the records are as durable as their commits
-/// asked and visible to every new snapshot. Everything else waits meanwhile: it must not block.
+/// Called by the commit leader. Everything else waits meanwhile: it must not block.
 pub trait Feed: Send + Sync + 'static {
-    /// These records were committed.
+    /// These records were committed, in LSN order: as durable as their commits asked, and visible
+    /// to every new snapshot.
     fn committed(&self, records: &[Arc<CommitRecord>]);
+
+    /// All that was committed so far is on the device, and from now on in the log: what of a crash
+    /// might take away, [`LogCursor`] doesn't show.
+    fn durable(&self);
 }
 
 /// What one commit changed in one namespace.
@@ -101,12 +105,13 @@ impl LogCursor {
         self.after
     }
 
-    /// The next records, at least one if there is one, then as many as fit in `max_bytes`; none at
-    /// the head of the log. What it returned is not returned again.
+    /// The next durable records, at least one if there is one, then as many as fit in `max_bytes`;
+    /// none at the head of the log. What it returned is not returned again.
     ///
     /// Fails with `Invalid` when the next record is trimmed: [`Error::oldest`] says where the log
     /// begins. Fails with `Invalid` also after a position that was never reached.
     pub async fn next(&mut self, max_bytes: usize) -> Result<Vec<Arc<CommitRecord>>> {
+        let durable = self.shard.durable_lsn();
         let snapshot = self.shard.snapshot();
         let cutoff = self.shard.log_clock.cutoff();
         let range = HotRange {
@@ -122,7 +127,11 @@ impl LogCursor {
         for i in 0..chunk.len() {
             let position = position_of(chunk.key(i))?;
             let value = chunk.value_bytes(i);
-            if position != self.after.next() || lsn_of(&value)? < cutoff {
+            let lsn = lsn_of(&value)?;
+            if lsn > durable {
+                break;
+            }
+            if position != self.after.next() || lsn < cutoff {
                 if records.is_empty() {
                     let oldest = oldest(&self.shard, &snapshot, self.namespace).await?;
                     return Err(Error::trimmed(self.after.next(), oldest));

@@ -136,6 +136,15 @@ impl Store {
         self.shard.durable_lsn()
     }
 
+    /// What is committed now, once all of it is on the device.
+    pub async fn durable_snapshot(&self) -> Result<Snapshot> {
+        let snapshot = self.snapshot();
+        if snapshot.lsn() > self.durable_lsn() {
+            self.sync_wal().await?;
+        }
+        Ok(snapshot)
+    }
+
     /// Returns once everything committed so far is on the device.
     pub async fn sync_wal(&self) -> Result<()> {
         self.shard.sync_wal().await
@@ -229,11 +238,9 @@ impl Shard {
         &self.options.data_dir
     }
 
-    async fn sync_wal(&self) -> Result<()> {
-        let lsn = self.snapshot().lsn();
-        self.hot.sync().await?;
-        self.durable.fetch_max(lsn.0, Ordering::AcqRel);
-        Ok(())
+    /// Through the leader, so that the feed hears of it in its place.
+    async fn sync_wal(self: &Arc<Self>) -> Result<()> {
+        self.submit(Work::Sync).await.map(|_| ())
     }
 }
 

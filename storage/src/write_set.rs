@@ -228,11 +228,16 @@ impl WriteSet {
 
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.namespaces.values().all(|writes| {
-            writes.relations.values().all(|r| r.replaced.is_none() && r.rows.is_empty())
-                && writes.indexes.values().all(|i| !i.replaced && i.entries.is_empty())
-                && writes.sequences.is_empty()
-                && writes.notifications.list.is_empty()
+        !self.changes_data()
+            && self.namespaces.values().all(|writes| writes.notifications.list.is_empty())
+    }
+
+    /// Whether there is more to commit than notifications.
+    pub fn changes_data(&self) -> bool {
+        self.namespaces.values().any(|writes| {
+            writes.relations.values().any(|r| r.replaced.is_some() || !r.rows.is_empty())
+                || writes.indexes.values().any(|i| i.replaced || !i.entries.is_empty())
+                || !writes.sequences.is_empty()
         })
     }
 

@@ -21,6 +21,8 @@ struct Deaf;
 
 impl Feed for Deaf {
     fn committed(&self, _: &[Arc<CommitRecord>]) {}
+
+    fn durable(&self) {}
 }
 
 /// A line of the process's status, in KiB.

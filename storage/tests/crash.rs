@@ -28,6 +28,8 @@ struct Deaf;
 
 impl Feed for Deaf {
     fn committed(&self, _: &[Arc<CommitRecord>]) {}
+
+    fn durable(&self) {}
 }
 
 fn layout() -> Arc<Layout> {

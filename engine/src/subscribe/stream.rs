@@ -223,7 +223,7 @@ impl Subscription {
     /// Finds the place to start from.
     async fn begin(&mut self, reset: bool) -> Result<Option<RecordBatch>> {
         self.refresh()?;
-        let snapshot = self.world.engine.store.snapshot();
+        let snapshot = self.world.engine.store.durable_snapshot().await?;
         let head = self.namespace.head(&snapshot).await?;
         if let (StartAt::After(after), false) = (self.terms.start, reset) {
             return self.resume(after, head).await;

@@ -27,6 +27,8 @@ pub(super) struct Group<'a> {
     pub(super) effects: Vec<Effect>,
     pub(super) records: Vec<Arc<CommitRecord>>,
     pub(super) sync: bool,
+    /// Somebody waits for the device though he changes nothing.
+    pub(super) syncs_alone: bool,
 }
 
 /// The manifests that a write set's deletes, truncations and drops concern.
@@ -39,7 +41,7 @@ impl<'a> Group<'a> {
         batch: &'a mut Batch,
     ) -> Group<'a> {
         let (effects, records) = (Vec::new(), Vec::new());
-        Group { shard, snapshot, batch, effects, records, sync: false }
+        Group { shard, snapshot, batch, effects, records, sync: false, syncs_alone: false }
     }
 
     /// Adds a piece of work. Its answer holds once the batch is written. When it fails, nothing of
@@ -68,6 +70,11 @@ impl<'a> Group<'a> {
             Work::Meta { changes, sync } => {
                 changes.iter().for_each(|change| put_meta(change, self.batch));
                 self.sync |= sync;
+                Ok(Answer::Done)
+            }
+            Work::Sync => {
+                self.sync = true;
+                self.syncs_alone = true;
                 Ok(Answer::Done)
             }
             Work::BeginFlush { .. } | Work::FinishFlush { .. } | Work::DropNamespace { .. } => {

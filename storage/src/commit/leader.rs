@@ -101,7 +101,7 @@ impl Leader {
         for work in works {
             answers.push(group.add(self, work).await);
         }
-        let Group { effects, records, sync, .. } = group;
+        let Group { effects, records, sync, syncs_alone, .. } = group;
         if !batch.is_empty() {
             if self.lsn > before {
                 batch.put(Family::Meta, &[meta::LAST_LSN], &[&self.lsn.0.to_be_bytes()]);
@@ -115,10 +115,14 @@ impl Leader {
                 failpoint("commit::before_feed")?;
                 shard.feed.committed(&records);
             }
-        } else if sync && shard.durable_lsn() < self.lsn {
+            if sync {
+                shard.feed.durable();
+            }
+        } else if sync && (syncs_alone || shard.durable_lsn() < self.lsn) {
             // An empty commit that asks for a sync still says "all before me is durable".
             shard.hot.sync().await?;
             shard.durable.fetch_max(self.lsn.0, Ordering::AcqRel);
+            shard.feed.durable();
         }
         batch.clear();
         self.batch = batch;

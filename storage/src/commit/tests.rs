@@ -28,6 +28,8 @@ impl Feed for Strict {
             self.seen.lock().unwrap().push(record.clone());
         }
     }
+
+    fn durable(&self) {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -11,6 +11,8 @@ struct Deaf;
 
 impl Feed for Deaf {
     fn committed(&self, _: &[Arc<CommitRecord>]) {}
+
+    fn durable(&self) {}
 }
 
 async fn open(dir: &Path) -> Arc<CatalogStore> {
