@@ -27,7 +27,7 @@ use datafusion::{
     logical_expr::{
         Expr, Extension, Limit, LogicalPlan, Operator as NativeOperator,
         TableProviderFilterPushDown, UserDefinedLogicalNode, Volatility, expr::Placeholder,
-        physical_planning_context::PhysicalPlanningContext,
+        expr_rewriter::NamePreserver, physical_planning_context::PhysicalPlanningContext,
     },
     optimizer::{
         analyzer::resolve_grouping_function::ResolveGroupingFunction,
@@ -234,7 +234,12 @@ pub(crate) fn map_expressions(
                 }
                 None => node,
             };
-            let mapped = node.map_expressions(|expr| expr.transform_up(f))?;
+            // Nodes above know the columns by the names they have now.
+            let names = NamePreserver::new(&node);
+            let mapped = node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(expr.transform_up(f)?.update_data(|expr| name.restore(expr)))
+            })?;
             match mapped.transformed {
                 true => Ok(Transformed::yes(mapped.data.recompute_schema()?)),
                 false => Ok(mapped),
@@ -327,10 +332,9 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules
 }
 
-/// DataFusion's rules, and ours before sorts are pushed into scans.
+/// Our rule, then DataFusion's.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
-    let place = rules.iter().position(|rule| rule.name() == "PushdownSort").unwrap_or(rules.len());
     rules.insert(0, Arc::new(OneAfterAnother));
     rules
 }
