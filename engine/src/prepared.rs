@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::{BuildHasher, Hash, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
     catalog::part::CatalogView,
     error::Result,
     exec::{insert::InsertPlan, select::QueryPlan, update::ChangePlan},
-    statement::Statement,
+    session::Field,
+    statement::{Literal, Parsed, Statement, Template},
     types::{Oid, PgType},
 };
 
@@ -25,6 +26,8 @@ pub(crate) struct Prepared {
     pub(crate) statement: Arc<Statement>,
     pub(crate) parameters: Vec<PgType>,
     pub(crate) body: Body,
+    /// The description of its output, once a client asked.
+    fields: OnceLock<Arc<[Field]>>,
     made_for: MadeFor,
 }
 
@@ -73,7 +76,8 @@ impl Prepared {
         view: &CatalogView,
         search_path: &Arc<[String]>,
     ) -> Self {
-        Prepared { statement, parameters, body, made_for: MadeFor::now(view, search_path) }
+        let made_for = MadeFor::now(view, search_path);
+        Prepared { statement, parameters, body, fields: OnceLock::new(), made_for }
     }
 
     /// Whether its names still mean the same.
@@ -86,6 +90,17 @@ impl Prepared {
         match &self.body {
             Body::Query(query) => query.constant_error.clone().map_or(Ok(()), Err),
             Body::Insert(_) | Body::Update(_) | Body::Delete(_) | Body::Utility => Ok(()),
+        }
+    }
+
+    /// `output` as the client is told of it: one list for all who run this plan.
+    pub(crate) fn fields(&self, output: &Arc<[OutputColumn]>) -> Arc<[Field]> {
+        match &self.body {
+            Body::Query(_) | Body::Insert(_) | Body::Update(_) | Body::Delete(_) => {
+                Arc::clone(self.fields.get_or_init(|| Field::of(output)))
+            }
+            // What it returns depends on the session.
+            Body::Utility => Field::of(output),
         }
     }
 
@@ -103,6 +118,8 @@ impl Prepared {
 
 /// Most plans kept.
 pub(crate) const MAX_CACHED_PLANS: usize = 4096;
+/// Most templates kept.
+pub(crate) const MAX_CACHED_TEMPLATES: usize = 4096;
 /// Most parsed texts kept.
 pub(crate) const MAX_CACHED_SCRIPTS: usize = 4096;
 /// Texts longer than this are not kept, in bytes.
@@ -114,6 +131,8 @@ const SEEN_ONCE: usize = 8192;
 pub(crate) struct PlanCache {
     scripts: Mutex<Bounded<Arc<str>, Arc<[Arc<Statement>]>>>,
     plans: Mutex<Bounded<PlanKey, Arc<Prepared>>>,
+    /// Texts without their literals; `None` for those that mean another thing without them.
+    templates: Mutex<Bounded<Arc<str>, Option<Arc<Statement>>>>,
     seen: Mutex<Seen>,
     hasher: RandomState,
 }
@@ -130,6 +149,7 @@ impl PlanCache {
         PlanCache {
             scripts: Mutex::new(Bounded::new(MAX_CACHED_SCRIPTS)),
             plans: Mutex::new(Bounded::new(MAX_CACHED_PLANS)),
+            templates: Mutex::new(Bounded::new(MAX_CACHED_TEMPLATES)),
             seen: Mutex::default(),
             hasher: RandomState::new(),
         }
@@ -145,6 +165,26 @@ impl PlanCache {
             lock(&self.scripts).insert(sql.into(), Arc::clone(&script));
         }
         Ok(script)
+    }
+
+    /// The one statement of a simple query, its literals taken out to be parameters; `None` where
+    /// the text has to be taken as it is.
+    pub(crate) fn template(&self, sql: &str) -> Option<(Arc<Statement>, Vec<Literal>)> {
+        let Template { text, literals } = Template::of(sql)?;
+        if let Some(known) = lock(&self.templates).get(text.as_str()) {
+            return Some((known?, literals));
+        }
+        let parsed = crate::statement::parse_single(&text).ok().flatten();
+        let statement = parsed.filter(|statement| matches!(statement.body, Parsed::Plannable(_)));
+        lock(&self.templates).insert(text.into(), statement.clone());
+        Some((statement?, literals))
+    }
+
+    /// This text means another thing than it does with its literals.
+    pub(crate) fn forget_template(&self, statement: &Statement) {
+        let mut templates = lock(&self.templates);
+        templates.remove(&*statement.text);
+        templates.insert(Arc::clone(&statement.text), None);
     }
 
     /// The one statement of a Parse message, if the text has one.
@@ -241,6 +281,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Bounded<K, V> {
         let (value, used) = self.entries.get_mut(key)?;
         *used = true;
         Some(value.clone())
+    }
+
+    fn remove<Q>(&mut self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.entries.remove(key);
+        self.hand.retain(|held| held.borrow() != key);
     }
 
     fn insert(&mut self, key: K, value: V) {

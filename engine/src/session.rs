@@ -5,15 +5,13 @@
 //! ends a transaction happens in [`Session::complete`], [`Session::sync`] and [`Session::fail`],
 //! whose futures run to their end; any other future may be dropped, and `fail` follows.
 
-use std::{borrow::Cow, collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use datafusion::common::ScalarValue;
 
 use crate::{
-    catalog::{
-        part::CatalogView,
-        store::{CatalogTransaction, SessionCatalog},
-    },
+    catalog::{part::CatalogView, store::SessionCatalog},
     engine::Engine,
     error::{Error, Result},
     exec::{self, cursor::Cursor},
@@ -21,9 +19,9 @@ use crate::{
     prepared::Prepared as PreparedPlan,
     session::state::SessionState,
     settings::Effective,
-    statement::{self, Statement},
+    statement::{self, Literal, Statement},
     txn::{Phase, Transaction},
-    types::Format,
+    types::{Format, FormatSettings},
 };
 
 mod lifecycle;
@@ -49,7 +47,9 @@ pub struct Session {
     pub(crate) discards: Vec<Discard>,
     /// Names of the statements that the protocol keeps.
     pub(crate) protocol_statements: std::collections::HashSet<String>,
+    /// What the client was told of the settings, as of a version of the state.
     reported: HashMap<String, String>,
+    reported_version: u64,
     registration: u64,
 }
 
@@ -60,6 +60,14 @@ pub struct Prepared {
     pub(crate) plan: Option<Arc<PreparedPlan>>,
     parameters: Arc<[u32]>,
     fields: Option<Arc<[Field]>>,
+    literals: Option<Arc<Literals>>,
+}
+
+/// A simple query whose statement has parameters in place of its literals.
+struct Literals {
+    values: Vec<Literal>,
+    /// The text as it came.
+    sql: String,
 }
 
 /// What SQL dropped of the protocol's objects.
@@ -116,6 +124,11 @@ pub struct Connect {
 const MAX_SCRIPT_STATEMENTS: usize = 1_000_000;
 
 impl Prepared {
+    /// One that is not analysed.
+    fn parsed(statement: Option<Arc<Statement>>) -> Self {
+        Prepared { statement, plan: None, parameters: Arc::default(), fields: None, literals: None }
+    }
+
     /// Type OIDs of the parameters.
     pub fn parameters(&self) -> &[u32] {
         &self.parameters
@@ -132,19 +145,17 @@ impl Session {
     /// Parses all statements of a simple query before any of them runs.
     pub fn parse_script(&mut self, sql: &str) -> Result<Vec<Prepared>> {
         self.note_query(sql);
+        if let Some((statement, values)) = self.engine.plans.template(sql) {
+            let literals = Literals { values, sql: sql.to_owned() };
+            let prepared = Prepared::parsed(Some(statement));
+            return Ok(vec![Prepared { literals: Some(Arc::new(literals)), ..prepared }]);
+        }
         let statements = self.engine.plans.script(sql)?;
         if statements.len() > MAX_SCRIPT_STATEMENTS {
             return Err(Error::program_limit_exceeded("too many statements in one query"));
         }
-        Ok(statements
-            .iter()
-            .map(|statement| Prepared {
-                statement: Some(Arc::clone(statement)),
-                plan: None,
-                parameters: Arc::default(),
-                fields: None,
-            })
-            .collect())
+        let parsed = |statement: &Arc<Statement>| Prepared::parsed(Some(Arc::clone(statement)));
+        Ok(statements.iter().map(parsed).collect())
     }
 
     /// Parses and analyses at most one statement. `types` may be shorter than the list of
@@ -152,12 +163,7 @@ impl Session {
     pub async fn prepare(&mut self, sql: &str, types: &[u32]) -> Result<Prepared> {
         self.note_query(sql);
         let Some(statement) = self.engine.plans.single(sql)? else {
-            return Ok(Prepared {
-                statement: None,
-                plan: None,
-                parameters: Arc::default(),
-                fields: None,
-            });
+            return Ok(Prepared::parsed(None));
         };
         exec::check_phase(self, &statement)?;
         self.begin_implicit().await?;
@@ -166,8 +172,9 @@ impl Session {
         Ok(Prepared {
             statement: Some(statement),
             parameters: plan.parameters.iter().map(|ty| ty.oid.0).collect(),
-            fields: output.map(|output| Field::of(&output)),
+            fields: output.map(|output| plan.fields(&output)),
             plan: Some(plan),
+            literals: None,
         })
     }
 
@@ -185,15 +192,33 @@ impl Session {
         exec::check_phase(self, statement)?;
         self.begin_implicit().await?;
         let plan = self.current_plan(statement, plan).await?;
+        let given = values.iter().enumerate().map(|(i, value)| (format_at(formats, i), *value));
+        let parameters = self.decode_parameters(&plan, given)?;
+        let portal = self.portal(plan, parameters, result_formats)?;
+        // What a cursor returns is the cursor's affair.
+        let is_fetch = matches!(statement.body, statement::Parsed::Fetch(_));
+        if !is_fetch && !same_fields(portal.fields.as_ref(), prepared.fields.as_ref()) {
+            return Err(Error::feature_not_supported("cached plan must not change result type"));
+        }
+        Ok(portal)
+    }
+
+    fn decode_parameters<'a>(
+        &self,
+        plan: &PreparedPlan,
+        given: impl ExactSizeIterator<Item = (Format, Option<&'a [u8]>)>,
+    ) -> Result<Vec<ScalarValue>> {
         let effective = self.state.effective();
+        // For `now` and `today`.
+        let start_time = Some(self.transaction.start_time);
+        let settings = FormatSettings { now_us: start_time, ..effective.format.clone() };
         let view = self.view();
         let names = crate::functions::session::names::Scope {
             view: &view,
             path: Arc::clone(&effective.search_path),
         };
-        let mut parameters = Vec::with_capacity(values.len());
-        for (i, (value, ty)) in values.iter().zip(&*plan.parameters).enumerate() {
-            let format = format_at(formats, i);
+        let mut parameters = Vec::with_capacity(given.len());
+        for ((format, value), ty) in given.zip(&*plan.parameters) {
             // Names of the catalog mean something to the session alone.
             let named = match (format, value.and_then(|value| std::str::from_utf8(value).ok())) {
                 (Format::Text, Some(text)) => names.parameter(*ty, text),
@@ -201,18 +226,10 @@ impl Session {
             };
             parameters.push(match named {
                 Some(parameter) => parameter?,
-                None => crate::types::decode_parameter(*ty, format, *value, &effective.format)?,
+                None => crate::types::decode_parameter(*ty, format, value, &settings)?,
             });
         }
-        let output = exec::output(self, &plan)?;
-        // What a cursor returns is the cursor's affair.
-        let is_fetch = matches!(statement.body, statement::Parsed::Fetch(_));
-        if !is_fetch && output.as_ref().map(Field::of) != prepared.fields {
-            return Err(Error::feature_not_supported("cached plan must not change result type"));
-        }
-        plan.check_constants()?;
-        let portal = Portal::new(plan, parameters, output, result_formats.to_vec());
-        Ok(portal)
+        Ok(parameters)
     }
 
     /// Makes the portal of one statement of a simple query.
@@ -220,18 +237,60 @@ impl Session {
         let Some(statement) = &prepared.statement else { return Ok(Portal::empty()) };
         exec::check_phase(self, statement)?;
         self.begin_implicit().await?;
+        let mut portal = match &prepared.literals {
+            Some(literals) => self.start_template(statement, literals).await?,
+            None => self.start_parsed(statement).await?,
+        };
+        portal.ends_query = is_last;
+        Ok(portal)
+    }
+
+    /// A portal of the plan that all texts share which differ in their literals only. Where that
+    /// doesn't work out the text itself says why, or is right after all.
+    async fn start_template(
+        &mut self,
+        statement: &Arc<Statement>,
+        literals: &Literals,
+    ) -> Result<Portal> {
+        let types: Vec<u32> = literals.values.iter().map(|literal| literal.ty.0).collect();
+        if let Ok(plan) = exec::prepare(self, statement, &types, true).await {
+            let values = literals.values.iter().map(|literal| literal.value.as_bytes());
+            let given = values.map(|value| (Format::Text, Some(value)));
+            let parameters = self.decode_parameters(&plan, given);
+            if let Some(portal) =
+                parameters.ok().and_then(|parameters| self.portal(plan, parameters, &[]).ok())
+            {
+                return Ok(portal);
+            }
+        }
+        let script = self.engine.plans.script(&literals.sql)?;
+        let Some(own) = script.first() else { return Ok(Portal::empty()) };
+        let portal = self.start_parsed(own).await?;
+        self.engine.plans.forget_template(statement);
+        Ok(portal)
+    }
+
+    async fn start_parsed(&mut self, statement: &Arc<Statement>) -> Result<Portal> {
         let plan = exec::prepare(self, statement, &[], false)
             .await
             .map_err(|error| error.shifted(statement.offset))?;
         if !plan.parameters.is_empty() {
             return Err(Error::undefined_parameter(1));
         }
-        let output = exec::output(self, &plan)?;
-        plan.check_constants()?;
-        let mut portal = Portal::new(plan, Vec::new(), output, Vec::new());
-        portal.ends_query = is_last;
+        let mut portal = self.portal(plan, Vec::new(), &[])?;
         portal.offset = statement.offset;
         Ok(portal)
+    }
+
+    fn portal(
+        &self,
+        plan: Arc<PreparedPlan>,
+        parameters: Vec<ScalarValue>,
+        formats: &[Format],
+    ) -> Result<Portal> {
+        let output = exec::output(self, &plan)?;
+        plan.check_constants()?;
+        Ok(Portal::new(plan, parameters, output, formats.to_vec()))
     }
 
     /// The plan, made anew if what it was made for has changed.
@@ -295,10 +354,14 @@ impl Session {
     /// Settings whose new values the client is to be told.
     pub fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
         let mut changes = Vec::new();
-        for (name, value) in self.state.reported() {
-            if self.reported.get(&name) != Some(&value) {
-                self.reported.insert(name.clone(), value.clone());
-                changes.push((name, value));
+        let version = self.state.version();
+        if version != self.reported_version {
+            self.reported_version = version;
+            for (name, value) in self.state.reported() {
+                if self.reported.get(&name) != Some(&value) {
+                    self.reported.insert(name.clone(), value.clone());
+                    changes.push((name, value));
+                }
             }
         }
         changes.extend(
@@ -344,6 +407,15 @@ impl Session {
 
     pub(crate) fn effective(&self) -> Arc<Effective> {
         self.state.effective()
+    }
+}
+
+/// Mostly the very same list, as long as the plan is the same.
+fn same_fields(a: Option<&Arc<[Field]>>, b: Option<&Arc<[Field]>>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     error::{Error, Result},
+    statement::{AccessMode, Isolation},
     types::{ByteaOutput, DateOrder, FormatSettings, IntervalStyle, TimeZone},
 };
 
@@ -52,12 +53,17 @@ impl Settings {
 
     /// The value if the setting exists or was made up by the session.
     pub(crate) fn value(&self, name: &str) -> Option<String> {
+        self.find(name).map(str::to_owned)
+    }
+
+    /// As [`Settings::value`].
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
         self.local
             .get(name)
             .or_else(|| self.session.get(name))
             .or_else(|| self.defaults.get(name))
-            .cloned()
-            .or_else(|| definition(name).map(|definition| definition.default.to_owned()))
+            .map(String::as_str)
+            .or_else(|| definition(name).map(|definition| definition.default))
     }
 
     /// What RESET would give.
@@ -104,14 +110,22 @@ impl Settings {
         SavedSettings { session: Arc::clone(&self.session), local: Arc::clone(&self.local) }
     }
 
-    pub(crate) fn restore(&mut self, saved: SavedSettings) {
+    /// Goes back to what was saved. Returns whether that changed anything.
+    pub(crate) fn restore(&mut self, saved: SavedSettings) -> bool {
+        let same =
+            Arc::ptr_eq(&self.session, &saved.session) && Arc::ptr_eq(&self.local, &saved.local);
         self.session = saved.session;
         self.local = saved.local;
+        !same
     }
 
-    /// The end of a transaction that commits.
-    pub(crate) fn end_local(&mut self) {
+    /// The end of a transaction that commits. Returns whether there was a local value.
+    pub(crate) fn end_local(&mut self) -> bool {
+        if self.local.is_empty() {
+            return false;
+        }
         self.local = Layer::default();
+        true
     }
 
     /// Names that the session made up, `prefix.name`.
@@ -171,6 +185,9 @@ pub(crate) struct Effective {
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
     pub(crate) deadlock_timeout: Duration,
     pub(crate) synchronous_commit: bool,
+    /// `default_transaction_isolation` and `default_transaction_read_only`.
+    pub(crate) isolation: Isolation,
+    pub(crate) access: AccessMode,
 }
 
 impl Effective {
@@ -201,6 +218,12 @@ impl Effective {
             idle_in_transaction_timeout: duration(&text("idle_in_transaction_session_timeout")),
             deadlock_timeout: duration(&text("deadlock_timeout")).unwrap_or(Duration::from_secs(1)),
             synchronous_commit: text("synchronous_commit") != "off",
+            isolation: Isolation::parse(&text("default_transaction_isolation"))
+                .unwrap_or(Isolation::ReadCommitted),
+            access: match is_on(&text("default_transaction_read_only")) {
+                true => AccessMode::ReadOnly,
+                false => AccessMode::ReadWrite,
+            },
         })
     }
 }

@@ -17,11 +17,13 @@ use datafusion::sql::sqlparser::{
 use crate::error::{Error, Result};
 
 mod cursor;
+mod template;
 mod tokens;
 mod transaction;
 mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
+pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::Tokens;
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
 pub(crate) use utility::{

@@ -268,7 +268,7 @@ pub struct Parameters<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Name.
-    pub name: String,
+    pub name: Arc<str>,
     /// OID of the table it comes from, else 0.
     pub table_oid: u32,
     /// Its attribute number there, else 0.

@@ -52,7 +52,7 @@ pub(crate) fn fields(fields: &[engine::Field]) -> Arc<[Field]> {
     fields
         .iter()
         .map(|field| Field {
-            name: field.name.clone(),
+            name: Arc::clone(&field.name),
             table_oid: field.table,
             attribute: field.attnum,
             type_oid: field.ty.oid.0,

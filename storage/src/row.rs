@@ -112,18 +112,22 @@ impl<'a> Builders<'a> {
     pub(crate) fn new(layout: &'a Layout, columns: &[usize], rows: usize) -> Result<Builders<'a>> {
         let mut wanted = vec![Vec::new(); layout.columns.len()];
         let mut builders = Vec::with_capacity(columns.len());
-        let mut fields = Vec::with_capacity(columns.len());
+        let mut fields = Vec::new();
+        let whole = columns == layout.live();
         for (i, &place) in columns.iter().enumerate() {
             let column = layout.column(place)?;
             if column.dropped {
                 return Err(Error::invalid(format!("column {place} is dropped")));
             }
             builders.push(Builder::new(&column.ty, rows));
-            fields.push(layout.field(place)?);
+            if !whole {
+                fields.push(layout.field(place)?);
+            }
             wanted[place].push(i);
         }
         let last = columns.iter().max().map_or(0, |max| max + 1);
-        Ok(Builders { layout, builders, wanted, last, schema: Arc::new(Schema::new(fields)) })
+        let schema = if whole { layout.schema() } else { Arc::new(Schema::new(fields)) };
+        Ok(Builders { layout, builders, wanted, last, schema })
     }
 
     pub(crate) fn append(&mut self, image: &[u8]) -> Result<()> {

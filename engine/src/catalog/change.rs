@@ -1,6 +1,6 @@
 //! What the definitions of one transaction change, and how it is written down.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use kalamdb_storage::{NamespaceId, Owner, WriteSet};
 use serde::Serialize;
@@ -90,6 +90,7 @@ impl CatalogTransaction {
                 None => Arc::clone(&published.private),
             },
             role: published.role,
+            namespaces: OnceLock::new(),
         })
     }
 

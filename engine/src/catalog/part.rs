@@ -4,11 +4,11 @@
 //! (cheap: [`SharedMap`]) which its transaction alone sees until it commits.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
-use kalamdb_storage::NamespaceId;
+use kalamdb_storage::{Namespace, NamespaceId};
 
 use crate::{
     catalog::{
@@ -260,6 +260,8 @@ pub(crate) struct CatalogView {
     pub(crate) private: Arc<Part>,
     /// `current_user`.
     pub(crate) role: Oid,
+    /// The capabilities for the role's namespace and the shared one, once somebody asked.
+    pub(crate) namespaces: OnceLock<(Namespace, Namespace)>,
 }
 
 /// Look-ups by name and OID.

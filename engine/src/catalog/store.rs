@@ -11,7 +11,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock, Weak},
 };
 
 use arrow::{
@@ -249,9 +249,14 @@ impl SessionCatalog {
                 return Arc::clone(view);
             }
         }
-        let view =
-            CatalogView { cluster, database: self.database, shared, private, role: self.role };
-        let view = Arc::new(view);
+        let view = Arc::new(CatalogView {
+            cluster,
+            database: self.database,
+            shared,
+            private,
+            role: self.role,
+            namespaces: OnceLock::new(),
+        });
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&view));
         view
     }

@@ -25,6 +25,8 @@ pub(crate) struct KeyAccess {
     pub(crate) width: usize,
     /// At most one row has these values.
     pub(crate) unique: bool,
+    /// The condition says no more than that the key has these values.
+    pub(crate) is_whole_condition: bool,
 }
 
 impl KeyAccess {
@@ -77,7 +79,9 @@ impl KeyAccess {
         }
         let Some((access, exprs, width, unique)) = best else { return Ok(None) };
         let values = Evaluator::new(&exprs, &[], parameters)?;
-        Ok(Some(KeyAccess { access, values, fixed: exprs.len(), width, unique }))
+        let is_whole_condition = split_conjunction(filter).len() == exprs.len();
+        let fixed = exprs.len();
+        Ok(Some(KeyAccess { access, values, fixed, width, unique, is_whole_condition }))
     }
 
     fn values(

@@ -2,8 +2,8 @@
 //!
 //! A query over one table whose condition fixes the leading columns of a key, or one without a
 //! table, is compiled once into a key, a filter and a projection; running it is a get or a short
-//! scan and a few kernels on one batch. The filter is the query's whole condition: what the key
-//! already says is checked again, so a key that is too wide changes nothing.
+//! scan and a few kernels on one batch. Unless the condition says nothing but what the key says,
+//! it is the filter, whole: what the key already says is checked again.
 
 use std::sync::Arc;
 
@@ -85,8 +85,13 @@ impl ShortSelect {
                 None => Ok(None),
             }
         };
+        // Keys are equal exactly where values are.
+        let filter = match &source {
+            Source::Table { access, .. } if access.is_whole_condition => None,
+            Source::Table { .. } | Source::Nothing => compile(&query.filter, &columns)?,
+        };
         Ok(Some(ShortSelect {
-            filter: compile(&query.filter, &columns)?,
+            filter,
             projection: Evaluator::new(&query.projection, &columns, parameters)?,
             schema: output_schema(output)?,
             limit: compile(&query.limit, &[])?,
@@ -223,7 +228,7 @@ impl ShortSelect {
             Some(filter) => filter_batch(filter, context, &batch, parameters)?,
             None => batch,
         };
-        let batch = rows.cut(&batch);
+        let batch = rows.cut(batch);
         let count = batch.num_rows();
         if count == 0 {
             return Ok(None);
@@ -248,12 +253,15 @@ struct Window {
 }
 
 impl Window {
-    fn cut(&mut self, batch: &RecordBatch) -> RecordBatch {
+    fn cut(&mut self, batch: RecordBatch) -> RecordBatch {
         let rows = batch.num_rows() as u64;
         let skip = self.skip.min(rows);
         let take = self.limit.min(rows - skip);
         self.skip -= skip;
         self.limit -= take;
+        if take == rows {
+            return batch;
+        }
         batch.slice(skip as usize, take as usize)
     }
 }

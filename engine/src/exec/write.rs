@@ -11,7 +11,7 @@ use bytes::Bytes;
 use kalamdb_storage::{Key, Layout, Namespace, Row, RowImage, key, row};
 
 use crate::{
-    catalog::{Index, Relation},
+    catalog::{Index, Relation, TableKind},
     error::{Error, Result},
     exec::rules::value_text,
     locks::{Acquired, Mode, Target, Wait},
@@ -50,11 +50,15 @@ impl Writer {
             .layout
             .clone()
             .ok_or_else(|| Error::internal(format!("\"{}\" has no rows", relation.name)))?;
-        let id = view.namespace_of(relation);
+        let (own, shared) = session.namespaces();
+        let namespace = match relation.kind {
+            TableKind::Shared => shared,
+            TableKind::User | TableKind::Private | TableKind::System => own,
+        };
         Ok(Writer {
             relation: Arc::clone(relation),
             layout,
-            namespace: session.engine.catalogs.namespace(&view.cluster, id),
+            namespace,
             schema_name: view.schema_name(relation.schema),
             touched: HashSet::new(),
             tracks: false,

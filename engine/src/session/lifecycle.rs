@@ -96,6 +96,7 @@ impl Session {
             discards: Vec::new(),
             protocol_statements: std::collections::HashSet::new(),
             reported: HashMap::new(),
+            reported_version: 0,
             registration,
         };
         let cluster = session.engine.catalogs.cluster();
@@ -105,6 +106,7 @@ impl Session {
             crate::exec::set::set_role(&mut session, Some(&role), false).map_err(Error::fatal)?;
             session.commit().await?;
         }
+        session.reported_version = session.state.version();
         session.reported = session.state.reported().into_iter().collect();
         session.note_idle();
         Ok(session)
@@ -122,7 +124,8 @@ impl Session {
     pub(crate) fn namespaces(&self) -> (Namespace, Namespace) {
         let view = self.view();
         let namespace = |id| self.engine.catalogs.namespace(&view.cluster, id);
-        (namespace(view.own_namespace()), namespace(view.shared_namespace()))
+        let both = || (namespace(view.own_namespace()), namespace(view.shared_namespace()));
+        view.namespaces.get_or_init(both).clone()
     }
 
     /// After the role may have changed: the catalog of its namespace, and nothing of the former

@@ -103,7 +103,7 @@ impl Tag {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Type and modifier.
     pub ty: PgType,
     /// OID of the table it comes from, else 0.
@@ -117,7 +117,7 @@ impl Field {
         output
             .iter()
             .map(|column| Field {
-                name: column.name.clone(),
+                name: column.name.as_str().into(),
                 ty: column.ty,
                 table: column.table.0,
                 attnum: column.attnum,
@@ -186,7 +186,7 @@ impl Portal {
         output: Option<Arc<[OutputColumn]>>,
         formats: Vec<Format>,
     ) -> Self {
-        let fields = output.as_ref().map(Field::of);
+        let fields = output.as_ref().map(|output| plan.fields(output));
         Portal { plan: Some(plan), parameters, fields, output, formats, ..Portal::empty() }
     }
 

@@ -40,6 +40,10 @@ struct Inner {
     settings: Settings,
     effective: Arc<Effective>,
     identity: Identity,
+    /// The version of the cluster's roles that `identity` was taken from.
+    cluster: u64,
+    /// Grows with each change of what the client may have been told.
+    version: u64,
     /// (name, value) that ParameterStatus hasn't told yet.
     changes: Vec<(String, String)>,
     notices: Vec<Error>,
@@ -102,6 +106,8 @@ impl SessionState {
                 settings,
                 effective,
                 identity,
+                cluster: 0,
+                version: 1,
                 changes: Vec::new(),
                 notices: Vec::new(),
             }),
@@ -133,8 +139,18 @@ impl SessionState {
         }
     }
 
+    /// Whether a setting has this value now.
+    pub(crate) fn is(&self, name: &str, value: &str) -> bool {
+        lock(&self.inner).settings.find(name) == Some(value)
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         lock(&self.inner).settings.clone()
+    }
+
+    /// Changes whenever [`SessionState::reported`] may.
+    pub(crate) fn version(&self) -> u64 {
+        lock(&self.inner).version
     }
 
     /// Changes a setting and works out what follows: who the session is, what the client is told.
@@ -169,18 +185,23 @@ impl SessionState {
     /// What ROLLBACK does to settings.
     pub(crate) fn restore_settings(&self, cluster: &Cluster, saved: SavedSettings) {
         let mut inner = lock(&self.inner);
-        inner.settings.restore(saved);
-        self.refresh_or_log(&mut inner, cluster);
+        let changed = inner.settings.restore(saved);
+        self.refresh_if(changed, &mut inner, cluster);
     }
 
     /// What COMMIT does to `SET LOCAL`.
     pub(crate) fn end_local_settings(&self, cluster: &Cluster) {
         let mut inner = lock(&self.inner);
-        inner.settings.end_local();
-        self.refresh_or_log(&mut inner, cluster);
+        let changed = inner.settings.end_local();
+        self.refresh_if(changed, &mut inner, cluster);
     }
 
-    fn refresh_or_log(&self, inner: &mut Inner, cluster: &Cluster) {
+    /// Works out anew what follows from settings or roles that changed: most transactions change
+    /// neither.
+    fn refresh_if(&self, changed: bool, inner: &mut Inner, cluster: &Cluster) {
+        if !changed && inner.cluster == cluster.version {
+            return;
+        }
         if let Err(error) = self.refresh(inner, cluster) {
             tracing::error!(%error, "settings that were right before are not right now");
         }
@@ -217,6 +238,8 @@ impl SessionState {
         }
         inner.identity = identity;
         inner.effective = Arc::new(effective);
+        inner.cluster = cluster.version;
+        inner.version += 1;
         Ok(())
     }
 

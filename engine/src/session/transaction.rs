@@ -23,18 +23,9 @@ impl Session {
     }
 
     async fn begin(&mut self, phase: Phase, modes: TransactionModes) -> Result<()> {
-        let settings = self.state.settings();
-        let value = |name: &str| settings.value(name).unwrap_or_default();
-        let isolation = match modes.isolation {
-            Some(isolation) => isolation,
-            None => Isolation::parse(&value("default_transaction_isolation"))
-                .unwrap_or(Isolation::ReadCommitted),
-        };
-        let access = match modes.access {
-            Some(access) => access,
-            None if value("default_transaction_read_only") == "on" => AccessMode::ReadOnly,
-            None => AccessMode::ReadWrite,
-        };
+        let defaults = self.effective();
+        let isolation = modes.isolation.unwrap_or(defaults.isolation);
+        let access = modes.access.unwrap_or(defaults.access);
         check_isolation(isolation)?;
         let now = now_us();
         self.transaction.begin(phase, isolation, access, now);
@@ -101,8 +92,14 @@ impl Session {
             AccessMode::ReadWrite => "off",
         };
         let isolation = self.transaction.isolation.as_str();
-        self.state.set(&cluster, "transaction_isolation", Some(isolation), true)?;
-        self.state.set(&cluster, "transaction_read_only", Some(read_only), true)
+        let modes = [("transaction_isolation", isolation), ("transaction_read_only", read_only)];
+        for (name, value) in modes {
+            // Most blocks have the usual modes, and a change of settings is not cheap.
+            if !self.state.is(name, value) {
+                self.state.set(&cluster, name, Some(value), true)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -193,11 +190,12 @@ impl Session {
     }
 
     async fn end_of_commit(&mut self, committed: Option<Committed>) {
-        let (own, _) = self.namespaces();
-        if let Some(committed) = committed
-            && let Some((_, position)) = committed.positions.iter().find(|(id, _)| *id == own.id())
-        {
-            self.state.tell("commit_position", position.0.to_string());
+        if let Some(committed) = committed {
+            let own = self.view().own_namespace();
+            let position = committed.positions.iter().find(|(id, _)| *id == own);
+            if let Some((_, position)) = position {
+                self.state.tell("commit_position", position.0.to_string());
+            }
         }
         self.transaction.settings = None;
         let cluster = self.engine.catalogs.cluster();

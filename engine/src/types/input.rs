@@ -402,6 +402,9 @@ pub(crate) fn decode_parameter(
     value: Option<&[u8]>,
     settings: &FormatSettings,
 ) -> Result<ScalarValue> {
+    if let Some(scalar) = plain_parameter(ty, format, value) {
+        return Ok(scalar);
+    }
     let mut builder = ValueBuilder::new(ty, 1)?;
     match (value, format) {
         (None, _) => builder.push_null(),
@@ -409,6 +412,29 @@ pub(crate) fn decode_parameter(
         (Some(bytes), Format::Binary) => builder.push_binary(bytes)?,
     }
     Ok(ScalarValue::try_from_array(&builder.finish()?, 0)?)
+}
+
+/// The commonest values, without the detour over an array.
+fn plain_parameter(ty: PgType, format: Format, value: Option<&[u8]>) -> Option<ScalarValue> {
+    let bytes = value?;
+    match (ty.oid, format) {
+        (Oid::INT4, Format::Binary) => {
+            Some(ScalarValue::Int32(Some(i32::from_be_bytes(bytes.try_into().ok()?))))
+        }
+        (Oid::INT8, Format::Binary) => {
+            Some(ScalarValue::Int64(Some(i64::from_be_bytes(bytes.try_into().ok()?))))
+        }
+        (Oid::INT4, Format::Text) => {
+            Some(ScalarValue::Int32(Some(std::str::from_utf8(bytes).ok()?.parse().ok()?)))
+        }
+        (Oid::INT8, Format::Text) => {
+            Some(ScalarValue::Int64(Some(std::str::from_utf8(bytes).ok()?.parse().ok()?)))
+        }
+        (Oid::TEXT, _) if !bytes.contains(&0) => {
+            Some(ScalarValue::Utf8(Some(std::str::from_utf8(bytes).ok()?.to_owned())))
+        }
+        _ => None,
+    }
 }
 
 /// NULL of a type.
