@@ -23,7 +23,8 @@ use crate::write_set::SequenceWrite;
 const MIN_GRANT: i64 = 32;
 /// The largest grant of row ids beyond what is asked.
 const MAX_GRANT: i64 = 1024;
-/// Values of a sequence granted at once, PostgreSQL's `SEQ_LOG_VALS`.
+/// Values of a sequence granted at once, PostgreSQL's `SEQ_LOG_VALS`. Doubled whenever several
+/// sessions had to wait for the same grant, up to [`MAX_GRANT`].
 const SEQUENCE_GRANT: u32 = 32;
 /// Most counters remembered; with more, all are forgotten and read again.
 const MAX_COUNTERS: usize = 1 << 17;
@@ -86,7 +87,7 @@ pub(crate) struct SequenceGrant {
 
 #[derive(Clone, Copy, Debug)]
 enum Counter {
-    Sequence { options: SequenceOptions, state: SequenceWrite, next: i64, left: u32 },
+    Sequence { options: SequenceOptions, state: SequenceWrite, next: i64, left: u32, grant: u32 },
     RowIds { next: i64, last: i64, grant: i64 },
 }
 
@@ -181,7 +182,7 @@ impl Counters {
         asked: &SequenceOptions,
     ) -> Option<i64> {
         match self.lock().get_mut(&(Kind::Sequence, ns, sequence))? {
-            Counter::Sequence { options, state, next, left } => {
+            Counter::Sequence { options, state, next, left, .. } => {
                 if options != asked {
                     // ALTER SEQUENCE: what was granted under other rules is not handed out.
                     *left = 0;
@@ -267,7 +268,10 @@ impl Counters {
     ) -> Result<Option<Effect>> {
         let place = (Kind::Sequence, namespace, relation);
         let set = match pending.iter().rev().find(|effect| effect.place() == place) {
-            Some(Effect::Sequence { .. }) => return Ok(None),
+            Some(Effect::Sequence { .. }) => {
+                self.expect_more(place);
+                return Ok(None);
+            }
             Some(Effect::Set { state, .. }) => Some(*state),
             _ => None,
         };
@@ -283,8 +287,22 @@ impl Counters {
             (None, _) => read_state(hot, namespace, relation).await?,
         };
         let before = before.unwrap_or(SequenceWrite { value: options.start, is_called: false });
-        let grant = grant(&options, before)?;
+        let grant = grant(&options, before, self.grant_of(place))?;
         Ok(Some(Effect::Sequence { namespace, relation, grant }))
+    }
+
+    /// Several asked at once: next time there is to be more.
+    fn expect_more(&self, place: Place) {
+        if let Some(Counter::Sequence { grant, .. }) = self.lock().get_mut(&place) {
+            *grant = (*grant * 2).min(MAX_GRANT as u32);
+        }
+    }
+
+    fn grant_of(&self, place: Place) -> u32 {
+        match self.lock().get(&place) {
+            Some(Counter::Sequence { grant, .. }) => *grant,
+            Some(Counter::RowIds { .. }) | None => SEQUENCE_GRANT,
+        }
     }
 
     /// Applies an effect whose batch is written.
@@ -296,7 +314,12 @@ impl Counters {
         match effect {
             Effect::Sequence { grant, .. } => {
                 let SequenceGrant { options, before: state, first: next, count: left, .. } = grant;
-                counters.insert(effect.place(), Counter::Sequence { options, state, next, left });
+                let grant = match counters.get(&effect.place()) {
+                    Some(Counter::Sequence { grant, .. }) => *grant,
+                    Some(Counter::RowIds { .. }) | None => SEQUENCE_GRANT,
+                };
+                let counter = Counter::Sequence { options, state, next, left, grant };
+                counters.insert(effect.place(), counter);
             }
             Effect::RowIds { first, last, .. } => {
                 let fresh = Counter::RowIds { next: first, last, grant: MIN_GRANT };
@@ -389,8 +412,8 @@ async fn read_state(
     }
 }
 
-/// The next values after `before`, as many as may be handed out without turning around.
-fn grant(options: &SequenceOptions, before: SequenceWrite) -> Result<SequenceGrant> {
+/// The next `wanted` values after `before`, fewer where the sequence would turn around.
+fn grant(options: &SequenceOptions, before: SequenceWrite, wanted: u32) -> Result<SequenceGrant> {
     let within =
         |value: Option<i64>| value.filter(|value| (options.min..=options.max).contains(value));
     let step = |value: i64| within(value.checked_add(options.increment));
@@ -413,7 +436,7 @@ fn grant(options: &SequenceOptions, before: SequenceWrite) -> Result<SequenceGra
         }
     };
     let (mut last, mut count) = (first, 1);
-    while count < SEQUENCE_GRANT.max(options.cache.min(MAX_GRANT as u32)) {
+    while count < wanted.max(options.cache.min(MAX_GRANT as u32)) {
         match step(last) {
             Some(next) => (last, count) = (next, count + 1),
             None => break,
