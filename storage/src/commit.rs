@@ -2,7 +2,8 @@
 //!
 //! Commits are ordered by group. The first task to arrive leads:
 //!
-//! 1. it takes what waits in the queue, up to a number and a size;
+//! 1. it takes what waits in the queue, up to a number and a size; if the group before was larger,
+//!    it first lets those who were just answered come back, for less time than a sync takes;
 //! 2. gives each write set an LSN and each namespace its next position;
 //! 3. puts rows, index entries, sequence states and commit records into one batch, which is one
 //!    write to the write-ahead log, and one sync if any of the group asks for it;
@@ -22,6 +23,7 @@ mod leader;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -105,6 +107,11 @@ impl Work {
             | Work::Sync => false,
             Work::BeginFlush { .. } | Work::FinishFlush { .. } | Work::DropNamespace { .. } => true,
         }
+    }
+
+    /// Whether its answer waits for the device.
+    fn syncs(&self) -> bool {
+        matches!(self, Work::Commit(Commit { sync: true, .. }))
     }
 
     fn bytes(&self) -> usize {
@@ -243,6 +250,9 @@ enum Arrival {
 impl Leading {
     /// Leads one group, which begins with the leader's own work, and returns the answer to that.
     async fn run(mut self, own: Work) -> Result<Answer> {
+        if own.syncs() {
+            self.gather().await;
+        }
         let (group, turns) = self.take_group(own);
         let Some(leader) = self.leader.as_mut() else {
             return Err(Error::unknown("a leader without what leaders know"));
@@ -254,6 +264,19 @@ impl Leading {
             let _ = turn.send(Turn::Answer(answer));
         }
         own
+    }
+
+    /// Without this, one who came late goes alone while all others wait, and every second sync is
+    /// for one commit. Yielding, not sleeping: the tasks waited for are those of this thread, and
+    /// no timer is as fine as a sync is short.
+    async fn gather(&self) {
+        let Some(leader) = &self.leader else { return };
+        let (expected, patience) = (leader.last_group(), leader.last_sync() / 2);
+        let begun = Instant::now();
+        while self.shard.committer.lock().waiting.len() + 1 < expected && begun.elapsed() < patience
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn take_group(&mut self, own: Work) -> (Vec<Work>, Vec<oneshot::Sender<Turn>>) {

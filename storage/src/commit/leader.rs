@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::commit::flushes::{Flushes, put_meta};
 use crate::commit::group::Group;
@@ -29,6 +30,9 @@ pub(crate) struct Leader {
     /// Kept for its memory.
     batch: Batch,
     in_flight: bool,
+    /// How much work the last group was that was synced, and how long its sync took.
+    last_group: usize,
+    last_sync: Duration,
 }
 
 impl Leader {
@@ -40,7 +44,17 @@ impl Leader {
             flushes: Flushes::default(),
             batch: Batch::default(),
             in_flight: false,
+            last_group: 0,
+            last_sync: Duration::ZERO,
         }
+    }
+
+    pub(super) fn last_group(&self) -> usize {
+        self.last_group
+    }
+
+    pub(super) fn last_sync(&self) -> Duration {
+        self.last_sync
     }
 
     /// Whether a batch was begun and not ended.
@@ -97,7 +111,8 @@ impl Leader {
         let before = self.lsn;
         let mut batch = std::mem::take(&mut self.batch);
         let mut group = Group::new(shard, &snapshot, &mut batch);
-        let mut answers = Vec::with_capacity(works.len());
+        let count = works.len();
+        let mut answers = Vec::with_capacity(count);
         for work in works {
             answers.push(group.add(self, work).await);
         }
@@ -106,7 +121,11 @@ impl Leader {
             if self.lsn > before {
                 batch.put(Family::Meta, &[meta::LAST_LSN], &[&self.lsn.0.to_be_bytes()]);
             }
+            let begun = Instant::now();
             self.write(shard, &batch, sync).await?;
+            if sync {
+                (self.last_group, self.last_sync) = (count, begun.elapsed());
+            }
             for effect in effects {
                 shard.counters.apply(effect);
             }
