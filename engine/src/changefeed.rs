@@ -29,10 +29,7 @@ use std::{
 use kalamdb_storage::{CommitRecord, Feed, NamespaceId, Position, RelationId};
 use tokio::sync::{Notify, watch};
 
-use crate::{
-    catalog::store::CATALOG_RELATION,
-    error::{Error, Result, SqlState},
-};
+use crate::error::{Error, Result, SqlState};
 
 /// One NotificationResponse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,9 +130,7 @@ pub(crate) struct Listener {
 /// Somebody who is woken by the changes of a relation.
 #[derive(Debug)]
 struct Follower {
-    relation: RelationId,
-    /// What `pg_stat_live` shows of it; `None`: it isn't a subscription by itself.
-    about: Option<LiveSubscription>,
+    about: LiveSubscription,
     /// The last position known to change the relation.
     relevant: AtomicI64,
     /// Everything up to here was sent.
@@ -276,7 +271,7 @@ impl Changefeed {
         let running = namespaces.get(&namespace).map_or(0, |watched| {
             let watchers = lock(&watched.watchers);
             let all = watchers.followers.values().flatten();
-            all.filter(|one| one.about.as_ref().is_some_and(|about| about.owner == owner)).count()
+            all.filter(|one| one.about.owner == owner).count()
         });
         drop(namespaces);
         if running >= limit {
@@ -286,32 +281,22 @@ impl Changefeed {
             )
             .with_detail(format!("At most {limit} run at once in a namespace.")));
         }
-        Ok(self.register(namespace, about.relation, Some(about)))
-    }
-
-    /// Registers one who wants to know when the definitions kept in `namespace` change.
-    pub(crate) fn follow_definitions(self: &Arc<Self>, namespace: NamespaceId) -> Follow {
-        self.register(namespace, CATALOG_RELATION, None)
-    }
-
-    fn register(
-        self: &Arc<Self>,
-        namespace: NamespaceId,
-        relation: RelationId,
-        about: Option<LiveSubscription>,
-    ) -> Follow {
-        let sent = about.as_ref().map_or(0, |about| about.sent.0);
         let follower = Arc::new(Follower {
-            relation,
-            about,
             relevant: AtomicI64::new(0),
-            sent: AtomicI64::new(sent),
+            sent: AtomicI64::new(about.sent.0),
             changed: Notify::new(),
+            about,
         });
         let (watched, ()) = self.watch(namespace, |watchers| {
-            watchers.followers.entry(relation).or_default().push(Arc::clone(&follower));
+            let same = watchers.followers.entry(follower.about.relation).or_default();
+            same.push(Arc::clone(&follower));
         });
-        Follow { feed: Arc::clone(self), namespace, follower, moved: Arc::clone(&watched.moved) }
+        Ok(Follow {
+            feed: Arc::clone(self),
+            namespace,
+            follower,
+            moved: Arc::clone(&watched.moved),
+        })
     }
 
     /// The subscriptions of the owner of `own`, on own and shared tables.
@@ -322,11 +307,10 @@ impl Changefeed {
             let head = watched.moved.head.load(Ordering::Acquire);
             let watchers = lock(&watched.watchers);
             let all = watchers.followers.values().flatten();
-            live.extend(all.filter_map(|one| {
-                let about = one.about.as_ref().filter(|about| about.owner == own)?;
+            live.extend(all.filter(|one| one.about.owner == own).map(|one| {
                 let sent = one.sent.load(Ordering::Acquire);
                 let (sent, head) = (Position(sent), Position(head.max(sent)));
-                Some(LiveSubscription { sent, head, ..about.clone() })
+                LiveSubscription { sent, head, ..one.about.clone() }
             }));
         }
         live
@@ -512,11 +496,6 @@ impl Follow {
         }
     }
 
-    /// The last position that is known to have changed the relation.
-    pub(crate) fn relevant(&self) -> Position {
-        Position(self.follower.relevant.load(Ordering::Acquire))
-    }
-
     /// Waits until [`Follow::news`] of `after` is [`News::Relevant`], or with `any` not
     /// [`News::Nothing`]. May be dropped and called again.
     pub(crate) async fn wait(&self, after: Position, any: bool) {
@@ -548,7 +527,7 @@ impl Follow {
 
 impl Drop for Follow {
     fn drop(&mut self) {
-        let relation = self.follower.relation;
+        let relation = self.follower.about.relation;
         self.feed.unwatch(self.namespace, |watchers| {
             if let Some(followers) = watchers.followers.get_mut(&relation) {
                 followers.retain(|one| !Arc::ptr_eq(one, &self.follower));

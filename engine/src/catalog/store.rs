@@ -11,6 +11,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock, Weak},
 };
 
@@ -24,7 +25,7 @@ use kalamdb_storage::{
     SequenceOptions, Snapshot, Store, WriteSet, key, row,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell, futures::Notified};
 
 use crate::{
     catalog::{
@@ -48,21 +49,30 @@ const OID_SEQUENCE: RelationId = RelationId(2);
 /// Definitions read at a time.
 const LOAD_BATCH_ROWS: usize = 1024;
 
-/// A value that is replaced as a whole.
+/// A value that is replaced as a whole, and whose replacement can be waited for.
 #[derive(Debug)]
-pub(crate) struct Slot<T>(RwLock<Arc<T>>);
+pub(crate) struct Slot<T> {
+    value: RwLock<Arc<T>>,
+    replaced: Notify,
+}
 
 impl<T> Slot<T> {
     fn new(value: T) -> Self {
-        Slot(RwLock::new(Arc::new(value)))
+        Slot { value: RwLock::new(Arc::new(value)), replaced: Notify::new() }
     }
 
     pub(crate) fn get(&self) -> Arc<T> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.value.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn set(&self, value: Arc<T>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = value;
+        *self.value.write().unwrap_or_else(PoisonError::into_inner) = value;
+        self.replaced.notify_waiters();
+    }
+
+    /// The next [`Slot::set`].
+    fn replaced(&self) -> Notified<'_> {
+        self.replaced.notified()
     }
 }
 
@@ -259,6 +269,27 @@ impl SessionCatalog {
         });
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&view));
         view
+    }
+
+    /// Waits until something else than `seen` is published. May be dropped and called again.
+    pub(crate) async fn changed(&self, seen: &Arc<CatalogView>) {
+        loop {
+            let mut cluster = pin!(self.cluster.replaced());
+            let mut shared = pin!(self.shared.replaced());
+            let mut private = pin!(self.private_slot().replaced());
+            // Before the look, so that nothing is published unheard between it and the wait.
+            cluster.as_mut().enable();
+            shared.as_mut().enable();
+            private.as_mut().enable();
+            if !Arc::ptr_eq(&self.view(), seen) {
+                return;
+            }
+            tokio::select! {
+                () = cluster => {}
+                () = shared => {}
+                () = private => {}
+            }
+        }
     }
 
     pub(super) fn private_slot(&self) -> &Slot<Part> {

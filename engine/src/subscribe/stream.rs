@@ -26,7 +26,7 @@ use super::{
     bind::{Progress, StartAt, Terms, attribute},
     fold::{Difference, fold},
     output::{Op, Rows, Shape},
-    world::{Definitions, World},
+    world::World,
 };
 use crate::{
     analyze::OutputColumn,
@@ -61,7 +61,6 @@ pub(crate) struct Subscription {
     /// The table as defined now.
     relation: Arc<Relation>,
     follow: Follow,
-    definitions: Definitions,
     closing: watch::Receiver<bool>,
     phase: Phase,
     cursor: LogCursor,
@@ -126,10 +125,6 @@ impl Subscription {
             TableKind::Shared => context.shared.clone(),
             TableKind::User | TableKind::Private | TableKind::System => context.own.clone(),
         };
-        let definitions = match bound.relation.kind {
-            TableKind::Private => context.own.id(),
-            TableKind::User | TableKind::Shared | TableKind::System => context.shared.id(),
-        };
         let about = LiveSubscription {
             process_id: context.session.process_id,
             owner: context.own.id(),
@@ -145,7 +140,6 @@ impl Subscription {
             shape: Shape::new(&bound)?,
             relation: Arc::clone(&bound.relation),
             follow: feed.follow(namespace.id(), about)?,
-            definitions: Definitions::new(feed.follow_definitions(definitions)),
             closing: feed.closing(),
             cursor: namespace.log(Position(0)),
             phase: Phase::Begin { reset: false },
@@ -397,9 +391,7 @@ impl Subscription {
         let is_unmarked = self.told.done > self.told.marked;
         let any =
             self.terms.up_to.is_some() || (self.terms.progress != Progress::Off && !is_unmarked);
-        let checking = self.definitions.next_check();
-        let deadline =
-            [self.marker_at(), self.heartbeat_at(), checking].into_iter().flatten().min();
+        let deadline = [self.marker_at(), self.heartbeat_at()].into_iter().flatten().min();
         let timer = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -409,9 +401,7 @@ impl Subscription {
         let closing = &mut self.closing;
         tokio::select! {
             () = self.follow.wait(self.told.done, any) => {}
-            () = self.definitions.follow.wait(self.definitions.seen, false) => {
-                self.definitions.note();
-            }
+            () = self.world.catalog.changed(&self.world.view) => {}
             () = timer => {}
             _ = closing.wait_for(|closing| *closing) => {}
         }
@@ -561,7 +551,6 @@ impl Subscription {
                 "the subscription was begun by another role",
             ));
         }
-        self.definitions.tick();
         let view = self.world.catalog.view();
         if Arc::ptr_eq(&view, &self.world.view) {
             return Ok(());
