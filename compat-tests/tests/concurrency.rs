@@ -22,4 +22,5 @@ scripts! {
     #[ignore = "known to differ: run by scripts/test open"]
     locks
     unique
+    advisory
 }

@@ -105,8 +105,9 @@ pub(crate) struct BoundQuery {
     pub(crate) locks: Vec<BoundLock>,
     /// All base tables and views named anywhere: for privileges, locks and the plan cache.
     pub(crate) relations: Vec<Arc<Relation>>,
-    /// The query is `SELECT f(...)` and `f` waits or acts by itself.
-    pub(crate) statement_function: Option<StatementFunction>,
+    /// The query is `SELECT f(...), ...` without FROM, and `f` waits or acts by itself: then these
+    /// are its targets, and the plan only has their types.
+    pub(crate) awaited: Option<Vec<AwaitedTarget>>,
 }
 
 /// A query over one base table (or none) without aggregate, window, DISTINCT, subquery, set
@@ -120,6 +121,14 @@ pub(crate) struct SimpleQuery {
     pub(crate) order: Vec<SortExpr>,
     pub(crate) limit: Option<Expr>,
     pub(crate) offset: Option<Expr>,
+}
+
+/// A target of a query that the executor awaits, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) enum AwaitedTarget {
+    Call(StatementFunction),
+    /// Over no columns.
+    Value(Expr),
 }
 
 /// A function that needs more than its arguments: it is awaited by the executor.

@@ -13,7 +13,7 @@
 //! channels at once, also those of the transaction that is open, and ROLLBACK doesn't bring them
 //! back: whoever takes the connection from a pool next must not hear another user's channels.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kalamdb_storage::NamespaceId;
 
@@ -31,14 +31,29 @@ const MAX_CHANNELS: usize = 10_000;
 /// LISTENs and UNLISTENs of one transaction.
 const MAX_ACTIONS: usize = 10_000;
 
-/// What one session listens to.
+/// What one session listens to, as `pg_listening_channels()` shows it to its statements.
+#[derive(Debug, Default)]
+pub(crate) struct Channels(Mutex<Arc<[String]>>);
+
+impl Channels {
+    pub(crate) fn list(&self) -> Arc<[String]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn show(&self, channels: &[String]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = channels.into();
+    }
+}
+
+/// What one session listens to, and its open transaction wants to.
 #[derive(Debug)]
 pub(crate) struct Listening {
     feed: Arc<Changefeed>,
     listener: Arc<Listener>,
     namespace: NamespaceId,
-    /// In the order of the LISTENs, as `pg_listening_channels()` shows them.
+    /// In the order of the LISTENs.
     channels: Vec<String>,
+    shown: Arc<Channels>,
     /// What the open transaction did.
     actions: Vec<Action>,
     /// Channels that [`Listening::hear`] registered and `channels` lacks.
@@ -79,8 +94,10 @@ impl Listening {
         feed: Arc<Changefeed>,
         sink: Arc<dyn NotificationSink>,
         namespace: NamespaceId,
+        shown: Arc<Channels>,
     ) -> Listening {
         Listening {
+            shown,
             feed,
             listener: Listener::new(sink),
             namespace,
@@ -141,11 +158,6 @@ impl Listening {
         Ok(())
     }
 
-    /// `pg_listening_channels()`.
-    pub(crate) fn channels(&self) -> &[String] {
-        &self.channels
-    }
-
     /// Whether the open transaction said LISTEN or UNLISTEN: PREPARE TRANSACTION is 0A000 then.
     pub(crate) fn has_actions(&self) -> bool {
         !self.actions.is_empty()
@@ -198,6 +210,7 @@ impl Listening {
                 self.feed.unlisten(self.namespace, &self.listener, &channel);
             }
         }
+        self.shown.show(&self.channels);
         self.settle();
     }
 
@@ -240,6 +253,9 @@ impl Listening {
 
     fn forget(&mut self) {
         self.actions.clear();
+        if !self.channels.is_empty() {
+            self.shown.show(&[]);
+        }
         for channel in std::mem::take(&mut self.channels) {
             self.feed.unlisten(self.namespace, &self.listener, &channel);
         }
@@ -274,7 +290,8 @@ mod tests {
         fn new() -> World {
             let feed = Changefeed::new(FeedLimits::default());
             let outbox = Arc::new(Outbox::default());
-            let session = Listening::new(feed.clone(), outbox.clone(), NamespaceId(1));
+            let session =
+                Listening::new(feed.clone(), outbox.clone(), NamespaceId(1), Arc::default());
             World { feed, outbox, session, position: 0 }
         }
 
@@ -284,6 +301,10 @@ mod tests {
             self.feed_other(sent);
             drop(reservation);
             self.session.committed();
+        }
+
+        fn channels(&self) -> Vec<String> {
+            self.session.shown.list().to_vec()
         }
 
         fn feed_other(&mut self, sent: &[(&str, &str)]) {
@@ -296,9 +317,9 @@ mod tests {
     fn a_transaction_hears_itself() {
         let mut world = World::new();
         world.session.listen("zz").unwrap();
-        assert!(world.session.channels().is_empty());
+        assert!(world.channels().is_empty());
         world.commit(&[("zz", "1"), ("yy", "2")]);
-        assert_eq!(world.session.channels(), ["zz"]);
+        assert_eq!(world.channels(), ["zz"]);
         assert_eq!(world.outbox.take(), ["zz:1"]);
         world.feed_other(&[("zz", "3")]);
         assert_eq!(world.outbox.take(), ["zz:3"]);
@@ -312,14 +333,14 @@ mod tests {
         world.session.listen("b").unwrap();
         world.session.rollback_to(mark);
         world.commit(&[]);
-        assert_eq!(world.session.channels(), ["a"]);
+        assert_eq!(world.channels(), ["a"]);
         world.session.unlisten_all().unwrap();
         world.session.listen("c").unwrap();
         let reservation = world.session.pre_commit([]).unwrap();
         world.feed_other(&[("c", "x"), ("a", "y")]);
         drop(reservation);
         world.session.rolled_back();
-        assert_eq!(world.session.channels(), ["a"]);
+        assert_eq!(world.channels(), ["a"]);
         assert_eq!(world.outbox.take(), ["a:y"]);
     }
 
@@ -348,16 +369,16 @@ mod tests {
         world.session.listen("a").unwrap();
         world.session.unlisten("a").unwrap();
         world.commit(&[("a", "1")]);
-        assert!(world.session.channels().is_empty() && world.outbox.take().is_empty());
+        assert!(world.channels().is_empty() && world.outbox.take().is_empty());
         world.session.unlisten("a").unwrap();
         world.session.listen("a").unwrap();
         world.session.listen("b").unwrap();
         world.commit(&[]);
-        assert_eq!(world.session.channels(), ["a", "b"]);
+        assert_eq!(world.channels(), ["a", "b"]);
         world.session.unlisten("a").unwrap();
         world.session.listen("a").unwrap();
         world.commit(&[]);
-        assert_eq!(world.session.channels(), ["b", "a"]);
+        assert_eq!(world.channels(), ["b", "a"]);
         world.feed_other(&[("a", "2")]);
         assert_eq!(world.outbox.take(), ["a:2"]);
     }
@@ -370,7 +391,7 @@ mod tests {
         world.session.listen("b").unwrap();
         world.session.change_namespace(NamespaceId(2));
         world.commit(&[("a", "1"), ("b", "2")]);
-        assert!(world.session.channels().is_empty() && world.outbox.take().is_empty());
+        assert!(world.channels().is_empty() && world.outbox.take().is_empty());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Who may go on and who waits: row, unique key, relation, catalog and advisory locks.
 //!
-//! Locks live in memory alone and only while they are held. Every holder is a transaction
-//! ([`Owner`]); a lock is granted in the order it was asked for, and given back when the
-//! transaction, or the subtransaction that took it, ends. Conflicts follow PostgreSQL's tables
-//! ("Explicit Locking"). Whoever has waited for `deadlock_timeout` looks for a cycle among the
-//! waiting and, finding itself in one, fails with 40P01, as in PostgreSQL.
+//! Locks live in memory alone and only while they are held. Every holder is a session
+//! ([`Owner`]), so that it never waits for itself; a lock is granted in the order it was asked
+//! for, and given back when the transaction, or the subtransaction that took it, ends. Advisory
+//! locks of the session ([`advisory`]) are held until they are given back or it ends. Conflicts
+//! follow PostgreSQL's tables ("Explicit Locking"). Whoever has waited for `deadlock_timeout`
+//! looks for a cycle among the waiting and, finding itself in one, fails with 40P01, as in
+//! PostgreSQL.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry as MapEntry},
@@ -21,6 +23,10 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 
+pub(crate) mod advisory;
+
+use advisory::AdvisoryKey;
+
 /// What can be locked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
@@ -35,7 +41,7 @@ pub(crate) enum Target {
     /// The definitions kept in one namespace.
     Catalog(NamespaceId),
     /// `pg_advisory_lock`, per namespace.
-    Advisory(NamespaceId, i64),
+    Advisory(NamespaceId, AdvisoryKey),
 }
 
 /// A mode, as a bit; which bits conflict depends on the target.
@@ -55,6 +61,9 @@ pub(crate) enum Mode {
     ShareRowExclusive,
     Exclusive,
     AccessExclusive,
+    // advisory, held by the session; [`Mode::Share`] and [`Mode::Update`] are the transaction's
+    SessionShare,
+    SessionExclusive,
 }
 
 impl Mode {
@@ -68,9 +77,11 @@ impl Mode {
         let bits = |modes: &[Mode]| modes.iter().fold(0, |bits, mode| bits | mode.bit());
         match self {
             KeyShare => bits(&[Update]),
-            Share => bits(&[NoKeyUpdate, Update]),
+            Share | SessionShare => bits(&[NoKeyUpdate, Update, SessionExclusive]),
             NoKeyUpdate => bits(&[Share, NoKeyUpdate, Update]),
-            Update => bits(&[KeyShare, Share, NoKeyUpdate, Update]),
+            Update | SessionExclusive => {
+                bits(&[KeyShare, Share, NoKeyUpdate, Update, SessionShare, SessionExclusive])
+            }
             AccessShare => bits(&[AccessExclusive]),
             RowShare => bits(&[Exclusive, AccessExclusive]),
             RowExclusive => bits(&[ShareRelation, ShareRowExclusive, Exclusive, AccessExclusive]),
@@ -112,7 +123,8 @@ impl Mode {
             Mode::ShareUpdateExclusive => "ShareUpdateExclusiveLock",
             Mode::ShareRelation => "ShareLock",
             Mode::ShareRowExclusive => "ShareRowExclusiveLock",
-            Mode::Exclusive => "ExclusiveLock",
+            Mode::Exclusive | Mode::SessionExclusive => "ExclusiveLock",
+            Mode::SessionShare => "ShareLock",
             Mode::AccessExclusive => "AccessExclusiveLock",
         }
     }
@@ -149,8 +161,8 @@ pub(crate) enum Acquired {
     Unavailable,
 }
 
-/// Transactions that may take locks, at most this many locks each.
-pub(crate) const MAX_LOCKS_PER_TRANSACTION: usize = 10_000_000;
+/// Locks of a transaction, and advisory locks of a session, at most.
+const MAX_LOCKS_PER_TRANSACTION: usize = 10_000_000;
 
 const SHARDS: usize = 64;
 
@@ -160,8 +172,8 @@ pub(crate) struct LockTable {
     shards: Vec<Mutex<HashMap<Target, Lock>>>,
     hasher: RandomState,
     next_owner: AtomicU64,
-    /// Which target each waiting owner waits for: all that the search for cycles needs.
-    waiting: Mutex<HashMap<OwnerId, Target>>,
+    /// What each waiting owner waits for: all that the search for cycles needs.
+    waiting: Mutex<HashMap<OwnerId, (Target, Mode)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -219,12 +231,24 @@ impl Lock {
     }
 }
 
-/// One transaction's locks. Dropping it gives all of them back.
+/// One session's locks. Dropping it gives all of them back.
 #[derive(Debug)]
 pub(crate) struct Owner {
     table: Arc<LockTable>,
     id: OwnerId,
+    /// The transaction's.
     held: Mutex<Vec<(Target, Mode)>>,
+    /// The session's, with how often each was taken.
+    kept: Mutex<HashMap<(Target, Mode), u32>>,
+}
+
+/// What became of asking for a lock.
+enum Asked {
+    Granted,
+    /// It was held before.
+    Held,
+    Refused,
+    Queued(oneshot::Receiver<()>),
 }
 
 impl LockTable {
@@ -237,10 +261,10 @@ impl LockTable {
         })
     }
 
-    /// A new transaction's handle; it costs nothing until it locks.
+    /// A new session's handle; it costs nothing until it locks.
     pub(crate) fn owner(self: &Arc<Self>) -> Owner {
         let id = OwnerId(self.next_owner.fetch_add(1, Ordering::Relaxed));
-        Owner { table: Arc::clone(self), id, held: Mutex::default() }
+        Owner { table: Arc::clone(self), id, held: Mutex::default(), kept: Mutex::default() }
     }
 
     fn shard(&self, target: &Target) -> MutexGuard<'_, HashMap<Target, Lock>> {
@@ -276,7 +300,7 @@ impl LockTable {
         let mut seen = HashSet::new();
         let mut open = vec![owner];
         while let Some(next) = open.pop() {
-            let Some(target) = waiting.get(&next) else { continue };
+            let Some((target, _)) = waiting.get(&next) else { continue };
             for blocker in self.blockers(next, target) {
                 if blocker == owner {
                     return true;
@@ -291,53 +315,57 @@ impl LockTable {
 }
 
 impl Owner {
-    /// Takes a lock, or a stronger one than is held.
+    /// Takes a lock for the transaction, or a stronger one than is held.
     ///
     /// * 55P03: `lock_timeout` ran out.
     /// * 40P01: waiting would never end.
     pub(crate) async fn acquire(&self, target: Target, mode: Mode, wait: Wait) -> Result<Acquired> {
-        let granted = {
-            let mut shard = self.table.shard(&target);
-            match shard.entry(target.clone()) {
-                MapEntry::Vacant(entry) => {
-                    entry.insert(Lock { holders: vec![(self.id, mode.bit())], ..Lock::default() });
-                    None
-                }
-                MapEntry::Occupied(mut entry) => {
-                    let entry = entry.get_mut();
-                    let held = entry.holders.iter().find(|(holder, _)| *holder == self.id);
-                    if held.is_some_and(|(_, held)| held & mode.bit() != 0) {
-                        return Ok(Acquired::AtOnce);
-                    }
-                    if !entry.conflicts(self.id, mode) && !entry.must_queue(self.id, mode) {
-                        entry.grant(self.id, mode);
-                        None
-                    } else if wait == Wait::No {
-                        return Ok(Acquired::Unavailable);
-                    } else {
-                        let (granted, receiver) = oneshot::channel();
-                        entry.queue.push_back(Waiter { owner: self.id, mode, granted });
-                        Some(receiver)
-                    }
-                }
-            }
-        };
-        let acquired = match granted {
-            None => Acquired::AtOnce,
-            Some(receiver) => {
+        let acquired = match self.ask(&target, mode, wait != Wait::No) {
+            Asked::Held => return Ok(Acquired::AtOnce),
+            Asked::Refused => return Ok(Acquired::Unavailable),
+            Asked::Granted => Acquired::AtOnce,
+            Asked::Queued(receiver) => {
                 self.wait(&target, mode, receiver, wait).await?;
                 Acquired::AfterWait
             }
         };
+        self.note(target, mode)?;
+        Ok(acquired)
+    }
+
+    /// Takes a lock that is free, or gets a place in its queue.
+    fn ask(&self, target: &Target, mode: Mode, may_wait: bool) -> Asked {
+        let mut shard = self.table.shard(target);
+        match shard.entry(target.clone()) {
+            MapEntry::Vacant(entry) => {
+                entry.insert(Lock { holders: vec![(self.id, mode.bit())], ..Lock::default() });
+                Asked::Granted
+            }
+            MapEntry::Occupied(mut entry) => {
+                let entry = entry.get_mut();
+                let held = entry.holders.iter().find(|(holder, _)| *holder == self.id);
+                if held.is_some_and(|(_, held)| held & mode.bit() != 0) {
+                    return Asked::Held;
+                }
+                if !entry.conflicts(self.id, mode) && !entry.must_queue(self.id, mode) {
+                    entry.grant(self.id, mode);
+                    return Asked::Granted;
+                }
+                if !may_wait {
+                    return Asked::Refused;
+                }
+                let (granted, receiver) = oneshot::channel();
+                entry.queue.push_back(Waiter { owner: self.id, mode, granted });
+                Asked::Queued(receiver)
+            }
+        }
+    }
+
+    /// Remembers a lock of the transaction.
+    fn note(&self, target: Target, mode: Mode) -> Result<()> {
         let mut held = lock(&self.held);
         held.push((target, mode));
-        if held.len() > MAX_LOCKS_PER_TRANSACTION {
-            return Err(Error::new(crate::error::SqlState::OUT_OF_MEMORY, "out of shared memory")
-                .with_detail(format!(
-                    "A transaction may hold at most {MAX_LOCKS_PER_TRANSACTION} locks."
-                )));
-        }
-        Ok(acquired)
+        if held.len() > MAX_LOCKS_PER_TRANSACTION { Err(too_many()) } else { Ok(()) }
     }
 
     async fn wait(
@@ -350,7 +378,7 @@ impl Owner {
         let Wait::Block { lock_timeout, deadlock_timeout } = wait else { return Ok(()) };
         // Leaves the queue, or gives the lock back, whatever ends the wait, a dropped future included.
         let mut guard = Waiting { owner: self, target, mode, armed: true };
-        lock(&self.table.waiting).insert(self.id, target.clone());
+        lock(&self.table.waiting).insert(self.id, (target.clone(), mode));
         let give_up = async {
             match lock_timeout {
                 Some(timeout) => tokio::time::sleep(timeout).await,
@@ -379,14 +407,15 @@ impl Owner {
         lock(&self.held).len()
     }
 
-    /// Gives back what was taken since the mark, as the rollback of a savepoint does.
+    /// Gives back what the transaction took since the mark, as the rollback of a savepoint does.
     pub(crate) fn release_to(&self, mark: usize) {
         let released: Vec<(Target, Mode)> = {
             let mut held = lock(&self.held);
             if mark >= held.len() {
                 return;
             }
-            held.drain(mark..).collect()
+            // All: the memory of a large transaction goes as well.
+            if mark == 0 { std::mem::take(&mut *held) } else { held.split_off(mark) }
         };
         let kept = lock(&self.held).clone();
         for (target, mode) in released {
@@ -418,14 +447,28 @@ impl Owner {
 
     /// What is held, for `pg_locks`.
     pub(crate) fn held(&self) -> Vec<(Target, Mode)> {
-        lock(&self.held).clone()
+        let mut held = lock(&self.held).clone();
+        held.extend(lock(&self.kept).keys().cloned());
+        held
+    }
+
+    /// What is waited for, for `pg_locks` and `pg_stat_activity`.
+    pub(crate) fn waiting(&self) -> Option<(Target, Mode)> {
+        lock(&self.table.waiting).get(&self.id).cloned()
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
         self.release_to(0);
+        self.unlock_all();
     }
+}
+
+fn too_many() -> Error {
+    Error::new(crate::error::SqlState::OUT_OF_MEMORY, "out of shared memory").with_detail(format!(
+        "A session may hold at most {MAX_LOCKS_PER_TRANSACTION} locks of either kind."
+    ))
 }
 
 /// A place in a queue that must be left.
@@ -478,7 +521,7 @@ mod tests {
         Wait::Block { lock_timeout: None, deadlock_timeout: Duration::from_millis(10) };
 
     fn row(n: i64) -> Target {
-        Target::Advisory(NamespaceId(1), n)
+        Target::Advisory(NamespaceId(1), AdvisoryKey::One(n))
     }
 
     #[tokio::test]

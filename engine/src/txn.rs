@@ -17,7 +17,7 @@ use crate::{
     catalog::store::CatalogTransaction,
     error::{Error, Result},
     listen::ListenMark,
-    locks::{Acquired, LockTable, Mode, Owner, Target, Wait},
+    locks::{Acquired, Mode, Owner, Target, Wait},
     settings::SavedSettings,
     statement::{AccessMode, Isolation},
 };
@@ -50,8 +50,7 @@ pub(crate) struct Transaction {
     pub(crate) savepoints: Vec<Savepoint>,
     /// A statement has run in it: too late for SET TRANSACTION ISOLATION.
     pub(crate) has_run: bool,
-    owner: Option<Owner>,
-    locks: Arc<LockTable>,
+    locks: Arc<Owner>,
     /// Relation locks that are held, so that a repeated statement doesn't ask again.
     relations: Vec<(NamespaceId, RelationId, Mode)>,
 }
@@ -78,7 +77,7 @@ pub(crate) struct Committed {
 }
 
 impl Transaction {
-    pub(crate) fn idle(locks: Arc<LockTable>, catalog: CatalogTransaction) -> Self {
+    pub(crate) fn idle(locks: Arc<Owner>, catalog: CatalogTransaction) -> Self {
         Transaction {
             phase: Phase::Idle,
             isolation: Isolation::ReadCommitted,
@@ -90,7 +89,6 @@ impl Transaction {
             settings: None,
             savepoints: Vec::new(),
             has_run: false,
-            owner: None,
             locks,
             relations: Vec::new(),
         }
@@ -166,8 +164,7 @@ impl Transaction {
         mode: Mode,
         wait: Wait,
     ) -> Result<Acquired> {
-        let owner = self.owner.get_or_insert_with(|| self.locks.owner());
-        owner.acquire(target, mode, wait).await
+        self.locks.acquire(target, mode, wait).await
     }
 
     /// A relation lock, against definitions (in all namespaces) and against LOCK TABLE (in one).
@@ -198,11 +195,6 @@ impl Transaction {
         Ok(acquired)
     }
 
-    /// The locks that are held, for `pg_locks`.
-    pub(crate) fn held_locks(&self) -> Vec<(Target, Mode)> {
-        self.owner.as_ref().map(Owner::held).unwrap_or_default()
-    }
-
     /// # Errors
     /// 54000: [`MAX_SAVEPOINTS`].
     pub(crate) fn savepoint(
@@ -221,7 +213,7 @@ impl Transaction {
             catalog: self.catalog.savepoint(),
             listens,
             settings,
-            lock_mark: self.owner.as_ref().map_or(0, Owner::mark),
+            lock_mark: self.locks.mark(),
             relation_mark: self.relations.len(),
             cursors,
         });
@@ -246,9 +238,7 @@ impl Transaction {
         let savepoint = &self.savepoints[place];
         self.writes = Arc::clone(&savepoint.writes);
         self.catalog.restore(savepoint.catalog.clone());
-        if let Some(owner) = &self.owner {
-            owner.release_to(savepoint.lock_mark);
-        }
+        self.locks.release_to(savepoint.lock_mark);
         self.relations.truncate(savepoint.relation_mark);
         if self.phase == Phase::Failed {
             self.phase = Phase::Block;
@@ -296,9 +286,7 @@ impl Transaction {
             None => (Arc::default(), 0, 0),
         };
         self.writes = writes;
-        if let Some(owner) = &self.owner {
-            owner.release_to(lock_mark);
-        }
+        self.locks.release_to(lock_mark);
         self.relations.truncate(relation_mark);
     }
 
@@ -314,7 +302,7 @@ impl Transaction {
         self.writes = Arc::default();
         self.savepoints = Vec::new();
         self.relations.clear();
-        self.owner = None;
+        self.locks.release_to(0);
     }
 }
 

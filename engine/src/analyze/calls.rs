@@ -47,10 +47,12 @@ const STATEMENT_FUNCTIONS: &[(&str, &[PgType], PgType)] = &[
     ("pg_sleep", &[PgType::FLOAT8], PgType::VOID),
     ("pg_advisory_lock", &[PgType::INT8], PgType::VOID),
     ("pg_advisory_lock", &[PgType::INT4, PgType::INT4], PgType::VOID),
+    ("pg_advisory_lock_shared", &[PgType::INT8], PgType::VOID),
+    ("pg_advisory_lock_shared", &[PgType::INT4, PgType::INT4], PgType::VOID),
     ("pg_advisory_xact_lock", &[PgType::INT8], PgType::VOID),
     ("pg_advisory_xact_lock", &[PgType::INT4, PgType::INT4], PgType::VOID),
-    ("pg_try_advisory_xact_lock", &[PgType::INT8], PgType::BOOL),
-    ("pg_try_advisory_xact_lock", &[PgType::INT4, PgType::INT4], PgType::BOOL),
+    ("pg_advisory_xact_lock_shared", &[PgType::INT8], PgType::VOID),
+    ("pg_advisory_xact_lock_shared", &[PgType::INT4, PgType::INT4], PgType::VOID),
 ];
 
 impl Binder<'_> {
@@ -177,7 +179,8 @@ impl Binder<'_> {
         }
         if STATEMENT_FUNCTIONS.iter().any(|(known, ..)| *known == name) {
             return Err(Error::feature_not_supported(format!(
-                "function {name} can only be called as the whole of a query, SELECT {name}(...)"
+                "function {name} can only be called in the list of a query without FROM, SELECT \
+                 {name}(...)"
             ))
             .at_place(place));
         }
@@ -698,20 +701,28 @@ impl Binder<'_> {
     }
 
     /// `SELECT f(...)` of a function that waits; `None` for all else.
+    /// Whether an expression is a call that [`Binder::statement_function`] takes.
+    pub(super) fn is_statement_function(&self, expr: &ast::Expr) -> bool {
+        let ast::Expr::Function(function) = expr else { return false };
+        let is_plain = matches!(function.args, ast::FunctionArguments::List(_))
+            && function.over.is_none()
+            && function.filter.is_none();
+        is_plain
+            && self
+                .function_name(&function.name)
+                .is_ok_and(|name| STATEMENT_FUNCTIONS.iter().any(|(known, ..)| *known == name))
+    }
+
     pub(super) fn statement_function(
         &mut self,
         expr: &ast::Expr,
     ) -> Result<Option<(StatementFunction, PgType)>> {
         let ast::Expr::Function(function) = expr else { return Ok(None) };
-        let ast::FunctionArguments::List(_) = &function.args else { return Ok(None) };
-        if function.over.is_some() || function.filter.is_some() {
+        if !self.is_statement_function(expr) {
             return Ok(None);
         }
         let place = self.places.start(&function.name);
-        let Ok(name) = self.function_name(&function.name) else { return Ok(None) };
-        if !STATEMENT_FUNCTIONS.iter().any(|(known, ..)| *known == name) {
-            return Ok(None);
-        }
+        let name = self.function_name(&function.name).at_place(place)?;
         let scope = Scope::empty(None);
         let values = self.arguments(&function.args, &name, &scope, Clause::Standalone)?.values;
         let overload = STATEMENT_FUNCTIONS

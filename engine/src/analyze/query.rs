@@ -52,7 +52,7 @@ impl Binder<'_> {
             simple: tail.simple,
             locks: tail.locks,
             relations: std::mem::take(&mut self.relations),
-            statement_function: tail.statement_function,
+            awaited: tail.awaited,
         }))
     }
 

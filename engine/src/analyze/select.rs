@@ -7,7 +7,7 @@ use datafusion::{
 };
 
 use super::{
-    BoundLock, LockStrength, LockWait, OutputColumn, SimpleQuery, StatementFunction,
+    AwaitedTarget, BoundLock, LockStrength, LockWait, OutputColumn, SimpleQuery,
     binder::{Binder, RowColumn, Rowset, Typed},
     expression::Clause,
     grouping::{GroupContext, Grouping, has_aggregate},
@@ -50,7 +50,7 @@ pub(super) struct SelectTail {
     pub(super) top: bool,
     pub(super) simple: Option<SimpleQuery>,
     pub(super) locks: Vec<BoundLock>,
-    pub(super) statement_function: Option<StatementFunction>,
+    pub(super) awaited: Option<Vec<AwaitedTarget>>,
 }
 
 /// A column of the select list.
@@ -108,7 +108,7 @@ impl Binder<'_> {
     ) -> Result<Rowset> {
         refuse_foreign(select)?;
         if result.top
-            && let Some(rows) = self.bind_statement_function(select, &tail, result)?
+            && let Some(rows) = self.bind_awaited(select, &tail, result)?
         {
             return Ok(rows);
         }
@@ -245,8 +245,8 @@ impl Binder<'_> {
         Ok(Rowset { plan, columns })
     }
 
-    /// `SELECT f(...)` of a function that the executor awaits.
-    fn bind_statement_function(
+    /// `SELECT f(...), ...` with functions that the executor awaits.
+    fn bind_awaited(
         &mut self,
         select: &ast::Select,
         tail: &Tail<'_>,
@@ -257,21 +257,45 @@ impl Binder<'_> {
             && select.having.is_none()
             && select.distinct.is_none()
             && tail.is_empty();
-        let (expr, alias) = match select.projection.as_slice() {
-            [ast::SelectItem::UnnamedExpr(expr)] => (expr, None),
-            [ast::SelectItem::ExprWithAlias { expr, alias }] => (expr, Some(fold(alias))),
-            _ => return Ok(None),
-        };
         if !plain {
             return Ok(None);
         }
-        let Some((function, ty)) = self.statement_function(expr)? else { return Ok(None) };
-        result.statement_function = Some(function);
-        let name = alias.unwrap_or_else(|| column_name(expr));
-        let output = OutputColumn { name, ty, table: Oid::INVALID, attnum: 0 };
-        let null = datafusion::scalar::ScalarValue::try_from(&ty.arrow()?)?;
+        let mut items = Vec::with_capacity(select.projection.len());
+        for item in &select.projection {
+            items.push(match item {
+                ast::SelectItem::UnnamedExpr(expr) => (expr, None),
+                ast::SelectItem::ExprWithAlias { expr, alias } => (expr, Some(fold(alias))),
+                _ => return Ok(None),
+            });
+        }
+        if !items.iter().any(|(expr, _)| self.is_statement_function(expr)) {
+            return Ok(None);
+        }
+        let scope = Scope::empty(None);
+        let (mut targets, mut outputs) = (Vec::new(), Vec::new());
+        for (expr, alias) in items {
+            let name = alias.unwrap_or_else(|| column_name(expr));
+            let (target, ty) = match self.statement_function(expr)? {
+                Some((function, ty)) => (AwaitedTarget::Call(function), ty),
+                None => {
+                    let typed = self.expression(expr, &scope, Clause::Standalone)?;
+                    let typed = self.resolve_unknown(typed)?;
+                    if super::subquery::has_subquery(&typed.expr) {
+                        return Err(Error::feature_not_supported(
+                            "a subquery beside a function that waits is not supported",
+                        ));
+                    }
+                    (AwaitedTarget::Value(typed.expr), typed.ty)
+                }
+            };
+            let null = datafusion::scalar::ScalarValue::try_from(&ty.arrow()?)?;
+            let output = OutputColumn { name, ty, table: Oid::INVALID, attnum: 0 };
+            outputs.push((Expr::Literal(null, None), output));
+            targets.push(target);
+        }
+        result.awaited = Some(targets);
         let plan = LogicalPlanBuilder::empty(true).build()?;
-        self.project_outputs(plan, vec![(Expr::Literal(null, None), output)]).map(Some)
+        self.project_outputs(plan, outputs).map(Some)
     }
 
     /// Attaches a condition.

@@ -1,9 +1,9 @@
-//! Functions that act by themselves and are awaited: `SELECT f(...)` and nothing else.
+//! Functions that act by themselves and are awaited: in the list of a SELECT without FROM.
 
 use std::{sync::Arc, time::Duration};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, NullArray},
+    array::{Array, ArrayRef, AsArray, Int64Array, NullArray},
     datatypes::{Float64Type, Int32Type, Int64Type},
 };
 
@@ -12,7 +12,7 @@ use crate::{
     context::ExecutionContext,
     error::{Error, Result},
     exec::write::Writer,
-    locks::{Acquired, Mode, Target, Wait},
+    locks::advisory::{AdvisoryKey, AdvisoryLock},
     session::Session,
 };
 
@@ -37,9 +37,10 @@ pub(crate) async fn call(
             Ok(Arc::new(NullArray::new(1)))
         }
         "kalam_flush" => flush(session, arguments[0].as_string::<i32>().value(0)).await,
-        "pg_advisory_lock" | "pg_advisory_xact_lock" | "pg_try_advisory_xact_lock" => {
-            advisory_lock(session, context, name, arguments).await
-        }
+        "pg_advisory_lock"
+        | "pg_advisory_lock_shared"
+        | "pg_advisory_xact_lock"
+        | "pg_advisory_xact_lock_shared" => advisory_lock(session, context, name, arguments).await,
         _ => Err(Error::feature_not_supported(format!("function {name} is not supported here"))),
     }
 }
@@ -47,7 +48,6 @@ pub(crate) async fn call(
 fn null_result(name: &str) -> Result<ArrayRef> {
     Ok(match name {
         "kalam_flush" => Arc::new(Int64Array::new_null(1)),
-        "pg_try_advisory_xact_lock" => Arc::new(BooleanArray::new_null(1)),
         _ => Arc::new(NullArray::new(1)),
     })
 }
@@ -71,37 +71,25 @@ async fn flush(session: &mut Session, table: &str) -> Result<ArrayRef> {
     Ok(Arc::new(Int64Array::from(vec![i64::try_from(report.rows).unwrap_or(i64::MAX)])))
 }
 
+/// `pg_advisory_lock`, `pg_advisory_xact_lock` and their shared forms: they wait.
 async fn advisory_lock(
-    session: &mut Session,
-    context: &Arc<ExecutionContext>,
+    session: &Session,
+    context: &ExecutionContext,
     name: &str,
     arguments: &[ArrayRef],
 ) -> Result<ArrayRef> {
-    let id = match arguments {
-        [one] => match one.as_primitive_opt::<Int64Type>() {
-            Some(values) => values.value(0),
-            None => i64::from(one.as_primitive::<Int32Type>().value(0)),
-        },
-        [high, low] => {
-            let part = |array: &ArrayRef| array.as_primitive::<Int32Type>().value(0);
-            i64::from(part(high)) << 32 | i64::from(part(low) as u32)
-        }
+    let part = |array: &ArrayRef| array.as_primitive::<Int32Type>().value(0);
+    let key = match arguments {
+        [one] => AdvisoryKey::One(one.as_primitive::<Int64Type>().value(0)),
+        [first, second] => AdvisoryKey::Two(part(first), part(second)),
         _ => return Err(Error::internal("an advisory lock has one or two keys")),
     };
-    if name == "pg_advisory_lock" {
-        return Err(Error::feature_not_supported("session-level advisory locks are not supported")
-            .with_hint("Use pg_advisory_xact_lock."));
-    }
-    let wait = match name {
-        "pg_try_advisory_xact_lock" => Wait::No,
-        _ => Writer::wait(session),
+    let wanted = AdvisoryLock {
+        namespace: context.own.id(),
+        key,
+        is_shared: name.ends_with("_shared"),
+        of_transaction: name.starts_with("pg_advisory_xact_"),
     };
-    let target = Target::Advisory(context.own.id(), id);
-    let got = session.transaction.lock(target, Mode::Update, wait).await?;
-    Ok(match name {
-        "pg_try_advisory_xact_lock" => {
-            Arc::new(BooleanArray::from(vec![got != Acquired::Unavailable]))
-        }
-        _ => Arc::new(NullArray::new(1)),
-    })
+    session.state.locks.lock_advisory(wanted, Writer::wait(session)).await?;
+    Ok(Arc::new(NullArray::new(1)))
 }

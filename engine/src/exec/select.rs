@@ -19,7 +19,7 @@ use kalamdb_storage::Key;
 use tokio::sync::mpsc;
 
 use crate::{
-    analyze::{BoundLock, BoundQuery, LockStrength, LockWait, OutputColumn, StatementFunction},
+    analyze::{AwaitedTarget, BoundLock, BoundQuery, LockStrength, LockWait, OutputColumn},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result, SqlState},
@@ -60,10 +60,16 @@ pub(crate) struct QueryPlan {
     pub(crate) relations: Vec<Arc<Relation>>,
     pub(crate) plan: LogicalPlan,
     pub(crate) short: Option<Arc<ShortSelect>>,
-    function: Option<(StatementFunction, Evaluator)>,
+    awaited: Option<Vec<Awaited>>,
     locks: Option<Locking>,
     /// What a constant in it fails with, wherever it is executed.
     pub(crate) constant_error: Option<Error>,
+}
+
+/// A target of the query: a value, or the arguments of a function that is awaited.
+struct Awaited {
+    function: Option<String>,
+    values: Evaluator,
 }
 
 /// FOR UPDATE and its kin: LIMIT counts rows that were locked, so it comes after.
@@ -77,10 +83,10 @@ struct Locking {
 impl QueryPlan {
     pub(crate) fn new(query: BoundQuery, parameters: &[PgType]) -> Result<Self> {
         let output: Arc<[OutputColumn]> = query.output.into();
-        let function = match query.statement_function {
-            Some(call) => {
-                let evaluator = Evaluator::new(&call.arguments, &[], parameters)?;
-                Some((call, evaluator))
+        let awaited = match query.awaited {
+            Some(targets) => {
+                let compile = |target| Awaited::new(target, parameters);
+                Some(targets.into_iter().map(compile).collect::<Result<_>>()?)
             }
             None => None,
         };
@@ -88,7 +94,7 @@ impl QueryPlan {
             true => None,
             false => Some(Locking::new(query.locks, &query.plan, parameters)?),
         };
-        let short = match (&query.simple, &locks, &function) {
+        let short = match (&query.simple, &locks, &awaited) {
             (Some(simple), None, None) => {
                 ShortSelect::new(simple, &output, parameters)?.map(Arc::new)
             }
@@ -100,9 +106,19 @@ impl QueryPlan {
             constant_error: crate::plan::constant_error(&query.plan)?,
             plan: query.plan,
             short,
-            function,
+            awaited,
             locks,
         })
+    }
+}
+
+impl Awaited {
+    fn new(target: AwaitedTarget, parameters: &[PgType]) -> Result<Self> {
+        let (function, exprs) = match target {
+            AwaitedTarget::Call(call) => (Some(call.name), call.arguments),
+            AwaitedTarget::Value(expr) => (None, vec![expr]),
+        };
+        Ok(Awaited { function, values: Evaluator::new(&exprs, &[], parameters)? })
     }
 }
 
@@ -138,10 +154,17 @@ pub(crate) async fn run(
         return Ok(portal.ready(batches));
     }
     let context = session.execution_context();
-    if let Some((call, arguments)) = &plan.function {
-        let arguments = arguments.evaluate(&context, &[], 1, &portal.parameters)?;
-        let column = function::call(session, &context, &call.name, &arguments).await?;
-        let batch = RecordBatch::try_new(output_schema(&plan.output)?, vec![column])?;
+    if let Some(targets) = &plan.awaited {
+        let mut columns = Vec::with_capacity(targets.len());
+        for target in targets {
+            let mut values = target.values.evaluate(&context, &[], 1, &portal.parameters)?;
+            columns.push(match &target.function {
+                Some(name) => function::call(session, &context, name, &values).await?,
+                None => values.swap_remove(0),
+            });
+        }
+        session.absorb_effects(&context)?;
+        let batch = RecordBatch::try_new(output_schema(&plan.output)?, columns)?;
         return Ok(portal.ready([batch]));
     }
     if let Some(short) = &plan.short {

@@ -182,6 +182,7 @@ pub(crate) async fn discard(
             session.discards.push(Dropped::AllStatements);
             session.discards.push(Dropped::AllPortals);
             session.listening.unlisten_all()?;
+            session.state.locks.unlock_all();
             session.state.forget_sequences();
             "DISCARD ALL"
         }

@@ -7,24 +7,25 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BooleanBuilder, Int16Array, Int32Array, Int64Array, ListBuilder,
-        StringBuilder, TimestampMicrosecondBuilder, UInt32Array,
+        Array, ArrayRef, AsArray, BooleanBuilder, Float64Builder, Int16Array, Int32Array,
+        Int64Array, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt32Array,
     },
     datatypes::{DataType, Int16Type, Int32Type, Int64Type, UInt32Type},
 };
 use datafusion::logical_expr::{Expr, ScalarUDF, expr::ScalarFunction};
 
 use super::{
-    Volatility,
+    FunctionKind, Volatility,
     kernel::{Arg, Call, Kernel, scalar_udf},
     registry,
 };
 use crate::{
     context::ExecutionContext,
     error::{Error, Result},
-    types::{Oid, PgType, builtin},
+    types::{Oid, PgType, builtin, list_of},
 };
 
+mod advisory;
 pub(crate) mod definition;
 pub(crate) mod identity;
 pub(crate) mod names;
@@ -56,8 +57,13 @@ pub(crate) fn session_function(name: &str, args: &[PgType], ret: PgType) -> Opti
         return args.first().map(|ty| type_of(ty.oid));
     }
     let body = body(name)?;
-    let ret = ret.arrow().ok()?;
     let entry = registry().functions_named(name).next();
+    let element = ret.arrow().ok()?;
+    // A set is a list per row, which the binder unnests.
+    let ret = match entry.map(|function| function.kind) {
+        Some(FunctionKind::Set) => list_of(element),
+        _ => element,
+    };
     let volatility = match name {
         "nextval" | "setval" | "set_config" | "clock_timestamp" | "timeofday" | "pg_notify" => {
             Volatility::Volatile
@@ -108,6 +114,7 @@ type Body = fn(&Row<'_>) -> Result<Value>;
 
 fn body(name: &str) -> Option<Body> {
     identity::body(name)
+        .or_else(|| advisory::body(name))
         .or_else(|| sequence::body(name))
         .or_else(|| names::body(name))
         .or_else(|| definition::body(name))
@@ -121,6 +128,7 @@ enum Value {
     Null,
     Bool(bool),
     Int(i64),
+    Float(f64),
     Oid(u32),
     Text(String),
     /// Microseconds since 1970.
@@ -261,6 +269,17 @@ fn build(ty: &DataType, values: Vec<Value>) -> Result<ArrayRef> {
         DataType::UInt32 => Arc::new(UInt32Array::from_iter(
             ints(&values)?.into_iter().map(|v| v.map(|v| v as u32)),
         )),
+        DataType::Float64 => {
+            let mut builder = Float64Builder::with_capacity(values.len());
+            for value in &values {
+                match value {
+                    Value::Null => builder.append_null(),
+                    Value::Float(value) => builder.append_value(*value),
+                    other => return Err(wrong(other)),
+                }
+            }
+            Arc::new(builder.finish())
+        }
         DataType::Timestamp(..) => {
             let mut builder =
                 TimestampMicrosecondBuilder::with_capacity(values.len()).with_data_type(ty.clone());

@@ -76,15 +76,21 @@ impl Session {
             connect.address,
             now_us(),
             Settings::new(defaults),
+            engine.locks.owner(),
         )?;
         let state = Arc::new(state);
         let catalog = engine.catalogs.attach(database.oid, role.oid).await?;
         let namespace = namespace_id(database.oid, role.oid);
-        let listening = Listening::new(Arc::clone(&engine.changefeed), sink, namespace);
+        let listening = Listening::new(
+            Arc::clone(&engine.changefeed),
+            sink,
+            namespace,
+            Arc::clone(&state.channels),
+        );
         let registration = engine.register(&state);
         let mut session = Session {
             transaction: Transaction::idle(
-                Arc::clone(&engine.locks),
+                Arc::clone(&state.locks),
                 CatalogTransaction::new(Arc::clone(&catalog)),
             ),
             engine,
@@ -244,6 +250,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.transaction.rollback();
+        self.state.locks.unlock_all();
         self.engine.unregister(self.registration);
     }
 }

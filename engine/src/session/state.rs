@@ -12,6 +12,8 @@ use std::{
 use crate::{
     catalog::part::Cluster,
     error::{Error, Result},
+    listen::Channels,
+    locks::Owner,
     settings::{Effective, SavedSettings, Settings},
     types::Oid,
 };
@@ -30,6 +32,10 @@ pub(crate) struct SessionState {
     inner: Mutex<Inner>,
     activity: Mutex<Activity>,
     sequences: Mutex<Sequences>,
+    /// The locks of the session and of its transaction.
+    pub(crate) locks: Arc<Owner>,
+    /// What the session listens to.
+    pub(crate) channels: Arc<Channels>,
     /// Set while the present transaction has handed out sequence values that only an unsynced
     /// write remembers.
     pub(crate) sequence_touched: AtomicBool,
@@ -87,6 +93,7 @@ impl SessionState {
         client_address: Option<SocketAddr>,
         backend_start: i64,
         settings: Settings,
+        locks: Owner,
     ) -> Result<Self> {
         let effective = Arc::new(Effective::of(&settings)?);
         let identity = Identity {
@@ -113,6 +120,8 @@ impl SessionState {
             }),
             activity: Mutex::default(),
             sequences: Mutex::default(),
+            locks: Arc::new(locks),
+            channels: Arc::default(),
             sequence_touched: AtomicBool::new(false),
         })
     }

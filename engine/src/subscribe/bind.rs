@@ -180,7 +180,7 @@ fn class_a(query: &BoundQuery) -> Result<(&SimpleQuery, Arc<Relation>)> {
     if !query.locks.is_empty() {
         return Err(Error::feature_not_supported("SUBSCRIBE takes no row locks"));
     }
-    let simple = query.simple.as_ref().filter(|_| query.statement_function.is_none());
+    let simple = query.simple.as_ref().filter(|_| query.awaited.is_none());
     let Some(simple) = simple else {
         return Err(refuse("a query with joins, aggregates, subqueries or set operations"));
     };

@@ -40,6 +40,13 @@ pub(super) fn body(name: &str) -> Option<Body> {
             Ok(port.map_or(Value::Null, |port| Value::Int(i64::from(port))))
         },
         "pg_notify" => pg_notify,
+        "pg_listening_channels" => {
+            |row| Ok(Value::Texts(row.context.session.channels.list().to_vec()))
+        }
+        "pg_notification_queue_usage" => |row| {
+            let usage = row.context.engine.changefeed.queue_usage(row.context.own.id());
+            Ok(Value::Float(usage))
+        },
         "pg_current_position" => |row| {
             let head = row.context.own.head(&row.context.snapshot);
             Ok(Value::Int(super::sequence::wait(head)?.0))
