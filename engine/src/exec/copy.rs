@@ -181,7 +181,7 @@ async fn start_query(
 }
 
 impl CopyingOut {
-    async fn next(&mut self, _session: &mut Session) -> Result<Option<Vec<Bytes>>> {
+    async fn next(&mut self, session: &mut Session) -> Result<Option<Vec<Bytes>>> {
         if self.ended {
             return Ok(None);
         }
@@ -197,7 +197,11 @@ impl CopyingOut {
         }
         let batch = match &mut self.rows {
             Rows::Ready(batches) => batches.pop_front(),
-            Rows::Stream(stream, _) => futures::StreamExt::next(stream).await.transpose()?,
+            Rows::Stream(stream, context) => {
+                let batch = futures::StreamExt::next(stream).await.transpose()?;
+                session.absorb_effects(context)?;
+                batch
+            }
             Rows::Subscription(subscription) => subscription.next().await?,
             Rows::None | Rows::CopyIn(_) | Rows::CopyOut(_) => None,
         };
