@@ -2,7 +2,8 @@
 //! through the session's eyes.
 //!
 //! Their names, columns and OIDs are those of PostgreSQL 15 (`system/relations.tsv` and
-//! `system/information_schema.tsv`: one line per relation, columns as `name:type[/typmod][!]`).
+//! `system/information_schema.tsv`: one line per relation, columns as `name:type[/typmod][!]`);
+//! `pg_stat_live` alone is ours.
 //! Rows exist for what exists here; a relation about things there are none of is empty.
 
 use std::{
@@ -29,6 +30,7 @@ mod activity;
 mod builtin;
 mod class;
 mod constraint;
+mod locks;
 mod roles;
 mod rows;
 mod settings;
@@ -109,6 +111,8 @@ fn source(name: &str) -> Option<Source> {
         "pg_timezone_names" => settings::time_zones,
         "pg_stat_activity" => activity::activity,
         "pg_stat_database" => activity::databases,
+        "pg_locks" => locks::locks,
+        "pg_stat_live" => activity::subscriptions,
         "pg_stat_all_tables" | "pg_stat_user_tables" | "pg_stat_sys_tables" => statistics::tables,
         "pg_stat_all_indexes" | "pg_stat_user_indexes" | "pg_stat_sys_indexes" => {
             statistics::indexes

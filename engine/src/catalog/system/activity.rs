@@ -1,4 +1,4 @@
-//! pg_stat_activity and pg_stat_database.
+//! pg_stat_activity, pg_stat_database and pg_stat_live.
 //!
 //! PostgreSQL shows everybody that others are connected, and hides only what they run. Here that
 //! alone would tell one user about another, so a session sees the sessions of roles it is a
@@ -6,8 +6,11 @@
 
 use std::sync::Arc;
 
-use super::rows::{Filter, Rows};
-use crate::{context::ExecutionContext, error::Result, session::state::SessionState};
+use super::{
+    locks::wait_event,
+    rows::{Filter, Rows},
+};
+use crate::{context::ExecutionContext, error::Result, session::state::SessionState, types::Oid};
 
 pub(super) fn activity(
     context: &Arc<ExecutionContext>,
@@ -18,6 +21,7 @@ pub(super) fn activity(
     for session in visible(context) {
         let activity = session.activity();
         let identity = session.identity();
+        let waits_for = session.locks.waiting().map(|(target, _)| wait_event(&target));
         rows.add()
             .set("datid", session.database)
             .set("datname", session.database_name.as_str())
@@ -31,6 +35,8 @@ pub(super) fn activity(
             .set("xact_start", activity.transaction_start)
             .set("query_start", activity.query_start)
             .set("state_change", activity.state_change)
+            .set("wait_event_type", waits_for.map(|_| "Lock"))
+            .set("wait_event", waits_for)
             .set("state", activity.state)
             .set("query", activity.query)
             .set("backend_type", "client backend");
@@ -38,7 +44,8 @@ pub(super) fn activity(
     Ok(())
 }
 
-fn visible(context: &ExecutionContext) -> Vec<Arc<SessionState>> {
+/// The sessions that a session may know of.
+pub(super) fn visible(context: &ExecutionContext) -> Vec<Arc<SessionState>> {
     let cluster = &context.catalog.cluster;
     let role = context.catalog.role;
     let all = cluster
@@ -65,6 +72,29 @@ pub(super) fn databases(
             .set("datid", database.oid)
             .set("datname", database.name.as_str())
             .set("numbackends", i64::try_from(count).unwrap_or(0));
+    }
+    Ok(())
+}
+
+/// The running subscriptions of `current_user`: how far each has come, and how far it could be.
+pub(super) fn subscriptions(
+    context: &Arc<ExecutionContext>,
+    _: &Filter<'_>,
+    rows: &mut Rows<'_>,
+) -> Result<()> {
+    for live in context.engine.changefeed.live(context.own.id(), context.shared.id()) {
+        let relation = context.catalog.relation_by_oid(Oid(live.relation.0));
+        let schema = relation.as_ref().map(|r| context.catalog.schema_name(r.schema));
+        rows.add()
+            .set("pid", live.process_id)
+            .set("relid", Oid(live.relation.0))
+            .set("schemaname", schema)
+            .set("relname", relation.map(|r| r.name.clone()))
+            .set("query", &*live.query)
+            .set("started", live.started)
+            .set("sent_position", live.sent.0)
+            .set("head_position", live.head.0)
+            .set("lag", live.head.0 - live.sent.0);
     }
     Ok(())
 }
