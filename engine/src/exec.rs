@@ -62,6 +62,9 @@ pub(crate) async fn prepare(
     types: &[u32],
     keep: bool,
 ) -> Result<Arc<Prepared>> {
+    if matches!(statement.body, Parsed::Subscribe) {
+        return subscribe::prepare(session, statement, types);
+    }
     let view = session.view();
     let search_path = Arc::clone(&session.effective().search_path);
     let Parsed::Plannable(tree) = &statement.body else {
@@ -133,12 +136,11 @@ fn check_changeable(relation: &Relation, verb: &str) -> Result<()> {
 /// The columns of the rows a plan returns, if it returns some.
 pub(crate) fn output(session: &Session, plan: &Prepared) -> Result<Option<Arc<[OutputColumn]>>> {
     match &plan.statement.body {
-        Parsed::Plannable(_) => Ok(plan.output()),
+        Parsed::Plannable(_) | Parsed::Subscribe => Ok(plan.output()),
         Parsed::Show(name) => show::output(session, name).map(Some),
         Parsed::Explain(_) => Ok(Some(explain::output())),
         Parsed::Execute { name, .. } => Ok(prepare::find(session, name)?.output()),
         Parsed::Fetch(fetch) if !fetch.only_move => cursor::output(session, fetch).map(Some),
-        Parsed::Subscribe => subscribe::output(session, &plan.statement).map(Some),
         _ => Ok(None),
     }
 }
@@ -152,6 +154,7 @@ pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<St
         Body::Query(query) => select::run(session, query, portal).await?,
         Body::Insert(insert) => insert::run(session, insert, portal).await?,
         Body::Update(change) | Body::Delete(change) => update::run(session, change, portal).await?,
+        Body::Subscribe(bound) => subscribe::run(session, bound, portal)?,
         Body::Utility => utility(session, &plan.statement, portal).await?,
     };
     if started == Started::Rows {
@@ -166,7 +169,9 @@ async fn utility(
     portal: &mut Portal,
 ) -> Result<Started> {
     match &statement.body {
-        Parsed::Plannable(_) => Err(Error::internal("a plannable statement has no plan")),
+        Parsed::Plannable(_) | Parsed::Subscribe => {
+            Err(Error::internal("a plannable statement has no plan"))
+        }
         Parsed::Definition(command) => definition::run(session, command, portal).await,
         Parsed::Copy(copy) => copy::run(session, copy, portal).await,
         Parsed::Begin(_)
@@ -202,7 +207,6 @@ async fn utility(
         Parsed::Maintenance(work) => maintenance::run(session, work, portal).await,
         Parsed::Checkpoint => maintenance::checkpoint(session, portal).await,
         Parsed::Lock(lock) => lock_table::run(session, lock, portal).await,
-        Parsed::Subscribe => subscribe::run(session, statement, portal).await,
     }
 }
 

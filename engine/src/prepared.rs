@@ -18,6 +18,7 @@ use crate::{
     exec::{insert::InsertPlan, select::QueryPlan, update::ChangePlan},
     session::Field,
     statement::{Literal, Parsed, Statement, Template},
+    subscribe::BoundSubscribe,
     types::{Oid, PgType},
 };
 
@@ -37,6 +38,7 @@ pub(crate) enum Body {
     Insert(Box<InsertPlan>),
     Update(Box<ChangePlan>),
     Delete(Box<ChangePlan>),
+    Subscribe(Arc<BoundSubscribe>),
     /// The statement's tree says it all.
     Utility,
 }
@@ -89,14 +91,22 @@ impl Prepared {
     pub(crate) fn check_constants(&self) -> Result<()> {
         match &self.body {
             Body::Query(query) => query.constant_error.clone().map_or(Ok(()), Err),
-            Body::Insert(_) | Body::Update(_) | Body::Delete(_) | Body::Utility => Ok(()),
+            Body::Insert(_)
+            | Body::Update(_)
+            | Body::Delete(_)
+            | Body::Subscribe(_)
+            | Body::Utility => Ok(()),
         }
     }
 
     /// `output` as the client is told of it: one list for all who run this plan.
     pub(crate) fn fields(&self, output: &Arc<[OutputColumn]>) -> Arc<[Field]> {
         match &self.body {
-            Body::Query(_) | Body::Insert(_) | Body::Update(_) | Body::Delete(_) => {
+            Body::Query(_)
+            | Body::Insert(_)
+            | Body::Update(_)
+            | Body::Delete(_)
+            | Body::Subscribe(_) => {
                 Arc::clone(self.fields.get_or_init(|| Field::of(output)))
             }
             // What it returns depends on the session.
@@ -111,6 +121,7 @@ impl Prepared {
             Body::Insert(insert) => insert.returning.as_ref().map(|r| Arc::clone(&r.output)),
             Body::Update(update) => update.returning.as_ref().map(|r| Arc::clone(&r.output)),
             Body::Delete(delete) => delete.returning.as_ref().map(|r| Arc::clone(&r.output)),
+            Body::Subscribe(bound) => Some(Arc::clone(&bound.output)),
             Body::Utility => None,
         }
     }

@@ -96,7 +96,8 @@ pub(crate) async fn run(
         }
         CopySource::Query(statement) => start_query(session, statement, portal).await?,
         CopySource::Subscribe(statement) => {
-            let (output, subscription) = exec::subscribe::open(session, statement).await?;
+            let subscription = exec::subscribe::open_inner(session, statement)?;
+            let output = Arc::clone(subscription.output());
             portal.rows = Rows::Subscription(subscription);
             output.iter().map(|column| (column.name.clone(), column.ty)).collect()
         }
@@ -175,7 +176,7 @@ async fn start_query(
         Body::Update(change) | Body::Delete(change) => {
             exec::update::run(session, change, portal).await?
         }
-        Body::Utility => Started::Done,
+        Body::Subscribe(_) | Body::Utility => Started::Done,
     };
     Ok(output.iter().map(|column| (column.name.clone(), column.ty)).collect())
 }

@@ -290,9 +290,9 @@ pub(crate) async fn declare(
             (Arc::clone(&query.output), source, Arc::clone(&statement.text))
         }
         CursorQuery::Subscribe(statement) => {
-            let (output, subscription) = subscribe::open(session, statement).await?;
+            let subscription = subscribe::open_inner(session, statement)?;
             (
-                output,
+                Arc::clone(subscription.output()),
                 Source::Subscription(Box::new(Mutex::new(*subscription))),
                 Arc::clone(&statement.text),
             )

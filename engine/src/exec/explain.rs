@@ -72,6 +72,7 @@ fn describe(session: &mut Session, plan: &Prepared) -> Result<Vec<String>> {
             }
             lines
         }
+        Body::Subscribe(bound) => bound.explain(),
         Body::Utility => {
             return Err(Error::syntax_error("EXPLAIN takes a query or a change"));
         }
@@ -91,6 +92,9 @@ async fn analyze(session: &mut Session, plan: &Arc<Prepared>) -> Result<(u64, f6
         Body::Insert(insert) => exec::insert::run(session, insert, &mut inner).await?,
         Body::Update(change) | Body::Delete(change) => {
             exec::update::run(session, change, &mut inner).await?
+        }
+        Body::Subscribe(_) => {
+            return Err(Error::feature_not_supported("EXPLAIN ANALYZE of SUBSCRIBE never ends"));
         }
         Body::Utility => Started::Done,
     };

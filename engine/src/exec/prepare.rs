@@ -82,6 +82,7 @@ pub(crate) async fn execute(
         Body::Update(change) | Body::Delete(change) => {
             exec::update::run(session, change, portal).await?
         }
+        Body::Subscribe(bound) => exec::subscribe::run(session, bound, portal)?,
         Body::Utility => return Err(Error::internal("a prepared statement has no plan")),
     };
     Ok(started)

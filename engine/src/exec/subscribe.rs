@@ -2,20 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
+use datafusion::common::ScalarValue;
+
 use crate::{
-    analyze::{Environment, OutputColumn, Parameters},
+    analyze::{Environment, Parameters},
     error::{Error, Result},
+    prepared::{Body, Prepared},
     session::{Portal, Rows, Session, Started, Tag},
     statement::{Name, Parsed, Statement},
     subscribe::{self, BoundSubscribe, Opening, Subscription},
+    types::{Oid, PgType},
 };
 
-/// The columns of the stream.
-pub(crate) fn output(session: &Session, statement: &Arc<Statement>) -> Result<Arc<[OutputColumn]>> {
-    Ok(Arc::clone(&bind(session, statement)?.output))
-}
-
-fn bind(session: &Session, statement: &Arc<Statement>) -> Result<Arc<BoundSubscribe>> {
+/// Analyses SUBSCRIBE. Its plan isn't shared: it is made once per subscription, not per row.
+pub(super) fn prepare(
+    session: &Session,
+    statement: &Arc<Statement>,
+    types: &[u32],
+) -> Result<Arc<Prepared>> {
     let view = session.view();
     let search_path = Arc::clone(&session.effective().search_path);
     let env = Environment {
@@ -23,33 +27,47 @@ fn bind(session: &Session, statement: &Arc<Statement>) -> Result<Arc<BoundSubscr
         search_path: &search_path,
         database_name: &session.state.database_name,
     };
-    let mut none = Parameters::default();
-    Ok(Arc::new(subscribe::bind(&statement.text, &env, &mut none)?))
+    let given = |oid: &u32| (*oid != 0).then(|| PgType::plain(Oid(*oid)));
+    let mut parameters = Parameters { types: types.iter().map(given).collect() };
+    let bound = subscribe::bind(&statement.text, &env, &mut parameters)?;
+    let types = parameters.types.into_iter().map(|ty| ty.unwrap_or(PgType::TEXT)).collect();
+    let body = Body::Subscribe(Arc::new(bound));
+    Ok(Arc::new(Prepared::new(Arc::clone(statement), types, body, &view, &search_path)))
 }
 
-/// Opens a subscription, for whichever door it goes out by.
-pub(crate) async fn open(
+fn open(
     session: &mut Session,
-    statement: &Arc<Statement>,
-) -> Result<(Arc<[OutputColumn]>, Box<Subscription>)> {
-    let bound = bind(session, statement)?;
-    let output = Arc::clone(&bound.output);
+    bound: &Arc<BoundSubscribe>,
+    parameters: Vec<ScalarValue>,
+) -> Result<Box<Subscription>> {
     let opening = Opening {
         context: session.execution_context(),
         catalog: Arc::clone(&session.catalog),
-        parameters: Vec::new(),
+        parameters,
     };
-    Ok((output, Box::new(Subscription::open(bound, opening)?)))
+    Ok(Box::new(Subscription::open(Arc::clone(bound), opening)?))
+}
+
+/// Opens the subscription of a COPY or a cursor.
+pub(super) fn open_inner(
+    session: &mut Session,
+    statement: &Arc<Statement>,
+) -> Result<Box<Subscription>> {
+    let plan = prepare(session, statement, &[])?;
+    match &plan.body {
+        Body::Subscribe(bound) if plan.parameters.is_empty() => open(session, bound, Vec::new()),
+        _ => Err(Error::undefined_parameter(1)),
+    }
 }
 
 /// Runs SUBSCRIBE as a statement that returns rows.
-pub(crate) async fn run(
+pub(super) fn run(
     session: &mut Session,
-    statement: &Arc<Statement>,
+    bound: &Arc<BoundSubscribe>,
     portal: &mut Portal,
 ) -> Result<Started> {
-    let (_, subscription) = open(session, statement).await?;
-    portal.rows = Rows::Subscription(subscription);
+    let parameters = std::mem::take(&mut portal.parameters);
+    portal.rows = Rows::Subscription(open(session, bound, parameters)?);
     portal.tag = Tag::counting("SUBSCRIBE");
     Ok(Started::Rows)
 }
