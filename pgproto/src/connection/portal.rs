@@ -126,7 +126,11 @@ impl<S: Session> Connection<S> {
         }
         let mut sent = 0;
         loop {
-            self.send_batch(wire, portal, limit, &mut sent, &watch).await?;
+            match self.send_batch(wire, portal, limit, &mut sent, &watch).await {
+                // While the client read nothing, it asked for something else.
+                Err(Stop::Superseded) => return Ok(Rows::Ended(sent)),
+                done => done?,
+            }
             if limit.is_some_and(|limit| sent >= limit) {
                 return Ok(Rows::Limited);
             }
