@@ -106,9 +106,7 @@ impl Prepared {
             | Body::Insert(_)
             | Body::Update(_)
             | Body::Delete(_)
-            | Body::Subscribe(_) => {
-                Arc::clone(self.fields.get_or_init(|| Field::of(output)))
-            }
+            | Body::Subscribe(_) => Arc::clone(self.fields.get_or_init(|| Field::of(output))),
             // What it returns depends on the session.
             Body::Utility => Field::of(output),
         }

@@ -159,9 +159,18 @@ pub(crate) struct Relation {
     /// `WITH (...)` as given, the kind apart.
     #[serde(default)]
     pub(crate) options: Vec<(String, String)>,
+    /// The LSN up to which the log has rows of another form, since a column changed its type; 0
+    /// for most.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) retyped_at: u64,
     /// Built when the definition is loaded; tables only.
     #[serde(skip)]
     pub(crate) layout: Option<Arc<Layout>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What tells the kinds of relation apart.

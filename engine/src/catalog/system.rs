@@ -219,6 +219,7 @@ fn read_relation(line: &'static str) -> (Relation, u8) {
         body: RelationBody::System,
         grants: None,
         options: Vec::new(),
+        retyped_at: 0,
         layout: None,
     };
     (relation, fields[2].as_bytes()[0])

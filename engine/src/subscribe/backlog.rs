@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use kalamdb_storage::{Change, ChangeKind, CommitRecord, Position, RelationId, RowImage};
+use kalamdb_storage::{Change, ChangeKind, CommitRecord, Lsn, Position, RelationId, RowImage};
 
 /// Changes evaluated at once, hence about the most rows of a batch.
 const MAX_CHANGES: usize = 1000;
@@ -52,6 +52,14 @@ impl Backlog {
 
     pub(super) fn extend(&mut self, records: Vec<Arc<CommitRecord>>) {
         self.records.extend(records);
+    }
+
+    /// Whether a row of `relation` waits that was logged up to `lsn`.
+    pub(super) fn has_rows_up_to(&self, lsn: Lsn, relation: RelationId) -> bool {
+        let is_row =
+            |change: &Change| change.relation == relation && change.kind == ChangeKind::Row;
+        let old = self.records.iter().take_while(|record| record.lsn <= lsn);
+        old.flat_map(|record| &record.changes).any(is_row)
     }
 
     /// Takes about [`MAX_CHANGES`] changes of `relation`, none beyond `up_to`.
@@ -108,7 +116,7 @@ fn add(images: &mut Vec<RowImage>, image: &RowImage) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use kalamdb_storage::{Key, Lsn, NamespaceId};
+    use kalamdb_storage::{Key, NamespaceId};
 
     use super::*;
 

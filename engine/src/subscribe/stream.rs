@@ -16,7 +16,7 @@ use arrow::{
 use datafusion::common::ScalarValue;
 use futures::{StreamExt, stream::BoxStream};
 use kalamdb_storage::{
-    Layout, LogCursor, Namespace, Position, RelationId, RowImage, ScanSpec, row,
+    Layout, LogCursor, Lsn, Namespace, Position, RelationId, RowImage, ScanSpec, row,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -276,7 +276,7 @@ impl Subscription {
         }
         let oldest = self.namespace.oldest().await?;
         if after.next() < oldest {
-            self.expire(oldest)?;
+            self.expire(format!("oldest={oldest}"))?;
             return Ok(None);
         }
         self.go_live(after);
@@ -296,13 +296,13 @@ impl Subscription {
         self.phase = Phase::Live;
     }
 
-    /// The log doesn't reach back to what comes next.
-    fn expire(&mut self, oldest: Position) -> Result<()> {
+    /// The log doesn't reach back to what comes next, at least not in a form that can be read.
+    fn expire(&mut self, detail: String) -> Result<()> {
         if !self.terms.reset_when_expired {
             return Err(Error::object_not_in_prerequisite_state(
                 "the log doesn't reach back to the position asked for",
             )
-            .with_detail(format!("oldest={oldest}")));
+            .with_detail(detail));
         }
         self.phase = Phase::Begin { reset: true };
         Ok(())
@@ -334,6 +334,11 @@ impl Subscription {
     async fn live(&mut self) -> Result<Option<RecordBatch>> {
         if let Err(error) = self.refresh() {
             return self.end_with(error);
+        }
+        let retyped_at = Lsn(self.relation.retyped_at);
+        if self.waiting.has_rows_up_to(retyped_at, RelationId(self.relation.oid.0)) {
+            self.expire("The type of a column was changed since.".to_owned())?;
+            return Ok(None);
         }
         if !self.waiting.is_empty() {
             return self.send_changes().map(Some);
@@ -380,7 +385,7 @@ impl Subscription {
                 Ok(())
             }
             Err(error) => match error.oldest() {
-                Some(oldest) => self.expire(oldest),
+                Some(oldest) => self.expire(format!("oldest={oldest}")),
                 None => Err(error.into()),
             },
         }

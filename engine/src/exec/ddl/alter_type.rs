@@ -55,6 +55,8 @@ pub(super) async fn run(
             .map_err(|error| uncastable(error, column, *ty, using.is_some()))?;
         value
     };
+    // Nobody else writes rows of it until this commits.
+    changed.retyped_at = ctx.snapshot().lsn().0;
     for attribute in &mut changed.columns {
         // All rows are younger than all columns now.
         attribute.missing = None;

@@ -67,6 +67,7 @@ impl Draft {
             body: RelationBody::Table { constraints: Vec::new(), indexes: Vec::new() },
             grants: None,
             options,
+            retyped_at: 0,
             layout: None,
         };
         let mut draft = Draft { new: true, ..Draft::of(relation, target.schema) };

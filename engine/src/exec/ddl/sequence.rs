@@ -118,6 +118,7 @@ pub(super) async fn make(
         body: RelationBody::Sequence(sequence),
         grants: None,
         options: Vec::new(),
+        retyped_at: 0,
         layout: None,
     })
 }

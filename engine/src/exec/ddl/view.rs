@@ -62,6 +62,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
             body,
             grants: None,
             options: Vec::new(),
+            retyped_at: 0,
             layout: None,
         },
     };
