@@ -10,10 +10,12 @@
 //! * [`transcript`] runs `notify/*.txt`, `wire/*.txt` and `concurrency/*.txt`, in which several
 //!   connections send messages and the whole sequence of what comes back is compared.
 //! * [`tools`] finds psql, pgbench, Python and what else the tests call.
+//! * [`live`] follows subscriptions.
 //! * [`check`] runs statements for programs that stop at the first error.
 
 pub mod check;
 pub mod golden;
+pub mod live;
 pub mod render;
 pub mod script;
 pub mod server;
