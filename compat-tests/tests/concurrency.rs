@@ -23,4 +23,6 @@ scripts! {
     locks
     unique
     advisory
+    #[ignore = "known to differ: run by scripts/test open"]
+    advisory_messages
 }

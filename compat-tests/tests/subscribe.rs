@@ -11,7 +11,6 @@ use kalamdb_compat_tests::wire::{Backend, Frontend};
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, n int, v text)";
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn snapshot_then_changes_through_both_doors() {
     let mut stage = Stage::new(&[TABLE, "INSERT INTO t VALUES (1, 1, 'a'), (2, 2, NULL)"]);
     let doors = ["SUBSCRIBE t", "SUBSCRIBE TO t", "COPY (SUBSCRIBE t) TO STDOUT"];
@@ -80,7 +79,6 @@ fn a_filter_turns_updates_into_inserts_and_deletes() {
 }
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn a_transaction_is_folded_and_a_rollback_is_nothing() {
     let mut stage = Stage::new(&[TABLE, "INSERT INTO t VALUES (1, 1, 'a')"]);
     let mut follower = stage.subscribe("SUBSCRIBE t");
@@ -142,7 +140,6 @@ fn other_namespaces_move_nothing() {
 }
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn how_it_ends() {
     let mut stage = Stage::new(&[TABLE, "CREATE TABLE u (id int PRIMARY KEY)"]);
     // Cancel: at once, and the connection lives on.
@@ -226,7 +223,6 @@ fn execute_returns_what_is_there() {
 
 /// Folding what was sent gives what SELECT gives, whatever the writers did.
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn the_fold_is_the_table() {
     let mut stage =
         Stage::new(&[TABLE, "INSERT INTO t SELECT n, n, 'x' FROM generate_series(1, 50) n"]);
