@@ -95,7 +95,6 @@ fn a_second_server_on_one_directory_fails_at_once() {
 }
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn a_directory_that_is_not_ours_is_left_alone() {
     let home = tempfile::tempdir().expect("a directory");
     std::fs::write(home.path().join("precious"), "text").expect("it is written");

@@ -13,8 +13,10 @@ pub(crate) const HOT_DIRECTORY: &str = "hot";
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const FORMAT_PREFIX: &str = "kalamdb ";
-/// Directories of the cold tier. Together with the hot one they belong to a format file.
-const COLD_DIRECTORIES: [&str; 3] = ["user", "shared", "system"];
+const TEMPORARY_FORMAT_FILE: &str = "format.new";
+/// What may be in a directory that becomes a data directory: what a start leaves that ended before
+/// the format was written, and what a file system puts into its root.
+const HARMLESS: [&str; 3] = [LOCK_FILE, TEMPORARY_FORMAT_FILE, "lost+found"];
 
 /// A data directory, locked.
 #[derive(Debug)]
@@ -27,7 +29,11 @@ impl DataDirectory {
     /// Locks a data directory; makes it, with mode 0700, if there is none.
     pub(crate) fn open(path: &Path) -> Result<DataDirectory> {
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => make_private(path, found.permissions().mode())?,
+            Ok(found) if found.is_dir() => {
+                // What isn't ours keeps even its mode.
+                check_format(path)?;
+                make_private(path, found.permissions().mode())?;
+            }
             Ok(_) => {
                 return Err(Error::invalid(format!("{} is not a directory", path.display())));
             }
@@ -104,14 +110,7 @@ fn check_format(path: &Path) -> Result<()> {
     let text = match fs::read_to_string(path.join(FORMAT_FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let mut ours = COLD_DIRECTORIES.iter().chain([&HOT_DIRECTORY]);
-            return match ours.find(|name| path.join(name).exists()) {
-                None => Ok(()),
-                Some(name) => Err(Error::invalid(format!(
-                    "{} has a directory {name} but no file {FORMAT_FILE}: not a data directory",
-                    path.display()
-                ))),
-            };
+            return check_empty(path);
         }
         Err(error) => return Err(Error::io(format!("read {}", path.display()), &error)),
     };
@@ -130,9 +129,25 @@ fn check_format(path: &Path) -> Result<()> {
     }
 }
 
+/// A directory without a format file is taken only when there is nothing to lose in it.
+fn check_empty(path: &Path) -> Result<()> {
+    let failed = |error| Error::io(format!("read {}", path.display()), &error);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !HARMLESS.iter().any(|harmless| name == **harmless) {
+            return Err(Error::invalid(format!(
+                "{} is not empty and not a data directory: it has {} but no file {FORMAT_FILE}",
+                path.display(),
+                name.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn write_format(path: &Path) -> Result<()> {
     let failed = |error| Error::io(format!("write {}/{FORMAT_FILE}", path.display()), &error);
-    let temporary = path.join("format.new");
+    let temporary = path.join(TEMPORARY_FORMAT_FILE);
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

@@ -55,7 +55,17 @@ async fn a_newer_or_foreign_directory_is_left_alone() {
     std::fs::create_dir(options.data_dir.join("user")).unwrap();
     assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Invalid);
     std::fs::remove_dir(options.data_dir.join("user")).unwrap();
+    std::fs::write(options.data_dir.join("precious"), "text").unwrap();
+    let mode = || std::fs::metadata(&options.data_dir).unwrap().permissions().mode() & 0o777;
+    std::fs::set_permissions(&options.data_dir, PermissionsExt::from_mode(0o755)).unwrap();
+    assert_eq!(open().await.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(mode(), 0o755, "not even its mode changes");
+    std::fs::remove_file(options.data_dir.join("precious")).unwrap();
+    // What a start leaves that was killed at once, and the root of a volume.
+    std::fs::write(options.data_dir.join("lock"), "1\n").unwrap();
+    std::fs::create_dir(options.data_dir.join("lost+found")).unwrap();
     open().await.unwrap();
+    assert_eq!(mode(), 0o700);
     let text = std::fs::read_to_string(options.data_dir.join("format")).unwrap();
     assert_eq!(text, "kalamdb 1\n");
 }
