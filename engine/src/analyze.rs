@@ -330,11 +330,17 @@ pub(crate) fn bind_expression_text(
 
 /// Parses a stand-alone expression.
 pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
-    use datafusion::sql::sqlparser::{dialect::PostgreSqlDialect, parser::Parser};
+    use datafusion::sql::sqlparser::{
+        dialect::PostgreSqlDialect, parser::Parser, tokenizer::Tokenizer,
+    };
     let dialect = PostgreSqlDialect {};
-    Parser::new(&dialect)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_expr())
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location();
+    tokens
+        .map_err(Into::into)
+        .and_then(|tokens| {
+            let tokens = crate::statement::for_parser(tokens);
+            Parser::new(&dialect).with_tokens_with_locations(tokens).parse_expr()
+        })
         .map_err(|error| Error::syntax_error(error.to_string()))
 }
 

@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::{
 
 use crate::error::{Error, Result};
 
+mod budget;
 mod cursor;
 mod template;
 mod tokens;
@@ -24,7 +25,7 @@ mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
 pub(crate) use template::{Literal, Template};
-pub(crate) use tokens::Tokens;
+pub(crate) use tokens::{Tokens, for_parser};
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
 pub(crate) use utility::{
     Copy, CopySource, Discard, Explain, LockTable, Maintenance, Name, SetScope, SetValue,
@@ -112,6 +113,13 @@ const MAX_CHAINED_OPERATORS: usize = 2_000;
 pub(crate) fn parse_script(sql: &str) -> Result<Vec<Arc<Statement>>> {
     if sql.len() > MAX_STATEMENT_BYTES {
         return Err(Error::program_limit_exceeded("statement is too long"));
+    }
+    if !budget::is_within(sql) {
+        return Err(Error::program_limit_exceeded(format!(
+            "statement has more than {} tokens",
+            budget::MAX_TOKENS
+        ))
+        .with_hint("Split it, or use COPY."));
     }
     let script = Script::tokenize(sql)?;
     let mut statements = Vec::new();
@@ -226,7 +234,7 @@ impl<'a> Script<'a> {
         let dialect = PostgreSqlDialect {};
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
-            .with_tokens_with_locations(self.tokens.clone());
+            .with_tokens_with_locations(for_parser(self.tokens.clone()));
         let is_table = self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))).is_some_and(
             |first| matches!(&first.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table")),
         );

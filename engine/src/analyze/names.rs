@@ -266,7 +266,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "known to differ: run by scripts/test open"]
     fn columns_are_named_as_in_postgres() {
         for (text, wanted) in [
             ("A", "a"),

@@ -22,6 +22,9 @@ use crate::{
     types::Oid,
 };
 
+/// PostgreSQL's MaxTupleAttributeNumber.
+const MAX_TARGETS: usize = 1664;
+
 /// The clauses of the query around a SELECT.
 #[derive(Default)]
 pub(super) struct Tail<'t> {
@@ -470,6 +473,10 @@ impl Binder<'_> {
                         });
                     }
                 }
+            }
+            if targets.len() > MAX_TARGETS {
+                let message = format!("target lists can have at most {MAX_TARGETS} entries");
+                return Err(Error::new(SqlState::TOO_MANY_COLUMNS, message));
             }
         }
         Ok(targets)

@@ -13,8 +13,8 @@ use crate::error::{Error, Result, SqlState};
 use crate::types::PgType;
 use crate::types::output::Column;
 
-/// A text longer than this is refused, as PostgreSQL's values of 1 GB are.
-const MAX_TEXT_BYTES: usize = 1 << 30;
+/// A text longer than this is not made; PostgreSQL ends at 1 GB.
+const MAX_TEXT_BYTES: usize = 256 << 20;
 
 pub(super) fn register(all: &mut Implementations) {
     lengths(all);
@@ -259,7 +259,10 @@ fn pad(text: &str, n: i32, fill: &str, left: bool) -> Result<String> {
     if has >= wanted || fill.is_empty() {
         return Ok(char_slice(text, 0, wanted.min(has)).to_owned());
     }
-    let padding: String = fill.chars().cycle().take(wanted - has).collect();
+    let (missing, per_fill) = (wanted - has, char_count(fill));
+    check_length(missing.div_ceil(per_fill).saturating_mul(fill.len()))?;
+    let mut padding = fill.repeat(missing / per_fill);
+    padding.push_str(char_slice(fill, 0, missing % per_fill));
     Ok(if left { padding + text } else { format!("{text}{padding}") })
 }
 

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::{
     ast,
     dialect::PostgreSqlDialect,
     parser::Parser,
-    tokenizer::{Location, Token, TokenWithSpan},
+    tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
 
 use crate::error::{Error, Result};
@@ -174,7 +174,7 @@ impl<'a> Tokens<'a> {
         let dialect = PostgreSqlDialect {};
         let rest: Vec<TokenWithSpan> =
             self.solid[self.next..].iter().map(|i| self.all[*i].clone()).collect();
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(rest);
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(for_parser(rest));
         let value = read(&mut parser);
         self.next = (self.next + parser.index()).min(self.solid.len());
         value.map_err(|_| {
@@ -187,6 +187,31 @@ impl<'a> Tokens<'a> {
     pub(crate) fn expressions(&mut self) -> Result<Vec<ast::Expr>> {
         self.with_parser(|parser| parser.parse_comma_separated(Parser::parse_expr))
     }
+}
+
+/// The tokens as sqlparser understands them, one for one: it takes `trim(LEADING FROM x)` for a
+/// column called `from`, and `trim(LEADING x)` for what PostgreSQL means by both.
+pub(crate) fn for_parser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let solid: Vec<usize> =
+        (0..tokens.len()).filter(|i| !matches!(tokens[*i].token, Token::Whitespace(_))).collect();
+    let is = |token: usize, words: &[&str]| match &tokens[token].token {
+        Token::Word(word) if word.quote_style.is_none() => {
+            words.iter().any(|wanted| word.value.eq_ignore_ascii_case(wanted))
+        }
+        _ => false,
+    };
+    let from_of = |next: &[usize]| {
+        if !is(next[0], &["trim"]) || tokens[next[1]].token != Token::LParen {
+            return None;
+        }
+        let behind = usize::from(is(next[2], &["leading", "trailing", "both"]));
+        Some(next[2 + behind]).filter(|token| is(*token, &["from"]))
+    };
+    let superfluous: Vec<usize> = solid.windows(4).filter_map(from_of).collect();
+    for token in superfluous {
+        tokens[token].token = Token::Whitespace(Whitespace::Space);
+    }
+    tokens
 }
 
 /// Cuts an identifier to PostgreSQL's length, at a character's edge.
