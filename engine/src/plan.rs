@@ -72,7 +72,8 @@ pub(crate) fn plan_query(
 /// to be polled again.
 fn at_once<T>(planning: impl Future<Output = DataFusionResult<T>>) -> Result<T> {
     const MAX_POLLS: usize = 1_000_000;
-    let mut planning = std::pin::pin!(planning);
+    // Within a task that has used up its turn, whatever counts turns would stay pending for ever.
+    let mut planning = std::pin::pin!(tokio::task::unconstrained(planning));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     for _ in 0..MAX_POLLS {
         if let std::task::Poll::Ready(result) = planning.as_mut().poll(&mut context) {
@@ -93,8 +94,8 @@ pub(crate) fn execute(
 }
 
 /// The plan of a query as lines of text, for EXPLAIN.
-pub(crate) fn describe(plan: &LogicalPlan) -> Result<Vec<String>> {
-    let physical = plan_query(plan, Vec::new())?;
+pub(crate) fn describe(plan: &LogicalPlan, parameters: Vec<ScalarValue>) -> Result<Vec<String>> {
+    let physical = plan_query(plan, parameters)?;
     Ok(displayable(physical.as_ref())
         .indent(false)
         .to_string()

@@ -75,6 +75,7 @@ settings! {
     "client_min_messages" "client_min_messages" = "notice", Kind::Enum(LOGGING), User, false, "Client Connection Defaults / Statement Behavior", "Sets the message levels that are sent to the client.";
     "datestyle" "DateStyle" = "ISO, MDY", Kind::DateStyle, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the display format for date and time values.";
     "deadlock_timeout" "deadlock_timeout" = "1s", Kind::Milliseconds, Superuser, false, "Lock Management", "Sets the time to wait on a lock before checking for deadlock.";
+    "default_table_access_method" "default_table_access_method" = "heap", Kind::Enum(&["heap"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the default table access method for new tables.";
     "default_table_kind" "default_table_kind" = "", Kind::Enum(&["", "user", "shared", "private"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the kind of tables created without WITH (kind = ...).";
     "default_transaction_isolation" "default_transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the transaction isolation level of each new transaction.";
     "default_transaction_read_only" "default_transaction_read_only" = "off", Kind::Bool, User, true, "Client Connection Defaults / Statement Behavior", "Sets the default read-only status of new transactions.";
