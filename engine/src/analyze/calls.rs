@@ -613,8 +613,12 @@ impl Binder<'_> {
                 let [left, right]: [Typed; 2] = values
                     .try_into()
                     .map_err(|_| Error::syntax_error_near("nullif").at_place(place))?;
+                // What it gives is the left operand of the equality, whose type decides.
+                let left = match left.ty.is_unknown() && !right.ty.is_unknown() {
+                    true => self.coerce_argument(left, PgType::plain(right.ty.oid))?,
+                    false => self.resolve_unknown(left)?,
+                };
                 let equal = self.operator("=", left.clone(), right, place)?;
-                let left = self.resolve_unknown(left)?;
                 let null = Expr::Literal(ScalarValue::try_from(&left.ty.arrow()?)?, None);
                 let pairs = vec![(Box::new(equal.expr), Box::new(null))];
                 let case = Case::new(None, pairs, Some(Box::new(left.expr)));

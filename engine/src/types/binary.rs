@@ -24,8 +24,16 @@ pub(crate) fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
         .map_err(|_| Error::invalid_binary_representation("incorrect binary data format"))
 }
 
-fn too_short() -> Error {
+pub(crate) fn too_short() -> Error {
     Error::new(SqlState::PROTOCOL_VIOLATION, "insufficient data left in message")
+}
+
+/// A form of one byte, of which PostgreSQL speaks in other words.
+pub(crate) fn byte(bytes: &[u8]) -> Result<u8> {
+    match bytes {
+        [] => Err(Error::new(SqlState::PROTOCOL_VIOLATION, "no data left in message")),
+        some => exact::<1>(some).map(|[byte]| byte),
+    }
 }
 
 /// # Errors

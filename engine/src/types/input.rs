@@ -182,7 +182,7 @@ impl ValueBuilder {
     pub(crate) fn push_binary(&mut self, bytes: &[u8]) -> Result<()> {
         let typmod = self.ty.typmod;
         match &mut self.values {
-            Values::Bool(b) => b.append_value(binary::exact::<1>(bytes)?[0] != 0),
+            Values::Bool(b) => b.append_value(binary::byte(bytes)? != 0),
             Values::Int2(b) => b.append_value(i16::from_be_bytes(binary::exact(bytes)?)),
             Values::Int4(b) => b.append_value(i32::from_be_bytes(binary::exact(bytes)?)),
             Values::Int8(b) => b.append_value(i64::from_be_bytes(binary::exact(bytes)?)),

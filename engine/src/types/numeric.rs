@@ -299,13 +299,13 @@ impl Numeric {
                 "invalid {what} in external \"numeric\" value"
             ))
         };
-        if bytes.len() < 8 || bytes.len() % 2 != 0 {
-            return Err(invalid("length"));
-        }
         let word = |i: usize| u16::from_be_bytes([bytes[i * 2], bytes[i * 2 + 1]]);
+        if bytes.len() < 8 || bytes.len() < 8 + usize::from(word(0)) * 2 {
+            return Err(super::binary::too_short());
+        }
         let (count, weight, sign, scale) = (word(0), word(1) as i16, word(2), word(3));
         if bytes.len() != 8 + usize::from(count) * 2 {
-            return Err(invalid("length"));
+            return Err(Error::invalid_binary_representation("incorrect binary data format"));
         }
         match sign {
             0x0000 | 0x4000 => {}
@@ -335,7 +335,9 @@ impl Numeric {
     pub(crate) fn write_wire(kept: &[u8], out: &mut impl bytes::BufMut) {
         let Some((class, rest)) = kept.split_first() else { return };
         let (middle, scale) = rest.split_at(rest.len().saturating_sub(2));
-        let special = |out: &mut _, sign: u16| put_words(out, &[0, 0, sign, 0]);
+        // PostgreSQL keeps the infinities in its short form, where a bit of the sign is one of the
+        // scale's, too.
+        let special = |out: &mut _, sign: u16| put_words(out, &[0, 0, sign, (sign >> 7) & 0x20]);
         let negative = match *class {
             CLASS_NAN => return special(out, 0xC000),
             CLASS_INFINITY => return special(out, 0xD000),
