@@ -7,7 +7,6 @@ use kalamdb_compat_tests::wire::{Backend, Client, Frontend};
 use kalamdb_compat_tests::{check, tools, transcript};
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn message_sequences_are_postgresqls() {
     let path = tools::crate_directory().join("wire/extended.txt");
     if let Err(differences) = transcript::run(&path) {
@@ -102,7 +101,6 @@ const TYPED: &str = "CREATE TABLE typed (i4 int4 PRIMARY KEY, i2 int2, i8 int8, 
                      iv interval, j jsonb, js json, arr int[], ta text[])";
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn parameter_types_are_inferred_as_postgresql_does() {
     let (mut oracle, mut ours) = pair();
     let mut differences = String::new();
@@ -194,7 +192,6 @@ const VALUES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn every_type_has_postgresqls_text_and_binary_form() {
     let (mut oracle, mut ours) = pair();
     let mut differences = String::new();

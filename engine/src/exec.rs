@@ -17,7 +17,7 @@ use crate::{
     locks::Mode,
     prepared::{Body, Prepared},
     session::{Portal, Session, Started},
-    statement::{Parsed, Statement},
+    statement::{CursorQuery, Parsed, Statement},
     txn::Phase,
     types::{Oid, PgType},
 };
@@ -68,8 +68,12 @@ pub(crate) async fn prepare(
     let view = session.view();
     let search_path = Arc::clone(&session.effective().search_path);
     let Parsed::Plannable(tree) = &statement.body else {
+        let parameters = match inner(&statement.body) {
+            Some(inner) => inner_parameters(session, statement, inner, types, keep).await?,
+            None => Vec::new(),
+        };
         let utility =
-            Prepared::new(Arc::clone(statement), Vec::new(), Body::Utility, &view, &search_path);
+            Prepared::new(Arc::clone(statement), parameters, Body::Utility, &view, &search_path);
         return Ok(Arc::new(utility));
     };
     if let Some(plan) = session.engine.plans.find(statement, types, &view, &search_path) {
@@ -90,6 +94,43 @@ pub(crate) async fn prepare(
     let plan = Arc::new(plan);
     session.engine.plans.insert(types, &plan, keep);
     Ok(plan)
+}
+
+/// The statement within EXPLAIN and DECLARE, which is analysed together with them.
+fn inner(body: &Parsed) -> Option<&Arc<Statement>> {
+    match body {
+        Parsed::Explain(explain) => Some(&explain.statement),
+        Parsed::Declare(declare) => match &declare.query {
+            CursorQuery::Query(query) => Some(query),
+            CursorQuery::Subscribe(_) => None,
+        },
+        _ => None,
+    }
+}
+
+async fn inner_parameters(
+    session: &mut Session,
+    statement: &Statement,
+    inner: &Arc<Statement>,
+    types: &[u32],
+    keep: bool,
+) -> Result<Vec<PgType>> {
+    let plan = Box::pin(prepare(session, inner, types, keep)).await.map_err(|error| {
+        let before = statement.text.strip_suffix(&*inner.text).unwrap_or_default();
+        error.shifted(u32::try_from(before.chars().count()).unwrap_or_default())
+    })?;
+    Ok(plan.parameters.clone())
+}
+
+/// The plan of the statement within EXPLAIN and DECLARE, for the parameters of the whole.
+async fn inner_plan(
+    session: &mut Session,
+    portal: &Portal,
+    inner: &Arc<Statement>,
+) -> Result<Arc<Prepared>> {
+    let parameters = portal.plan.as_ref().map_or(&[][..], |plan| &plan.parameters);
+    let types: Vec<u32> = parameters.iter().map(|ty| ty.oid.0).collect();
+    prepare(session, inner, &types, false).await
 }
 
 fn compile(
@@ -139,15 +180,18 @@ pub(crate) fn output(session: &Session, plan: &Prepared) -> Result<Option<Arc<[O
         Parsed::Plannable(_) | Parsed::Subscribe => Ok(plan.output()),
         Parsed::Show(name) => show::output(session, name).map(Some),
         Parsed::Explain(_) => Ok(Some(explain::output())),
-        Parsed::Execute { name, .. } => Ok(prepare::find(session, name)?.output()),
-        Parsed::Fetch(fetch) if !fetch.only_move => cursor::output(session, fetch).map(Some),
+        // That there is no such statement or cursor is said when it is executed.
+        Parsed::Execute { name, .. } => {
+            Ok(session.prepared.get(name).and_then(|prepared| prepared.output()))
+        }
+        Parsed::Fetch(fetch) if !fetch.only_move => Ok(cursor::output(session, fetch)),
         _ => Ok(None),
     }
 }
 
 /// Executes a portal.
 pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<Started> {
-    let Some(plan) = portal.plan.clone() else { return Ok(Started::Empty) };
+    let Some(plan) = portal.plan.clone() else { return cursor::start(session, portal).await };
     check_phase(session, &plan.statement)?;
     session.begin_implicit().await?;
     let started = match &plan.body {

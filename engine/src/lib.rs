@@ -34,7 +34,7 @@ pub use changefeed::{Changefeed, FeedLimits, Notification, NotificationSink};
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorFields, Result, Severity, SqlState};
 pub use session::{
-    Batch, Connect, CopyShape, Discard, Field, Portal, Prepared, Session, Started, Tag, Timeouts,
-    TransactionStatus,
+    Arguments, Batch, Connect, CopyShape, Discard, Field, Portal, Prepared, Session, Started, Tag,
+    Timeouts, TransactionStatus,
 };
 pub use types::{Format, Oid, PgType};

@@ -21,7 +21,7 @@ use crate::{
     settings::Effective,
     statement::{self, Literal, Statement},
     txn::{Phase, Transaction},
-    types::{Format, FormatSettings},
+    types::{Format, FormatSettings, Oid, PgType},
 };
 
 mod lifecycle;
@@ -47,6 +47,8 @@ pub struct Session {
     pub(crate) discards: Vec<Discard>,
     /// Names of the statements that the protocol keeps.
     pub(crate) protocol_statements: std::collections::HashSet<String>,
+    /// Names of the portals that the protocol keeps.
+    pub(crate) protocol_portals: std::collections::HashSet<String>,
     /// What the client was told of the settings, as of a version of the state.
     reported: HashMap<String, String>,
     reported_version: u64,
@@ -68,6 +70,17 @@ struct Literals {
     values: Vec<Literal>,
     /// The text as it came.
     sql: String,
+}
+
+/// What the parameters of a statement are given.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments<'a> {
+    /// The portal's name in the protocol, for CONTEXT.
+    pub portal: &'a str,
+    /// None (all text), one for all, or one per value.
+    pub formats: &'a [Format],
+    /// The values, `None` for NULL.
+    pub values: &'a [Option<&'a [u8]>],
 }
 
 /// What SQL dropped of the protocol's objects.
@@ -122,6 +135,44 @@ pub struct Connect {
 
 /// Longest script in statements.
 const MAX_SCRIPT_STATEMENTS: usize = 1_000_000;
+
+/// A parameter whose value can't be read.
+struct Misread {
+    index: usize,
+    format: Format,
+    error: Error,
+}
+
+impl Misread {
+    /// The error with PostgreSQL's CONTEXT. It shows no more of a text than
+    /// `log_parameter_max_length_on_error` allows, which is nothing by default.
+    fn in_context(self, portal: &str) -> Error {
+        let mut context = self.error.context.clone().map_or_else(String::new, |inner| inner + "\n");
+        let portal = match portal {
+            "" => "unnamed portal".to_owned(),
+            name => format!("portal \"{name}\""),
+        };
+        context += &format!("{portal} parameter ${}", self.index + 1);
+        if self.format == Format::Text {
+            context += " = '...'";
+        }
+        self.error.with_context(context)
+    }
+}
+
+/// 22P03 where a value of a fixed length has bytes left over.
+fn check_left_over(index: usize, format: Format, ty: PgType, value: Option<&[u8]>) -> Result<()> {
+    let length = usize::try_from(ty.length()).ok().filter(|_| ty.oid != Oid::NAME);
+    match (format, value, length) {
+        (Format::Binary, Some(value), Some(length)) if value.len() > length => {
+            Err(Error::invalid_binary_representation(format!(
+                "incorrect binary data format in bind parameter {}",
+                index + 1
+            )))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Prepared {
     /// One that is not analysed.
@@ -182,8 +233,7 @@ impl Session {
     pub async fn bind(
         &mut self,
         prepared: &Prepared,
-        formats: &[Format],
-        values: &[Option<&[u8]>],
+        arguments: Arguments<'_>,
         result_formats: &[Format],
     ) -> Result<Portal> {
         let (Some(statement), Some(plan)) = (&prepared.statement, &prepared.plan) else {
@@ -192,8 +242,10 @@ impl Session {
         exec::check_phase(self, statement)?;
         self.begin_implicit().await?;
         let plan = self.current_plan(statement, plan).await?;
-        let given = values.iter().enumerate().map(|(i, value)| (format_at(formats, i), *value));
-        let parameters = self.decode_parameters(&plan, given)?;
+        let format = |i| format_at(arguments.formats, i);
+        let given = arguments.values.iter().enumerate().map(|(i, value)| (format(i), *value));
+        let parameters = self.decode_parameters(&plan, given);
+        let parameters = parameters.map_err(|misread| misread.in_context(arguments.portal))?;
         let portal = self.portal(plan, parameters, result_formats)?;
         // What a cursor returns is the cursor's affair.
         let is_fetch = matches!(statement.body, statement::Parsed::Fetch(_));
@@ -207,7 +259,7 @@ impl Session {
         &self,
         plan: &PreparedPlan,
         given: impl ExactSizeIterator<Item = (Format, Option<&'a [u8]>)>,
-    ) -> Result<Vec<ScalarValue>> {
+    ) -> Result<Vec<ScalarValue>, Misread> {
         let effective = self.state.effective();
         // For `now` and `today`.
         let start_time = Some(self.transaction.start_time);
@@ -218,16 +270,18 @@ impl Session {
             path: Arc::clone(&effective.search_path),
         };
         let mut parameters = Vec::with_capacity(given.len());
-        for ((format, value), ty) in given.zip(&*plan.parameters) {
+        for (index, ((format, value), ty)) in given.zip(&*plan.parameters).enumerate() {
             // Names of the catalog mean something to the session alone.
             let named = match (format, value.and_then(|value| std::str::from_utf8(value).ok())) {
                 (Format::Text, Some(text)) => names.parameter(*ty, text),
                 _ => None,
             };
-            parameters.push(match named {
-                Some(parameter) => parameter?,
-                None => crate::types::decode_parameter(*ty, format, value, &settings)?,
-            });
+            let parameter = match named {
+                Some(parameter) => parameter,
+                None => check_left_over(index, format, *ty, value)
+                    .and_then(|()| crate::types::decode_parameter(*ty, format, value, &settings)),
+            };
+            parameters.push(parameter.map_err(|error| Misread { index, format, error })?);
         }
         Ok(parameters)
     }
@@ -318,6 +372,10 @@ impl Session {
 
     /// The next rows, in batches of any size but 0.
     pub async fn next(&mut self, portal: &mut Portal) -> Result<Option<Batch>> {
+        // A suspended portal waits for a ROLLBACK TO that its savepoint survives.
+        if self.transaction.phase == Phase::Failed {
+            return Err(Error::in_failed_transaction());
+        }
         portal.next(self).await
     }
 
@@ -329,6 +387,11 @@ impl Session {
     /// The end of the data of COPY FROM STDIN.
     pub async fn copy_done(&mut self, portal: &mut Portal) -> Result<()> {
         exec::copy::done(self, portal).await
+    }
+
+    /// The error that the client's giving up COPY FROM STDIN ends with.
+    pub fn copy_given_up(&self, portal: &Portal, reason: &str) -> Error {
+        exec::copy::given_up(portal, reason)
     }
 
     /// Ends the portal's work: its effects join the transaction, which ends here if the portal is
@@ -349,6 +412,16 @@ impl Session {
     /// Columns of an SQL cursor, if there is one of this name.
     pub fn cursor_fields(&self, name: &str) -> Option<Arc<[Field]>> {
         self.cursors.get(name).map(|cursor| Field::of(&cursor.output))
+    }
+
+    /// A portal of an SQL cursor's next rows, at most `limit`, if there is one of this name.
+    pub fn cursor_portal(&mut self, name: &str, limit: Option<u64>) -> Option<Portal> {
+        exec::cursor::portal(self, name, limit)
+    }
+
+    /// Closes the SQL cursor of this name, if there is one.
+    pub fn close_cursor(&mut self, name: &str) {
+        self.cursors.remove(name);
     }
 
     /// Settings whose new values the client is to be told.
@@ -383,6 +456,16 @@ impl Session {
     /// The protocol has dropped the statement of this name.
     pub fn statement_closed(&mut self, name: &str) {
         self.protocol_statements.remove(name);
+    }
+
+    /// The protocol keeps a portal under this name now.
+    pub fn portal_named(&mut self, name: &str) {
+        self.protocol_portals.insert(name.to_owned());
+    }
+
+    /// The protocol has dropped the portal of this name.
+    pub fn portal_closed(&mut self, name: &str) {
+        self.protocol_portals.remove(name);
     }
 
     /// What SQL dropped of the protocol's objects.

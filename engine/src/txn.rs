@@ -64,7 +64,7 @@ pub(crate) struct Savepoint {
     pub(crate) settings: SavedSettings,
     lock_mark: usize,
     relation_mark: usize,
-    /// Cursors that were open then; later ones go.
+    /// Cursors and portals that were open then; later ones go.
     pub(crate) cursors: Vec<String>,
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::error::{Error, Report};
+use crate::error::{Error, Report, SqlState};
 use crate::outbox::OutboxSender;
 use crate::scram::Verifier;
 use crate::startup::StartupParameters;
@@ -104,6 +104,18 @@ pub trait Session: Send + 'static {
         None
     }
 
+    /// A portal of an SQL cursor's next rows, at most `limit` of them, for Execute of a name that
+    /// the protocol doesn't know: `None` if there is no such cursor.
+    fn cursor_portal(&mut self, name: &str, limit: Option<u64>) -> Option<Self::Portal> {
+        let _ = (name, limit);
+        None
+    }
+
+    /// Closes the SQL cursor of this name, if there is one.
+    fn close_cursor(&mut self, name: &str) {
+        let _ = name;
+    }
+
     /// Whether rows come for ever: then timeouts don't apply, Execute with a row limit is answered
     /// with PortalSuspended as soon as a row is out and none is waiting, and the next request of
     /// the client ends it.
@@ -151,6 +163,12 @@ pub trait Session: Send + 'static {
         portal: &mut Self::Portal,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// The client has given up its COPY FROM STDIN: the error that this ends with.
+    fn copy_given_up(&self, portal: &Self::Portal, reason: &str) -> Error {
+        let _ = portal;
+        Error::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {reason}"))
+    }
+
     /// Ends the portal's work and gives the tag of CommandComplete. For the last statement of a
     /// simple query, and for transaction control, this commits. Also called for a subscription that
     /// the client's next request ends.
@@ -181,6 +199,12 @@ pub trait Session: Send + 'static {
     /// The protocol keeps a statement under this name from now on, or no longer: SQL's DEALLOCATE
     /// may name it.
     fn statement_kept(&mut self, name: &str, kept: bool) {
+        let _ = (name, kept);
+    }
+
+    /// The protocol keeps a portal under this name from now on, until it is closed or its
+    /// transaction ends: SQL's cursors share the names.
+    fn portal_kept(&mut self, name: &str, kept: bool) {
         let _ = (name, kept);
     }
 
@@ -258,6 +282,8 @@ impl Format {
 /// The parameters of a Bind message.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a> {
+    /// The name of the portal they are for, which an error in one of them tells.
+    pub portal: &'a str,
     /// None, one or one per value; see [`Format::of`].
     pub formats: &'a [Format],
     /// The values, `None` for NULL.

@@ -135,7 +135,10 @@ impl<S: Session> Connection<S> {
     /// Tells session and client of an error in a message of this `kind`.
     async fn recover(&mut self, wire: &mut Wire, kind: u8, error: Error) -> Result<(), Stop> {
         self.session.fail().await;
-        self.portals.clear();
+        // In a block they wait: a savepoint may bring them back.
+        if self.session.transaction_status() == TransactionStatus::Idle {
+            self.portals.clear();
+        }
         self.announce(wire);
         wire.output.error(&error);
         if matches!(kind, b'Q' | b'F' | b'S') {

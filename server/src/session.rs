@@ -65,7 +65,12 @@ impl Session for EngineSession {
     ) -> Result<engine::Portal, Error> {
         let formats = convert::formats(parameters.formats);
         let result_formats = convert::formats(result_formats);
-        let binding = self.0.bind(&statement.inner, &formats, parameters.values, &result_formats);
+        let parameters = engine::Arguments {
+            portal: parameters.portal,
+            formats: &formats,
+            values: parameters.values,
+        };
+        let binding = self.0.bind(&statement.inner, parameters, &result_formats);
         Box::pin(binding).await.map_err(convert::error)
     }
 
@@ -84,6 +89,14 @@ impl Session for EngineSession {
 
     fn cursor_fields(&self, name: &str) -> Option<Arc<[Field]>> {
         self.0.cursor_fields(name).map(|fields| convert::fields(&fields))
+    }
+
+    fn cursor_portal(&mut self, name: &str, limit: Option<u64>) -> Option<engine::Portal> {
+        self.0.cursor_portal(name, limit)
+    }
+
+    fn close_cursor(&mut self, name: &str) {
+        self.0.close_cursor(name);
     }
 
     fn is_subscription(&self, portal: &engine::Portal) -> bool {
@@ -121,6 +134,10 @@ impl Session for EngineSession {
         Box::pin(self.0.copy_done(portal)).await.map_err(convert::error)
     }
 
+    fn copy_given_up(&self, portal: &engine::Portal, reason: &str) -> Error {
+        convert::error(self.0.copy_given_up(portal, reason))
+    }
+
     async fn complete(&mut self, portal: &mut engine::Portal) -> Result<CommandTag, Error> {
         Box::pin(self.0.complete(portal)).await.map(convert::tag).map_err(convert::error)
     }
@@ -149,6 +166,13 @@ impl Session for EngineSession {
         match kept {
             true => self.0.statement_named(name),
             false => self.0.statement_closed(name),
+        }
+    }
+
+    fn portal_kept(&mut self, name: &str, kept: bool) {
+        match kept {
+            true => self.0.portal_named(name),
+            false => self.0.portal_closed(name),
         }
     }
 

@@ -162,6 +162,18 @@ impl CopyIn {
         Ok(())
     }
 
+    /// What the client's giving up ends with.
+    pub(crate) fn given_up(&self, reason: &str) -> Error {
+        let error = Error::query_canceled_by_copy(reason);
+        match (&self.format, self.line_number()) {
+            // The header of the binary format is no row yet.
+            (Reader::Binary(_), 0) => error,
+            (_, number) => {
+                error.with_context(format!("COPY {}, line {}", self.relation, number.max(1)))
+            }
+        }
+    }
+
     /// The client has sent everything.
     pub(crate) fn finish(&mut self) {
         self.complete = true;

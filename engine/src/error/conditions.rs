@@ -506,6 +506,11 @@ impl Error {
         Self::new(SqlState::QUERY_CANCELED, "canceling statement due to user request")
     }
 
+    /// `COPY from stdin failed: reason`
+    pub fn query_canceled_by_copy(reason: &str) -> Self {
+        Self::new(SqlState::QUERY_CANCELED, format!("COPY from stdin failed: {reason}"))
+    }
+
     /// `canceling statement due to statement timeout`
     pub fn statement_timeout() -> Self {
         Self::new(SqlState::QUERY_CANCELED, "canceling statement due to statement timeout")

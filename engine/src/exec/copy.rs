@@ -204,7 +204,7 @@ impl CopyingOut {
                 batch
             }
             Rows::Subscription(subscription) => subscription.next().await?,
-            Rows::None | Rows::CopyIn(_) | Rows::CopyOut(_) => None,
+            Rows::None | Rows::Cursor(_) | Rows::CopyIn(_) | Rows::CopyOut(_) => None,
         };
         match batch {
             Some(batch) => {
@@ -334,6 +334,17 @@ pub(crate) async fn data(session: &mut Session, portal: &mut Portal, data: &[u8]
     let CopyState::In(copying) = &mut **state else { return Ok(()) };
     copying.reader.push(data)?;
     copying.store(session).await
+}
+
+/// What the client's giving up ends with.
+pub(crate) fn given_up(portal: &Portal, reason: &str) -> Error {
+    match &portal.rows {
+        Rows::CopyIn(state) => match &**state {
+            CopyState::In(copying) => copying.reader.given_up(reason),
+            CopyState::Out(_) => Error::query_canceled_by_copy(reason),
+        },
+        _ => Error::query_canceled_by_copy(reason),
+    }
 }
 
 /// The end of the data.

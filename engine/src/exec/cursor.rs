@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result, SqlState},
     exec::{self, select::RowStream, subscribe},
     prepared::Body,
-    session::{Discard, Portal, Rows, Session, Started, Tag},
+    session::{Discard, Field, Portal, Rows, Session, Started, Tag},
     statement::{CursorQuery, Declare, Fetch, FetchDirection, Name},
     subscribe::Subscription,
     txn::Phase,
@@ -77,29 +77,34 @@ impl Cursor {
         Ok(batch)
     }
 
-    /// The next `n` rows at most, without keeping them.
-    async fn forward(&mut self, mut n: u64) -> Result<Vec<RecordBatch>> {
-        let mut taken = Vec::new();
-        while n > 0 {
-            let batch = match self.rows.pop_front() {
-                Some(batch) => batch,
-                None => match self.pull().await? {
-                    Some(batch) => batch,
-                    None => break,
-                },
-            };
-            let rows = batch.num_rows() as u64;
-            if rows > n {
-                self.rows.push_front(batch.slice(n as usize, (rows - n) as usize));
-                taken.push(batch.slice(0, n as usize));
-                n = 0;
-            } else {
-                n -= rows;
-                taken.push(batch);
-            }
+    /// Some of the next `limit` rows, without keeping them; `None` at the end.
+    async fn forward(&mut self, limit: u64) -> Result<Option<RecordBatch>> {
+        if limit == 0 {
+            return Ok(None);
         }
-        self.place += taken.iter().map(|batch| batch.num_rows() as i64).sum::<i64>();
-        Ok(taken)
+        let batch = match self.rows.pop_front() {
+            Some(batch) => batch,
+            None => match self.pull().await? {
+                Some(batch) => batch,
+                None => return Ok(None),
+            },
+        };
+        let rows = batch.num_rows();
+        let taken = usize::try_from(limit).unwrap_or(usize::MAX).min(rows);
+        if taken < rows {
+            self.rows.push_front(batch.slice(taken, rows - taken));
+        }
+        self.place += taken as i64;
+        Ok(Some(batch.slice(0, taken)))
+    }
+
+    /// Passes over the next `limit` rows and tells how many there were.
+    async fn skip(&mut self, limit: u64) -> Result<u64> {
+        let mut passed = 0;
+        while let Some(batch) = self.forward(limit - passed).await? {
+            passed += batch.num_rows() as u64;
+        }
+        Ok(passed)
     }
 
     /// Of a subscription: waits for the first rows at most so long, then takes what is there.
@@ -122,7 +127,13 @@ impl Cursor {
                 None => break,
             }
         }
-        self.forward(n.min(ready)).await
+        let mut left = n.min(ready);
+        let mut taken = Vec::new();
+        while let Some(batch) = self.forward(left).await? {
+            left -= batch.num_rows() as u64;
+            taken.push(batch);
+        }
+        Ok(taken)
     }
 
     /// Scrollable cursors: makes sure row number `upto` is kept, if there is one. Returns how many
@@ -217,34 +228,54 @@ impl Cursor {
         }
     }
 
-    async fn fetch(
-        &mut self,
-        direction: FetchDirection,
-        timeout: Option<Duration>,
-    ) -> Result<Vec<RecordBatch>> {
-        if self.scroll {
-            return self.scroll(direction).await;
-        }
+    /// Goes to where the rows of this direction begin, and tells how many of the next ones they
+    /// are.
+    async fn approach(&mut self, direction: FetchDirection) -> Result<u64> {
         // One row further, or to a row further on, is forward as well.
         let direction = match direction {
             FetchDirection::Absolute(n) if n > self.place => {
-                self.forward((n - self.place - 1) as u64).await?;
+                self.skip((n - self.place - 1) as u64).await?;
                 FetchDirection::Forward(1)
             }
             FetchDirection::Relative(n) if n > 0 => {
-                self.forward((n - 1) as u64).await?;
+                self.skip((n - 1) as u64).await?;
                 FetchDirection::Forward(1)
             }
             other => other,
         };
-        let n = self.forward_count(direction)?;
-        match (&self.source, timeout) {
-            (Source::Subscription(_), timeout) => {
-                let forever = Duration::from_secs(u64::from(u32::MAX));
-                self.forward_within(n, timeout.unwrap_or(forever)).await
-            }
-            (Source::Rows(_) | Source::Ended, _) => self.forward(n).await,
+        self.forward_count(direction)
+    }
+}
+
+/// What FETCH, or Execute of a cursor's name, has still to return. The rows are pulled with the
+/// portal, so that FETCH ALL costs no more than its next batch.
+pub(crate) struct Fetching {
+    name: String,
+    left: u64,
+    /// Where the cursor must be: a suspended portal can't go on after another FETCH.
+    place: i64,
+}
+
+impl Fetching {
+    pub(crate) async fn next(&mut self, session: &mut Session) -> Result<Option<RecordBatch>> {
+        if self.left == 0 {
+            return Ok(None);
         }
+        let cursor = session
+            .cursors
+            .get_mut(&self.name)
+            .ok_or_else(|| Error::undefined_cursor(&self.name))?;
+        if cursor.place != self.place {
+            let message = format!("cursor \"{}\" was moved by another statement", self.name);
+            return Err(Error::object_not_in_prerequisite_state(message));
+        }
+        let batch = cursor.forward(self.left).await?;
+        self.place = cursor.place;
+        self.left = match &batch {
+            Some(batch) => self.left - batch.num_rows() as u64,
+            None => 0,
+        };
+        Ok(batch)
     }
 }
 
@@ -261,7 +292,8 @@ pub(crate) async fn declare(
         return Err(Error::feature_not_supported("DECLARE BINARY CURSOR is not supported")
             .with_hint("Ask for binary results in the extended protocol."));
     }
-    if session.cursors.contains_key(&declare.name) {
+    let taken = session.protocol_portals.contains(&declare.name);
+    if taken || session.cursors.contains_key(&declare.name) {
         return Err(Error::duplicate_cursor(&declare.name));
     }
     if session.cursors.len() >= MAX_CURSORS {
@@ -272,11 +304,12 @@ pub(crate) async fn declare(
     }
     let (output, source, statement) = match &declare.query {
         CursorQuery::Query(statement) => {
-            let plan = exec::prepare(session, statement, &[], false).await?;
+            let plan = exec::inner_plan(session, portal, statement).await?;
             let Body::Query(query) = &plan.body else {
                 return Err(Error::syntax_error("DECLARE CURSOR takes a query"));
             };
             let mut inner = Portal::empty();
+            inner.parameters = std::mem::take(&mut portal.parameters);
             exec::select::run(session, query, &mut inner).await?;
             let source = match inner.rows {
                 Rows::Stream(stream, context) => {
@@ -314,12 +347,9 @@ pub(crate) async fn declare(
     Ok(Started::Done)
 }
 
-/// The columns FETCH returns.
-pub(crate) fn output(session: &Session, fetch: &Fetch) -> Result<Arc<[OutputColumn]>> {
-    let cursor = session.cursors.get(&fetch.name);
-    cursor
-        .map(|cursor| Arc::clone(&cursor.output))
-        .ok_or_else(|| Error::undefined_cursor(&fetch.name))
+/// The columns FETCH returns, if there is such a cursor.
+pub(crate) fn output(session: &Session, fetch: &Fetch) -> Option<Arc<[OutputColumn]>> {
+    session.cursors.get(&fetch.name).map(|cursor| Arc::clone(&cursor.output))
 }
 
 /// FETCH and MOVE.
@@ -332,9 +362,33 @@ pub(crate) async fn fetch(
         Some(text) => Some(subscribe::interval(text)?),
         None => None,
     };
+    if session.protocol_portals.contains(&fetch.name) {
+        let message = format!("portal \"{}\" is no SQL cursor", fetch.name);
+        return Err(Error::feature_not_supported(message).with_hint("Use Execute."));
+    }
     let cursor =
         session.cursors.get_mut(&fetch.name).ok_or_else(|| Error::undefined_cursor(&fetch.name))?;
-    let batches = cursor.fetch(fetch.direction, timeout).await?;
+    if !fetch.only_move && portal.output.as_ref() != Some(&cursor.output) {
+        return Err(Error::feature_not_supported("cached plan must not change result type"));
+    }
+    let is_subscription = matches!(cursor.source, Source::Subscription(_));
+    let batches = if cursor.scroll {
+        cursor.scroll(fetch.direction).await?
+    } else if is_subscription {
+        let forever = Duration::from_secs(u64::from(u32::MAX));
+        let left = cursor.approach(fetch.direction).await?;
+        cursor.forward_within(left, timeout.unwrap_or(forever)).await?
+    } else {
+        let left = cursor.approach(fetch.direction).await?;
+        if fetch.only_move {
+            portal.tag = Tag::new(format!("MOVE {}", cursor.skip(left).await?));
+            return Ok(Started::Done);
+        }
+        let place = cursor.place;
+        portal.tag = Tag::counting("FETCH");
+        portal.rows = Rows::Cursor(Box::new(Fetching { name: fetch.name.clone(), left, place }));
+        return Ok(Started::Rows);
+    };
     if fetch.only_move {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         portal.tag = Tag::new(format!("MOVE {rows}"));
@@ -342,6 +396,36 @@ pub(crate) async fn fetch(
     }
     portal.tag = Tag::counting("FETCH");
     Ok(portal.ready(batches))
+}
+
+/// The protocol's portal of a cursor's next rows.
+pub(crate) fn portal(session: &Session, name: &str, limit: Option<u64>) -> Option<Portal> {
+    let cursor = session.cursors.get(name)?;
+    let mut portal = Portal::empty();
+    portal.output = Some(Arc::clone(&cursor.output));
+    portal.fields = Some(Field::of(&cursor.output));
+    portal.tag = Tag::counting("SELECT");
+    let (left, place) = (limit.unwrap_or(u64::MAX), cursor.place);
+    portal.rows = Rows::Cursor(Box::new(Fetching { name: name.to_owned(), left, place }));
+    Some(portal)
+}
+
+/// Starts a portal that has no statement: an empty one, or one of a cursor.
+pub(crate) async fn start(session: &mut Session, portal: &mut Portal) -> Result<Started> {
+    let Rows::Cursor(fetching) = &mut portal.rows else { return Ok(Started::Empty) };
+    if session.transaction.phase == Phase::Failed {
+        return Err(Error::in_failed_transaction());
+    }
+    session.begin_implicit().await?;
+    if let Some(cursor) = session.cursors.get_mut(&fetching.name)
+        && cursor.scroll
+    {
+        let limit = i64::try_from(fetching.left).unwrap_or(i64::MAX);
+        let batches = cursor.scroll(FetchDirection::Forward(limit)).await?;
+        portal.ready(batches);
+    }
+    portal.bind_encoder(session)?;
+    Ok(Started::Rows)
 }
 
 /// CLOSE; it also closes a portal of the protocol that has the name.
@@ -353,7 +437,9 @@ pub(crate) fn close(session: &mut Session, name: &Name, portal: &mut Portal) -> 
             portal.tag = Tag::new("CLOSE CURSOR ALL");
         }
         Name::One(name) => {
-            if session.cursors.remove(name).is_none() {
+            if session.protocol_portals.remove(name) {
+                session.discards.push(Discard::Portal(name.clone()));
+            } else if session.cursors.remove(name).is_none() {
                 return Err(Error::undefined_cursor(name));
             }
             portal.tag = Tag::new("CLOSE CURSOR");

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::common::ScalarValue;
 
 use crate::{
     analyze::OutputColumn,
@@ -31,13 +32,11 @@ pub(crate) async fn run(
     explain: &Explain,
     portal: &mut Portal,
 ) -> Result<Started> {
-    let plan = exec::prepare(session, &explain.statement, &[], false).await?;
-    if !plan.parameters.is_empty() {
-        return Err(Error::undefined_parameter(1));
-    }
-    let mut lines = describe(session, &plan)?;
+    let plan = exec::inner_plan(session, portal, &explain.statement).await?;
+    let parameters = std::mem::take(&mut portal.parameters);
+    let mut lines = describe(session, &plan, &parameters)?;
     if explain.analyze {
-        let (rows, milliseconds) = analyze(session, &plan).await?;
+        let (rows, milliseconds) = analyze(session, &plan, parameters).await?;
         lines.push(format!("Rows: {rows}"));
         lines.push(format!("Execution Time: {milliseconds:.3} ms"));
     }
@@ -47,9 +46,13 @@ pub(crate) async fn run(
     Ok(portal.ready([batch]))
 }
 
-fn describe(session: &mut Session, plan: &Prepared) -> Result<Vec<String>> {
+fn describe(
+    session: &mut Session,
+    plan: &Prepared,
+    parameters: &[ScalarValue],
+) -> Result<Vec<String>> {
     let context = session.execution_context();
-    let physical = |logical| context.enter(|| crate::plan::describe(logical));
+    let physical = |logical| context.enter(|| crate::plan::describe(logical, parameters.to_vec()));
     Ok(match &plan.body {
         Body::Query(query) => match &query.short {
             Some(short) => vec![short.describe()],
@@ -84,9 +87,14 @@ fn indent(lines: Vec<String>) -> impl Iterator<Item = String> {
 }
 
 /// Runs the statement for its time; its effects stay.
-async fn analyze(session: &mut Session, plan: &Arc<Prepared>) -> Result<(u64, f64)> {
+async fn analyze(
+    session: &mut Session,
+    plan: &Arc<Prepared>,
+    parameters: Vec<ScalarValue>,
+) -> Result<(u64, f64)> {
     let start = Instant::now();
     let mut inner = Portal::empty();
+    inner.parameters = parameters;
     match &plan.body {
         Body::Query(query) => exec::select::run(session, query, &mut inner).await?,
         Body::Insert(insert) => exec::insert::run(session, insert, &mut inner).await?,

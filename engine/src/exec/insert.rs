@@ -159,6 +159,8 @@ pub(crate) async fn run(
     session.absorb_effects(&context)?;
     portal.tag = Tag::new(format!("INSERT 0 {count}"));
     if plan.returning.is_some() {
+        // The rows that this Execute returns, should there be several.
+        portal.tag = Tag::counting("INSERT 0");
         return Ok(portal.ready(returned));
     }
     Ok(Started::Done)

@@ -34,7 +34,8 @@ pub(crate) async fn run(
         }
         Parsed::Savepoint(name) => {
             in_block(session, "SAVEPOINT")?;
-            let cursors = session.cursors.keys().cloned().collect();
+            let portals = session.protocol_portals.iter();
+            let cursors = session.cursors.keys().chain(portals).cloned().collect();
             let settings = session.state.save_settings();
             let listens = session.listening.mark();
             session.transaction.savepoint(name, settings, listens, cursors)?;

@@ -238,6 +238,7 @@ pub(crate) async fn run(
     portal.tag = Tag::new(format!("{} {}", plan.verb(), running.count));
     let returned = running.returned;
     if plan.returning.is_some() {
+        portal.tag = Tag::counting(plan.verb());
         return Ok(portal.ready(returned));
     }
     Ok(Started::Done)

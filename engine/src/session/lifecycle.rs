@@ -101,6 +101,7 @@ impl Session {
             cursors: HashMap::new(),
             discards: Vec::new(),
             protocol_statements: std::collections::HashSet::new(),
+            protocol_portals: std::collections::HashSet::new(),
             reported: HashMap::new(),
             reported_version: 0,
             registration,

@@ -11,7 +11,7 @@ use crate::{
     analyze::OutputColumn,
     context::ExecutionContext,
     error::{Error, Result},
-    exec::{copy::CopyState, select::RowStream},
+    exec::{copy::CopyState, cursor::Fetching, select::RowStream},
     prepared::Prepared as PreparedPlan,
     session::Session,
     subscribe::Subscription,
@@ -44,6 +44,8 @@ pub(crate) enum Rows {
     /// What its expressions ask of the transaction is in the context.
     Stream(RowStream, Arc<ExecutionContext>),
     Subscription(Box<Subscription>),
+    /// What is still to be fetched of a cursor.
+    Cursor(Box<Fetching>),
     CopyOut(Box<CopyState>),
     CopyIn(Box<CopyState>),
 }
@@ -200,7 +202,9 @@ impl Portal {
         match &self.rows {
             Rows::Subscription(_) => true,
             Rows::CopyOut(copy) => copy.is_subscription(),
-            Rows::None | Rows::Ready(_) | Rows::Stream(..) | Rows::CopyIn(_) => false,
+            Rows::None | Rows::Ready(_) | Rows::Stream(..) | Rows::Cursor(_) | Rows::CopyIn(_) => {
+                false
+            }
         }
     }
 
@@ -234,6 +238,7 @@ impl Portal {
                 batch
             }
             Rows::Subscription(subscription) => subscription.next().await?,
+            Rows::Cursor(fetching) => fetching.next(session).await?,
         };
         let Some(batch) = batch else { return Ok(None) };
         let encoder =

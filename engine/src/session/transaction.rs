@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use crate::{
     error::{Error, Result, SqlState},
     session::{
-        Session,
+        Discard, Session,
         portal::{Ending, Portal, Rows, Tag},
     },
     statement::{AccessMode, Isolation, Parsed, TransactionModes},
@@ -226,6 +226,10 @@ impl Session {
     /// Cursors end with the transaction, those WITH HOLD that it committed excepted.
     async fn end_cursors(&mut self, committed: bool) {
         self.cursors.retain(|_, cursor| cursor.survives(committed));
+        if !self.protocol_portals.is_empty() {
+            self.protocol_portals.clear();
+            self.discards.push(Discard::AllPortals);
+        }
     }
 
     /// End of a simple query or Sync.
@@ -255,6 +259,8 @@ impl Session {
         let listens = savepoint.listens;
         self.listening.rollback_to(listens);
         self.cursors.retain(|name, cursor| cursor.is_held() || open.contains(name));
+        let gone = self.protocol_portals.extract_if(|name| !open.contains(name));
+        self.discards.extend(gone.map(Discard::Portal));
         let cluster = self.engine.catalogs.cluster();
         self.state.restore_settings(&cluster, settings);
         self.follow_role().await;

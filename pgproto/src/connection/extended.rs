@@ -44,18 +44,27 @@ impl<S: Session> Connection<S> {
         check_bind(&self.session, statement, &bind).map_err(Stop::Error)?;
         if bind.portal.is_empty() {
             self.portals.remove("");
-        } else if self.portals.contains_key(bind.portal) {
+        } else if self.portals.contains_key(bind.portal)
+            || self.session.cursor_fields(bind.portal).is_some()
+        {
             let message = format!("cursor \"{}\" already exists", bind.portal);
             return Err(Stop::Error(Error::new(SqlState::DUPLICATE_CURSOR, message)));
         }
         if self.portals.len() >= self.limits.max_portals {
             return Err(too_many("portals", self.limits.max_portals));
         }
-        let parameters = Parameters { formats: &bind.parameter_formats, values: &bind.parameters };
+        let parameters = Parameters {
+            portal: bind.portal,
+            formats: &bind.parameter_formats,
+            values: &bind.parameters,
+        };
         let binding = self.session.bind(statement, parameters, &bind.result_formats);
         let inner = wire.drive(&watch, binding).await?;
         let portal = Portal::new(&self.session, inner, bind.result_formats);
         self.portals.insert(bind.portal.to_owned(), portal);
+        if !bind.portal.is_empty() {
+            self.session.portal_kept(bind.portal, true);
+        }
         self.announce(wire);
         wire.output.bind_complete();
         Ok(())
@@ -93,10 +102,10 @@ impl<S: Session> Connection<S> {
         max_rows: i32,
     ) -> Result<(), Stop> {
         self.in_pipeline = true;
-        let Some((name, mut portal)) = self.portals.remove_entry(name) else {
-            return Err(Stop::Error(no_portal(name)));
-        };
         let limit = u64::try_from(max_rows).ok().filter(|rows| *rows > 0);
+        let Some((name, mut portal)) = self.portals.remove_entry(name) else {
+            return self.execute_cursor(wire, name, limit).await;
+        };
         let was = self.session.transaction_status();
         let watch = self.statement_watch();
         let ran = self.run_portal(wire, &mut portal, limit, watch).await?;
@@ -110,6 +119,22 @@ impl<S: Session> Connection<S> {
         Ok(())
     }
 
+    /// An SQL cursor is a portal, too. It keeps its place itself, so that FETCH goes on from there.
+    async fn execute_cursor(
+        &mut self,
+        wire: &mut Wire,
+        name: &str,
+        limit: Option<u64>,
+    ) -> Result<(), Stop> {
+        let Some(inner) = self.session.cursor_portal(name, limit) else {
+            return Err(Stop::Error(no_portal(name)));
+        };
+        let mut portal = Portal::new(&self.session, inner, Vec::new());
+        let watch = self.statement_watch();
+        self.run_portal(wire, &mut portal, limit, watch).await?;
+        Ok(())
+    }
+
     pub(super) fn close(&mut self, wire: &mut Wire, target: &Target<'_>) {
         self.in_pipeline = true;
         match *target {
@@ -117,7 +142,10 @@ impl<S: Session> Connection<S> {
                 drop(self.statements.remove(name));
                 self.session.statement_kept(name, false);
             }
-            Target::Portal(name) => drop(self.portals.remove(name)),
+            Target::Portal(name) => match self.portals.remove(name) {
+                Some(_) => self.session.portal_kept(name, false),
+                None => self.session.close_cursor(name),
+            },
         }
         wire.output.close_complete();
     }

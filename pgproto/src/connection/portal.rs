@@ -207,8 +207,8 @@ impl<S: Session> Connection<S> {
                         Message::CopyFail(reason) => reason,
                         _ => "",
                     };
-                    let message = format!("COPY from stdin failed: {reason}");
-                    return Err(Stop::Error(Error::new(SqlState::QUERY_CANCELED, message)));
+                    let error = self.session.copy_given_up(&portal.inner, reason);
+                    return Err(Stop::Error(error));
                 }
                 b'H' | b'S' => {}
                 b'X' => return Err(Stop::Gone),
