@@ -72,7 +72,6 @@ fn pgbench() {
 }
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn postgres_fdw() {
     let (local, remote) = (start(Product::Postgres), start(Product::peer()));
     let mut there = remote.connect().expect("the superuser connects");

@@ -287,7 +287,6 @@ fn idle_connections_are_small() {
 }
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn one_sessions_trouble_is_its_own() {
     let server = start();
     let mut other = server.connect().unwrap();

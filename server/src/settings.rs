@@ -102,8 +102,8 @@ settings! {
         max_portals: usize = "1000", "Portals of the protocol per session; one more gets 53400.";
         outbox_size: Bytes = "8MB", "Notifications that may wait for one client; when they are more, notifiers get 54000.";
         max_subscriptions: usize = "10000", "Subscriptions of one namespace's owner at the same time; one more gets 53400.";
-        max_commit_size: Bytes = "256MB", "The largest transaction, in bytes of the rows it writes.";
-        max_row_size: Bytes = "64MB", "The largest row.";
+        max_commit_size: Bytes = "256MB", "The largest transaction, in bytes of the rows it writes; a larger one gets 54000.";
+        max_row_size: Bytes = "64MB", "The largest row; a larger one gets 54000.";
         max_commit_group: usize = "1024", "Transactions that one sync of the log may carry.";
     }
     "Sessions" {
