@@ -48,7 +48,6 @@ fn max_connections() {
         Err(failure) => assert_eq!(failure.sqlstate(), Some("53300")),
         Ok(_) => panic!("a fourth connection"),
     }
-    assert_eq!(run(&mut open[0], "SHOW max_connections").scalar(), "3");
     let mut last = open.pop().unwrap();
     let mut frames = Frontend::default();
     frames.terminate();
@@ -168,20 +167,6 @@ fn max_commit_size_and_max_row_size() {
 }
 
 #[test]
-fn keys_have_a_length() {
-    let server = start(&[]);
-    let mut client = server.connect().unwrap();
-    run(&mut client, "CREATE TABLE t (id text PRIMARY KEY)");
-    run(&mut client, "CREATE TABLE u (id int PRIMARY KEY, v text UNIQUE)");
-    for sql in
-        ["INSERT INTO t VALUES (repeat('k', 5000))", "INSERT INTO u VALUES (1, repeat('k', 5000))"]
-    {
-        assert_eq!(refused(&mut client, sql), "54000");
-    }
-    run(&mut client, "INSERT INTO t VALUES (repeat('k', 2000))");
-}
-
-#[test]
 fn statements_have_a_length_and_a_depth() {
     let server = start(&[("max_message_size", "128MB")]);
     let mut client = server.connect().unwrap();
@@ -205,7 +190,7 @@ fn statements_have_a_length_and_a_depth() {
 fn a_session_holds_so_many_things() {
     let server = start(&[]);
     let mut client = server.connect().unwrap();
-    // One statement each, and one more than there may be.
+    // As many as there may be, and one more.
     let script = |template: &str| -> String {
         (0..10_000).map(|n| template.replace('#', &n.to_string())).collect()
     };

@@ -370,12 +370,16 @@ impl Session {
         Ok(started)
     }
 
+    /// Whether a suspended portal may go on: in a failed block it waits for a ROLLBACK TO.
+    pub fn resume(&self) -> Result<()> {
+        match self.transaction.phase {
+            Phase::Failed => Err(Error::in_failed_transaction()),
+            Phase::Idle | Phase::Implicit | Phase::Block => Ok(()),
+        }
+    }
+
     /// The next rows, in batches of any size but 0.
     pub async fn next(&mut self, portal: &mut Portal) -> Result<Option<Batch>> {
-        // A suspended portal waits for a ROLLBACK TO that its savepoint survives.
-        if self.transaction.phase == Phase::Failed {
-            return Err(Error::in_failed_transaction());
-        }
         portal.next(self).await
     }
 

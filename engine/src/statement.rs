@@ -149,6 +149,8 @@ struct Script<'a> {
     tokens: Vec<TokenWithSpan>,
     /// Byte offset of the start of each line.
     lines: Vec<usize>,
+    /// Characters are bytes: then places cost nothing, however many statements there are.
+    is_ascii: bool,
 }
 
 impl<'a> Script<'a> {
@@ -156,7 +158,7 @@ impl<'a> Script<'a> {
         let lines = std::iter::once(0)
             .chain(sql.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
             .collect();
-        let mut script = Script { sql, tokens: Vec::new(), lines };
+        let mut script = Script { sql, tokens: Vec::new(), lines, is_ascii: sql.is_ascii() };
         script.tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
             .tokenize_with_location()
             .map_err(|error| {
@@ -300,6 +302,9 @@ impl<'a> Script<'a> {
         let line = usize::try_from(location.line).unwrap_or(usize::MAX).saturating_sub(1);
         let Some(&start) = self.lines.get(line) else { return self.sql.len() };
         let column = usize::try_from(location.column).unwrap_or(usize::MAX).saturating_sub(1);
+        if self.is_ascii {
+            return start.saturating_add(column).min(self.sql.len());
+        }
         self.sql[start..]
             .char_indices()
             .nth(column)
@@ -308,7 +313,8 @@ impl<'a> Script<'a> {
 
     /// Characters up to a byte offset, from 1.
     fn position(&self, byte: usize) -> u32 {
-        u32::try_from(self.sql[..byte].chars().count() + 1).unwrap_or(u32::MAX)
+        let before = if self.is_ascii { byte } else { self.sql[..byte].chars().count() };
+        u32::try_from(before + 1).unwrap_or(u32::MAX)
     }
 }
 

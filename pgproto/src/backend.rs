@@ -130,6 +130,13 @@ pub trait Session: Send + 'static {
         portal: &mut Self::Portal,
     ) -> impl Future<Output = Result<Started, Error>> + Send;
 
+    /// A suspended portal is about to go on, perhaps with rows that it gave before: an error where
+    /// its transaction has failed since.
+    fn resume(&mut self, portal: &mut Self::Portal) -> Result<(), Error> {
+        let _ = portal;
+        Ok(())
+    }
+
     /// The next rows of a portal that answered [`Started::Rows`] or [`Started::CopyOut`]. While it
     /// is pending, the rows there are go to the client.
     fn next(

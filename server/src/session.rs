@@ -108,6 +108,10 @@ impl Session for EngineSession {
         executing.await.map(convert::started).map_err(convert::error)
     }
 
+    fn resume(&mut self, _portal: &mut engine::Portal) -> Result<(), Error> {
+        self.0.resume().map_err(convert::error)
+    }
+
     async fn next(&mut self, portal: &mut engine::Portal) -> Result<Option<engine::Batch>, Error> {
         Box::pin(self.0.next(portal)).await.map_err(convert::error)
     }

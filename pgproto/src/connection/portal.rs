@@ -69,7 +69,10 @@ impl<S: Session> Connection<S> {
                 }
                 started
             }
-            State::Running(started) => *started,
+            State::Running(started) => {
+                self.session.resume(&mut portal.inner).map_err(Stop::Error)?;
+                *started
+            }
             State::Complete(tag) if tag.counts_rows => {
                 wire.output.command_complete(&tag.text, Some(0));
                 return Ok(Ran::KeepsPortal);
