@@ -17,12 +17,8 @@ macro_rules! scripts {
 
 scripts! {
     read_committed
-    #[ignore = "known to differ: run by scripts/test open"]
     repeatable_read
-    #[ignore = "known to differ: run by scripts/test open"]
     locks
     unique
     advisory
-    #[ignore = "known to differ: run by scripts/test open"]
-    advisory_messages
 }

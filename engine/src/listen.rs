@@ -184,8 +184,10 @@ impl Listening {
         notifications: impl IntoIterator<Item = (NamespaceId, &'a str, &'a str)>,
     ) -> Result<Reservation> {
         for action in self.actions.clone() {
-            if let Action::Listen(channel) = action {
-                self.hear(&channel);
+            match action {
+                Action::Listen(channel) => self.hear(&channel),
+                // What it no longer listens to it doesn't hear, not even from itself.
+                Action::Unlisten(_) | Action::UnlistenAll => self.listener.hold(),
             }
         }
         self.feed.reserve(notifications)
@@ -381,6 +383,17 @@ mod tests {
         assert_eq!(world.channels(), ["b", "a"]);
         world.feed_other(&[("a", "2")]);
         assert_eq!(world.outbox.take(), ["a:2"]);
+    }
+
+    #[test]
+    fn a_transaction_that_unlistens_hears_no_more() {
+        let mut world = World::new();
+        world.session.listen("a").unwrap();
+        world.session.listen("b").unwrap();
+        world.commit(&[]);
+        world.session.unlisten("a").unwrap();
+        world.commit(&[("a", "1"), ("b", "2")]);
+        assert_eq!(world.outbox.take(), ["b:2"]);
     }
 
     #[test]

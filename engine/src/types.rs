@@ -269,7 +269,8 @@ impl PgType {
             Oid::TIMESTAMP => timestamp_type(false),
             Oid::TIMESTAMPTZ => timestamp_type(true),
             Oid::INTERVAL => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
-            Oid::VOID => DataType::Null,
+            // A value of no information, which isn't NULL.
+            Oid::VOID => DataType::Utf8,
             oid if is_oid_like(oid) => DataType::UInt32,
             oid if is_text_like(oid) => DataType::Utf8,
             _ => return Err(unsupported(self)),

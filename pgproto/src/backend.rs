@@ -124,6 +124,13 @@ pub trait Session: Send + 'static {
         false
     }
 
+    /// Whether the portal was making rows when [`Session::execute`] failed: their description
+    /// comes before the error then.
+    fn has_begun(&self, portal: &Self::Portal) -> bool {
+        let _ = portal;
+        false
+    }
+
     /// Starts the portal. Called once; a suspended portal goes on with [`Session::next`].
     fn execute(
         &mut self,

@@ -103,6 +103,10 @@ impl Session for EngineSession {
         portal.is_subscription()
     }
 
+    fn has_begun(&self, portal: &engine::Portal) -> bool {
+        portal.has_begun()
+    }
+
     async fn execute(&mut self, portal: &mut engine::Portal) -> Result<Started, Error> {
         let executing = Box::pin(self.0.execute(portal));
         executing.await.map(convert::started).map_err(convert::error)

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Int64Array, NullArray},
+    array::{Array, ArrayRef, AsArray, Int64Array, StringArray},
     datatypes::{Float64Type, Int32Type, Int64Type},
 };
 
@@ -34,7 +34,7 @@ pub(crate) async fn call(
             let seconds = arguments[0].as_primitive::<Float64Type>().value(0);
             let seconds = seconds.clamp(0.0, MAX_SLEEP_SECONDS);
             tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-            Ok(Arc::new(NullArray::new(1)))
+            Ok(void())
         }
         "kalam_flush" => flush(session, arguments[0].as_string::<i32>().value(0)).await,
         "pg_advisory_lock"
@@ -48,8 +48,13 @@ pub(crate) async fn call(
 fn null_result(name: &str) -> Result<ArrayRef> {
     Ok(match name {
         "kalam_flush" => Arc::new(Int64Array::new_null(1)),
-        _ => Arc::new(NullArray::new(1)),
+        _ => Arc::new(StringArray::new_null(1)),
     })
+}
+
+/// The value of type void.
+fn void() -> ArrayRef {
+    Arc::new(StringArray::from(vec![""]))
 }
 
 /// Moves a table's hot rows of the own namespace (of the shared one, for its owner) to the cold
@@ -91,5 +96,5 @@ async fn advisory_lock(
         of_transaction: name.starts_with("pg_advisory_xact_"),
     };
     session.state.locks.lock_advisory(wanted, Writer::wait(session)).await?;
-    Ok(Arc::new(NullArray::new(1)))
+    Ok(void())
 }

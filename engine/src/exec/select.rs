@@ -148,6 +148,8 @@ pub(crate) async fn run(
 ) -> Result<Started> {
     portal.tag = Tag::counting("SELECT");
     exec::enter_read(session, &plan.relations).await?;
+    // What fails in a query over no table fails when PostgreSQL plans it.
+    portal.has_begun = !plan.relations.is_empty() || plan.awaited.is_some();
     if let Some(locking) = &plan.locks {
         let parameters = std::mem::take(&mut portal.parameters);
         let batches = lock_rows(session, locking, &plan.output, &parameters).await?;

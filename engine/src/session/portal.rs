@@ -27,6 +27,8 @@ pub struct Portal {
     pub(crate) formats: Vec<Format>,
     /// It is the last statement of a simple query, whose end commits.
     pub(crate) ends_query: bool,
+    /// Its rows are being made: an error from here on comes after their description.
+    pub(crate) has_begun: bool,
     /// Where its text begins in the script, for error positions.
     pub(crate) offset: u32,
     pub(crate) rows: Rows,
@@ -173,6 +175,7 @@ impl Portal {
             fields: None,
             formats: Vec::new(),
             ends_query: false,
+            has_begun: false,
             offset: 0,
             rows: Rows::None,
             tag: Tag::default(),
@@ -195,6 +198,11 @@ impl Portal {
     /// The columns of its rows, if it returns some.
     pub fn fields(&self) -> Option<Arc<[Field]>> {
         self.fields.clone()
+    }
+
+    /// Whether its rows were being made when it failed.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Whether its rows come for ever.

@@ -96,6 +96,7 @@ impl Column {
         // Names of catalog objects may come as text already.
         let named = is_oid_like(ty.oid) && array.data_type() == &arrow::datatypes::DataType::Utf8;
         let values = match ty.oid {
+            Oid::VOID => Values::Text(owned(ty, array)?),
             Oid::BOOL => Values::Bool(owned(ty, array)?),
             Oid::INT2 => Values::Int2(owned(ty, array)?),
             Oid::INT4 => Values::Int4(owned(ty, array)?),

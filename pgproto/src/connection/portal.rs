@@ -59,14 +59,19 @@ impl<S: Session> Connection<S> {
     ) -> Result<Ran, Stop> {
         let started = match &portal.state {
             State::Bound => {
-                let started = wire.drive(&watch, self.session.execute(&mut portal.inner)).await?;
-                portal.state = State::Running(started);
+                let started = wire.drive(&watch, self.session.execute(&mut portal.inner)).await;
+                let has_rows = match &started {
+                    Ok(started) => *started == Started::Rows,
+                    Err(_) => self.session.has_begun(&portal.inner),
+                };
                 if portal.describes
-                    && started == Started::Rows
+                    && has_rows
                     && let Some(fields) = &portal.fields
                 {
                     wire.output.row_description(fields, &portal.formats);
                 }
+                let started = started?;
+                portal.state = State::Running(started);
                 started
             }
             State::Running(started) => {
@@ -141,7 +146,11 @@ impl<S: Session> Connection<S> {
                 watch = Watch::subscription(limit.is_some() && sent > 0);
             }
             match wire.drive(&watch, self.session.next(&mut portal.inner)).await {
-                Ok(Some(batch)) => portal.batch = Some((batch, 0)),
+                Ok(Some(batch)) => {
+                    // What was warned of while the rows were made comes before them.
+                    self.announce(wire);
+                    portal.batch = Some((batch, 0));
+                }
                 Ok(None) | Err(Stop::Superseded) => return Ok(Rows::Ended(sent)),
                 Err(Stop::Suspended) => return Ok(Rows::Limited),
                 Err(stop) => return Err(stop),

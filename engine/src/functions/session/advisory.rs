@@ -18,7 +18,7 @@ pub(super) fn body(name: &str) -> Option<Body> {
         "pg_advisory_unlock_shared" => |row| give_back(row, true),
         "pg_advisory_unlock_all" => |row| {
             row.context.session.locks.unlock_all();
-            Ok(Value::Null)
+            Ok(Value::Text(String::new()))
         },
         _ => return None,
     })

@@ -160,5 +160,5 @@ fn pg_notify(row: &Row<'_>) -> Result<Value> {
         .unwrap_or_else(PoisonError::into_inner)
         .notifications
         .push((channel.to_owned(), payload.to_owned()));
-    Ok(Value::Null)
+    Ok(Value::Text(String::new()))
 }
