@@ -166,6 +166,23 @@ fn max_commit_size_and_max_row_size() {
     run(&mut client, "INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, 1000) n");
 }
 
+/// A key has at most 4 KiB; what lies beside it in the row may be longer.
+#[test]
+fn keys_have_a_length() {
+    let server = start(&[]);
+    let mut client = server.connect().expect("the superuser connects");
+    run(&mut client, "CREATE TABLE k (id text PRIMARY KEY, u text UNIQUE, v text)");
+    let insert = |id: usize, u: usize, v: usize| {
+        format!("INSERT INTO k VALUES (repeat('i', {id}), repeat('u', {u}), repeat('v', {v}))")
+    };
+    run(&mut client, &insert(4000, 4000, 100_000));
+    assert_eq!(refused(&mut client, &insert(5000, 10, 10)), "54000");
+    assert_eq!(refused(&mut client, &insert(10, 5000, 10)), "54000");
+    let update = "UPDATE k SET id = repeat('i', 5000)";
+    assert_eq!(refused(&mut client, update), "54000");
+    assert_eq!(run(&mut client, "SELECT count(*) FROM k").scalar(), "1");
+}
+
 #[test]
 fn statements_have_a_length_and_a_depth() {
     let server = start(&[("max_message_size", "128MB")]);

@@ -11,13 +11,15 @@ pub enum ErrorKind {
     Conflict,
     /// The device or the object store refused. Nothing more is accepted until the store is reopened.
     Unavailable,
-    /// A named limit is reached: the size of a commit, the end of a sequence, the device.
+    /// A named limit is reached: the size of a key or a commit, the end of a sequence.
     Full,
+    /// The device has no room. Make some.
+    NoSpace,
     /// Bytes on disk are not what was written. Restore from a copy.
     Corrupt,
     /// The store was closed.
     Closed,
-    /// The request itself is wrong: a key too long, an array of the wrong type, a position gone.
+    /// The request itself is wrong: an array of the wrong type, a position gone.
     Invalid,
     /// Another owner has taken over this shard for good. Go away.
     Fenced,
@@ -102,7 +104,9 @@ impl Error {
     /// An error of the file system while doing `what`.
     pub(crate) fn io(what: impl fmt::Display, error: &std::io::Error) -> Error {
         let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                ErrorKind::NoSpace
+            }
             _ => ErrorKind::Unavailable,
         };
         Error::new(kind, format!("could not {what}: {error}"))
@@ -115,7 +119,7 @@ impl From<rocksdb::Error> for Error {
         let kind = match error.kind() {
             rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
             rocksdb::ErrorKind::ShutdownInProgress => ErrorKind::Closed,
-            _ if text.contains("No space left on device") => ErrorKind::Full,
+            _ if text.contains("No space left on device") => ErrorKind::NoSpace,
             _ => ErrorKind::Unavailable,
         };
         Error::new(kind, text)

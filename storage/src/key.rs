@@ -67,8 +67,8 @@ impl Deref for Key {
 
 /// The primary key of one row of a batch in the form of [`Layout::schema`].
 ///
-/// Fails with `Invalid` if the key is longer than [`MAX_KEY_BYTES`], if the batch has another form
-/// or if the relation has no primary key.
+/// Fails with `Full` if the key is longer than [`MAX_KEY_BYTES`], with `Invalid` if the batch has
+/// another form or if the relation has no primary key.
 pub fn encode(layout: &Layout, batch: &RecordBatch, row: usize) -> Result<Key> {
     let columns = key_columns(layout)?;
     let readers = readers(layout, batch, columns)?;
@@ -207,7 +207,7 @@ pub(crate) fn check_length(bytes: usize) -> Result<()> {
 }
 
 fn too_long(bytes: usize) -> Error {
-    Error::invalid(format!("key of {bytes} bytes exceeds the maximum of {MAX_KEY_BYTES}"))
+    Error::full(format!("key of {bytes} bytes exceeds the maximum of {MAX_KEY_BYTES}"))
 }
 
 fn key_columns(layout: &Layout) -> Result<&[usize]> {

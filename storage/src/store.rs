@@ -114,7 +114,8 @@ impl Store {
     /// When this returns, every later snapshot shows all of it. When it fails, no snapshot of this
     /// store ever will:
     ///
-    /// * `Full`: the write set is larger than `max_commit_bytes`, or the device is full.
+    /// * `Full`: the write set is larger than `max_commit_bytes`.
+    /// * `NoSpace`: the device is full.
     /// * `Unavailable`: the device refused; the store accepts nothing more.
     /// * `Closed`: the store was closed.
     /// * `Unknown`: it may or may not be there when the store is opened again.

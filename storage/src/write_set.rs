@@ -93,7 +93,7 @@ impl WriteSet {
 
     /// Inserts a row at a key where there is none.
     ///
-    /// Fails with `Invalid` if the row, its key or an index key is too long.
+    /// Fails with `Full` if the row, its key or an index key is too long.
     pub fn insert(
         &mut self,
         ns: &Namespace,

@@ -543,6 +543,7 @@ impl Error {
             ErrorKind::Conflict => SqlState::SERIALIZATION_FAILURE,
             ErrorKind::Unavailable => SqlState::IO_ERROR,
             ErrorKind::Full => SqlState::PROGRAM_LIMIT_EXCEEDED,
+            ErrorKind::NoSpace => SqlState::DISK_FULL,
             ErrorKind::Corrupt => SqlState::DATA_CORRUPTED,
             ErrorKind::Closed => SqlState::ADMIN_SHUTDOWN,
             ErrorKind::Invalid => SqlState::INTERNAL_ERROR,

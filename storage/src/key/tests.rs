@@ -439,7 +439,7 @@ fn a_key_has_a_limit() {
     let row = |bytes: usize| vec![vec![V::Text("x".repeat(bytes)), V::I16(1)]];
     assert!(key::encode(&layout, &batch(&layout, &row(4090)), 0).is_ok());
     let error = key::encode(&layout, &batch(&layout, &row(4091)), 0).unwrap_err();
-    assert_eq!(error.kind(), crate::ErrorKind::Invalid);
+    assert_eq!(error.kind(), crate::ErrorKind::Full);
     assert!(key::encode_all(&layout, &batch(&layout, &row(5000))).is_err());
 }
 

@@ -128,7 +128,7 @@ async fn a_row_has_a_largest_size() {
     assert_eq!(error.kind(), ErrorKind::Full);
     let (_, image) = person(1, Some(&"x".repeat(5000)));
     let error = WriteSet::new().insert(&ns, &people(), key, image).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid, "its index key is too long");
+    assert_eq!(error.kind(), ErrorKind::Full, "its index key is too long");
 }
 
 #[derive(Clone, Debug)]
