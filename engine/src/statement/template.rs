@@ -13,7 +13,7 @@
 //! goes wrong with one before it runs is told from the text itself: errors and their places are
 //! those of the statement that was sent.
 
-use crate::types::Oid;
+use crate::{catalog::part::quote_identifier, types::Oid};
 
 /// A text without its literals.
 #[derive(Debug, PartialEq, Eq)]
@@ -145,9 +145,10 @@ struct Maker {
     open: Vec<Paren>,
     /// What the parenthesis that was closed last held.
     closed: Option<Paren>,
-    /// The last token, and the one before it.
+    /// The last token, the one before it, and the one before that.
     before: Option<Token>,
     earlier: Option<Token>,
+    earliest: Option<Token>,
     ended: bool,
 }
 
@@ -172,7 +173,7 @@ impl Maker {
             Kind::Other if token.text(sql) == ";" => self.ended = true,
             _ => {}
         }
-        self.earlier = self.before.replace(*token);
+        self.earliest = std::mem::replace(&mut self.earlier, self.before.replace(*token));
         Some(())
     }
 
@@ -191,10 +192,9 @@ impl Maker {
         if in_list {
             return matches!(next.kind, Kind::Comma | Kind::Close);
         }
-        let literal = |token: &Token| matches!(token.kind, Kind::Number { .. } | Kind::String);
         let behind = before.is_operator(sql, COMPARISONS)
             || before.is_any(sql, BEFORE)
-            || (before.is_operator(sql, ARITHMETIC) && !self.earlier.as_ref().is_some_and(literal));
+            || (before.is_operator(sql, ARITHMETIC) && self.is_operand(sql));
         behind
             && match next.kind {
                 Kind::End | Kind::Comma | Kind::Close => true,
@@ -206,6 +206,20 @@ impl Maker {
                 | Kind::String
                 | Kind::Open => false,
             }
+    }
+
+    /// Whether an arithmetic operator goes with what can't be a constant: `column + 5`,
+    /// `column + -5`, `= -5`, and `(-5, ...)` in a row.
+    fn is_operand(&self, sql: &str) -> bool {
+        let Some(earlier) = &self.earlier else { return false };
+        match earlier.kind {
+            Kind::Operator if earlier.is_operator(sql, ARITHMETIC) => {
+                self.earliest.as_ref().is_some_and(|token| is_name(sql, token))
+            }
+            Kind::Operator => earlier.is_operator(sql, COMPARISONS),
+            Kind::Open | Kind::Comma => self.open.last() == Some(&Paren::List),
+            _ => is_name(sql, earlier),
+        }
     }
 
     fn literal(&self, sql: &str, token: &Token) -> Option<Literal> {
@@ -222,6 +236,16 @@ impl Maker {
             _ => Oid::NUMERIC,
         };
         Some(Literal { ty, value: text.to_owned() })
+    }
+}
+
+/// Whether a token can be a column's name.
+fn is_name(sql: &str, token: &Token) -> bool {
+    let plain = |word: String| word != "by" && quote_identifier(&word) == word;
+    match token.kind {
+        Kind::QuotedName => true,
+        Kind::Word => plain(token.text(sql).to_ascii_lowercase()),
+        _ => false,
     }
 }
 
@@ -438,6 +462,8 @@ mod tests {
             "SELECT * FROM t WHERE a = 12abc",
             "SELECT * FROM t WHERE 1 / 0 = a",
             "SELECT * FROM t WHERE a = 2147483647 + 1",
+            "SELECT (-1)::int2 * -1, abs(-2)",
+            "SELECT substring('abc' FROM 1 FOR -1)",
             "SELECT * FROM t WHERE a = 'open",
             "BEGIN",
             "",

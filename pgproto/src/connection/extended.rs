@@ -103,6 +103,12 @@ impl<S: Session> Connection<S> {
     ) -> Result<(), Stop> {
         self.in_pipeline = true;
         let limit = u64::try_from(max_rows).ok().filter(|rows| *rows > 0);
+        // A portal that may not go on now stays: its transaction may be brought back.
+        if let Some(portal) = self.portals.get_mut(name)
+            && let Some(suspended) = portal.suspended()
+        {
+            self.session.resume(suspended).map_err(Stop::Error)?;
+        }
         let Some((name, mut portal)) = self.portals.remove_entry(name) else {
             return self.execute_cursor(wire, name, limit).await;
         };

@@ -46,6 +46,11 @@ impl<S: Session> Portal<S> {
         let fields = session.portal_fields(&inner);
         Self { inner, fields, formats, batch: None, describes: false, state: State::Bound }
     }
+
+    /// The session's portal, if it has given some rows and not all.
+    pub(super) fn suspended(&mut self) -> Option<&mut S::Portal> {
+        matches!(self.state, State::Running(_)).then_some(&mut self.inner)
+    }
 }
 
 impl<S: Session> Connection<S> {
@@ -74,10 +79,7 @@ impl<S: Session> Connection<S> {
                 portal.state = State::Running(started);
                 started
             }
-            State::Running(started) => {
-                self.session.resume(&mut portal.inner).map_err(Stop::Error)?;
-                *started
-            }
+            State::Running(started) => *started,
             State::Complete(tag) if tag.counts_rows => {
                 wire.output.command_complete(&tag.text, Some(0));
                 return Ok(Ran::KeepsPortal);
