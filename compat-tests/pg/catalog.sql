@@ -36,6 +36,7 @@ SELECT pg_relation_size('people') >= 0, pg_total_relation_size('people') >= 0, p
 -- unordered
 SELECT t.oid, typarray FROM pg_type t JOIN pg_namespace ns ON typnamespace = ns.oid WHERE typname = 'hstore';
 SELECT version() LIKE 'PostgreSQL 15%';
+SELECT pg_is_in_recovery(), pg_client_encoding(), txid_current() > 0, inet_server_port() > 0;
 SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = 'people'::regclass::oid;
 SELECT attidentity, attgenerated, attcollation > 0 FROM pg_attribute WHERE attrelid = 'people'::regclass AND attname = 'name';
 SELECT n.nspname, c.relname, c.relkind FROM pg_class c LEFT JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname ~ '^(people)$' AND pg_table_is_visible(c.oid) ORDER BY 1, 2;

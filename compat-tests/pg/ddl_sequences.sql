@@ -1,4 +1,6 @@
 CREATE SEQUENCE s;
+-- error: 55000
+SELECT currval('s');
 SELECT nextval('s'), nextval('s');
 SELECT currval('s'), lastval();
 SELECT setval('s', 100);
@@ -10,10 +12,16 @@ CREATE SEQUENCE s;
 CREATE SEQUENCE IF NOT EXISTS s;
 CREATE SEQUENCE by_five START 10 INCREMENT 5 MINVALUE 10 MAXVALUE 20;
 SELECT nextval('by_five'), nextval('by_five'), nextval('by_five');
+-- error: 2200H
+SELECT nextval('by_five');
 CREATE SEQUENCE round START 1 MAXVALUE 2 CYCLE;
 SELECT nextval('round'), nextval('round'), nextval('round');
 CREATE SEQUENCE down INCREMENT -1;
 SELECT nextval('down'), nextval('down');
+-- error: 22003
+SELECT setval('by_five', 1000);
+-- error: 42P01
+SELECT nextval('nosuch');
 ALTER SEQUENCE s RESTART WITH 7;
 SELECT nextval('s');
 ALTER SEQUENCE s INCREMENT BY 3;
@@ -31,6 +39,8 @@ INSERT INTO t (x) VALUES ('after') RETURNING id;
 DROP SEQUENCE t_id_seq;
 SELECT sequencename, start_value, increment_by, max_value, cycle FROM pg_sequences ORDER BY 1;
 DROP TABLE t;
+-- error: 42P01
+SELECT nextval('t_id_seq');
 DROP SEQUENCE s, by_five;
 -- error: 42P01
 DROP SEQUENCE s;

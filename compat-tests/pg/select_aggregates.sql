@@ -13,6 +13,7 @@ SELECT bool_and(b), bool_or(b), every(b) FROM t;
 SELECT bit_and(n), bit_or(n), bit_xor(n) FROM t;
 SELECT stddev(n), variance(n), stddev_pop(n), var_pop(n) FROM t;
 SELECT stddev(f), variance(f), corr(f, f), covar_pop(f, f), regr_slope(f, n) FROM t;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY f), percentile_disc(0.5) WITHIN GROUP (ORDER BY n), mode() WITHIN GROUP (ORDER BY g) FROM t;
 SELECT min(g), max(g), min(b::text), max(x::text) FROM t;
 SELECT sum(DISTINCT n % 2), count(DISTINCT n % 2), avg(DISTINCT n) FROM t;
 SELECT g, n, sum(x) FROM t GROUP BY ROLLUP (g, n) ORDER BY g NULLS LAST, n NULLS LAST, 3;

@@ -16,6 +16,8 @@ SELECT current_setting('application_name'), current_setting('nosuch.setting', tr
 -- error: 42704
 SHOW nosuch;
 -- error: 42704
+SELECT current_setting('nosuch.setting');
+-- error: 42704
 SET nosuch = 1;
 SET my.custom = 'value';
 SHOW my.custom;

@@ -11,6 +11,8 @@ SELECT 32767::int2 + 1::int2;
 SELECT (-2147483648)::int4 / -1;
 -- error: 22003
 SELECT abs((-2147483648)::int4);
+-- error: 22003
+SELECT (x + 1)::int4 FROM (VALUES (2147483647::int8)) v(x);
 SELECT sum(x), pg_typeof(sum(x)) FROM (VALUES (9223372036854775807), (1)) v(x);
 SELECT avg(x), pg_typeof(avg(x)) FROM (VALUES (1::int8), (2)) v(x);
 SELECT '\xdeadbeef'::bytea, length('\xdeadbeef'::bytea), '\xdeadbeef'::bytea = '\xDEADBEEF'::bytea;
@@ -32,6 +34,8 @@ INSERT INTO t VALUES (1, 2147483647, 'abc', 1.005, 0.1, '\x00ff'), (2, NULL, NUL
 UPDATE t SET n = n + 1 WHERE id = 1;
 -- error: 22003
 SELECT n + 1 FROM t ORDER BY id;
+-- error: 22003
+SELECT n * 10 FROM t WHERE id = 1;
 SELECT n::int8 + 1 FROM t WHERE id = 1;
 SELECT id, x FROM t ORDER BY x DESC;
 SELECT id FROM t ORDER BY n;

@@ -7,6 +7,8 @@ SELECT '{"a":}'::json;
 SELECT '{a:1}'::jsonb;
 -- error: 22P02
 SELECT ''::jsonb;
+-- error: 22P05
+SELECT '"\u0000"'::jsonb;
 SELECT '{"a":{"b":[10,20]}}'::jsonb -> 'a', '{"a":{"b":[10,20]}}'::jsonb -> 'a' -> 'b' -> 1, '{"a":"x"}'::jsonb ->> 'a', '[1,2]'::jsonb -> -1, '{"a":1}'::jsonb -> 'zz';
 SELECT '{"a":{"b":[10,20]}}'::jsonb #> '{a,b,0}', '{"a":{"b":[10,20]}}'::jsonb #>> '{a,b}', '{"a":{"b":1}}'::json #>> '{a,b}';
 SELECT '{"a":1,"b":2}'::jsonb @> '{"a":1}', '[1,[2]]'::jsonb @> '[[2]]', '{"a":1}'::jsonb <@ '{"a":1,"b":2}'::jsonb, '{"a":1}'::jsonb ? 'a', '["x"]'::jsonb ? 'x', '{"a":1,"b":2}'::jsonb ?| ARRAY['c','b'], '{"a":1}'::jsonb ?& ARRAY['a','b'];
@@ -37,5 +39,7 @@ UPDATE documents SET doc = jsonb_set(doc, '{n}', to_jsonb((doc ->> 'n')::int + 1
 SELECT d.id, t.tag FROM documents d, jsonb_array_elements_text(d.doc -> 'tags') AS t(tag) ORDER BY 1, 2;
 SELECT doc, count(*) FROM documents GROUP BY doc ORDER BY doc;
 SELECT DISTINCT jsonb_typeof(doc -> 'n') FROM documents ORDER BY 1;
+SELECT jsonb_path_query('{"a":[1,2,3]}', '$.a[*] ? (@ > 1)');
+SELECT jsonb_path_exists('{"a":[1,2,3]}', '$.a[*] ? (@ > 5)');
 -- error: 42883
 SELECT '{"a":1}'::json = '{"a":1}'::json;

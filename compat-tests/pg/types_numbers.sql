@@ -31,6 +31,10 @@ SELECT 0.1::float8 + 0.2::float8, 1e20::float8, 1e15::float8, 123456789012345678
 SELECT 0.1::float4, 1e10::float4, 16777217::float4, 3.4e38::float4;
 SELECT 'NaN'::float8, 'Infinity'::float8, '-Infinity'::float8, '-0'::float8;
 SELECT 'NaN'::float8 = 'NaN'::float8, 'NaN'::float8 > 'Infinity'::float8;
+-- error: 22003
+SELECT 1e309::float8;
+-- error: 22003
+SELECT 1e39::float4;
 SELECT 1::numeric, 1.0::numeric, 1.50::numeric, 0.000::numeric, -0.5::numeric;
 SELECT 1.10 + 2.205, 1.10 * 2.205, 1.10 - 1.1, 10 / 3.0, 1 / 3::numeric;
 SELECT 123456789012345678901234567890.123456789 + 1, 10::numeric ^ 40;
@@ -62,6 +66,7 @@ SELECT 1::bool, 0::bool, true::int, 'yes'::bool, 'off'::bool, 't'::bool, ' TRUE 
 -- error: 22P02
 SELECT 'maybe'::bool;
 SELECT true AND NULL, false AND NULL, true OR NULL, NOT NULL::bool, true IS TRUE, NULL IS NOT FALSE;
+SELECT 1 IS DISTINCT FROM NULL, NULL IS NOT DISTINCT FROM NULL, 5 BETWEEN 1 AND 10, 5 NOT BETWEEN SYMMETRIC 10 AND 1;
 CREATE TABLE numbers (id int PRIMARY KEY, a int2, b int8, c float4, d float8, e numeric, f numeric(8,3), g oid);
 INSERT INTO numbers VALUES (1, 1, 2, 3.5, 4.5, 5.50, 6.7, 7), (2, -1, -2, -3.5, -4.5, -5.50, -6.7, 4294967295), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (4, 0, 0, 'NaN', '-Infinity', 'NaN', 0, 0);
 SELECT * FROM numbers ORDER BY id;

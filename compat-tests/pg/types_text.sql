@@ -2,9 +2,17 @@
 SELECT 'abc', 'abc'::text, 'abc'::varchar, 'abc'::varchar(2), 'abc'::char(5), 'abc'::name, 'abc'::"char";
 SELECT 'abc'::char(5) || '|', length('abc'::char(5)), octet_length('abc'::char(5)), 'abc'::char(5) = 'abc';
 SELECT 'it''s', E'a\tb\n\\c', U&'\0061\+000062', $$dollar 'quoted'$$, $tag$ $$ $tag$;
+-- error: 42601
+SELECT 'a' 'b';
+SELECT 'one'
+  'two' AS joined;
 CREATE TABLE texts (id int PRIMARY KEY, a text, b varchar(3), c char(4), d varchar, e bytea, f uuid, g name);
 INSERT INTO texts VALUES (1, 'x', 'abc', 'ab', 'long enough', '\xdeadbeef', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'n');
 INSERT INTO texts (id, b) VALUES (2, 'abc   ');
+-- error: 22001
+INSERT INTO texts (id, b) VALUES (3, 'abcd');
+-- error: 22001
+INSERT INTO texts (id, c) VALUES (3, 'abcde');
 INSERT INTO texts (id, c) VALUES (4, 'ab     ');
 SELECT id, a, b, c, d, e, f, g, length(b), length(c), b || '|', c || '|' FROM texts ORDER BY id;
 SELECT id FROM texts WHERE c = 'ab' ORDER BY id;
@@ -39,6 +47,10 @@ SELECT 'a' < 'b', 'B' < 'a', 'a' < 'ab', 'é' > 'z', '' < 'a';
 SELECT x FROM (VALUES ('b'), ('A'), ('a'), (NULL), ('')) v(x) ORDER BY x;
 SELECT x FROM (VALUES ('b'), ('A'), ('a'), (NULL), ('')) v(x) ORDER BY x DESC NULLS LAST;
 SELECT pg_typeof('x'), pg_typeof('x'::text), pg_typeof('x'::varchar(3)), pg_typeof('x'::char), pg_typeof('x' || 'y'), pg_typeof(upper('x'));
+-- error: 22021
+SELECT convert_from('\xff', 'UTF8');
+-- error: 22021
+SELECT E'a\000b';
 SELECT to_char(1234.5, 'FM9,999.00'), to_char(-7, '999'), to_char(0.5, '0.99'), to_char(42, '00000'), to_char(1234567.891, '9G999G999D99');
 SELECT to_number('1,234.50', '9,999.99'), to_number('-12', '99');
 SELECT cast(123 as text), cast(1.50 as text), true::text, '2024-01-02'::date::text, 1e20::float8::text;

@@ -37,8 +37,12 @@ SELECT extract(fortnight from '2024-05-06'::date);
 SELECT date_trunc('month', '2024-05-06 07:08:09'::timestamp), date_trunc('hour', '2024-05-06 07:08:09+00'::timestamptz), date_trunc('week', '2024-05-09'::date), date_trunc('quarter', '2024-05-06'::timestamp), date_trunc('day', '2024-05-06 03:00+00'::timestamptz, 'America/New_York');
 SELECT date_bin('15 minutes', '2024-05-06 07:08:09'::timestamp, '2024-01-01'::timestamp);
 SELECT to_char('2024-05-06 17:08:09.5'::timestamp, 'YYYY-MM-DD HH24:MI:SS.MS'), to_char('2024-05-06'::date, 'FMDay, FMMonth DD'), to_char('2024-05-06 17:08'::timestamp, 'HH12:MI AM'), to_char('2024-05-06'::date, 'Dy, DD Mon YYYY'), to_char('2024-05-06'::date, 'IYYY-IW-ID, DDD, Q, J');
+SELECT to_char('1 day 02:03:04'::interval, 'DD HH24:MI:SS'), to_char('2024-05-06 17:08:09'::timestamp, '"quoted" YY'), to_char('2024-05-06 07:08:09+00'::timestamptz, 'TZ OF');
+SELECT to_date('05 Dec 2000', 'DD Mon YYYY'), to_timestamp('2024-05-06 07:08', 'YYYY-MM-DD HH24:MI'), to_timestamp(1714979289.5), make_date(2024, 5, 6), make_time(1, 2, 3.5), make_timestamp(2024, 5, 6, 7, 8, 9.5), make_interval(days => 10, hours => 2);
 -- error: 22008
 SELECT make_date(2024, 13, 1);
+SELECT 'infinity'::timestamp > '9999-12-31'::timestamp, isfinite('infinity'::date), '2024-01-01'::date < '2024-01-01 00:00:01'::timestamp, '1 month'::interval = '30 days'::interval, ('2024-01-01'::date, '2024-02-01'::date) OVERLAPS ('2024-01-15'::date, '2024-03-01'::date);
+SELECT now() = current_timestamp, now() = transaction_timestamp(), clock_timestamp() >= statement_timestamp(), current_date = now()::date, localtimestamp = now()::timestamp, pg_typeof(current_time::time), pg_typeof(localtime);
 CREATE TABLE times (id int PRIMARY KEY, d date, t time, ts timestamp, tz timestamptz, i interval, t3 timestamp(3), i2 interval day to second);
 INSERT INTO times VALUES (1, '2024-02-29', '12:34:56.789', '2024-02-29 12:34:56.789012', '2024-02-29 12:34:56.789012+01', '1 year 2 mons 3 days 04:05:06.7', '2024-02-29 12:34:56.789512', '3 days 04:05:06'), (2, 'infinity', '00:00', '-infinity', 'infinity', '-1 day', NULL, NULL);
 SELECT * FROM times ORDER BY id;
@@ -48,9 +52,13 @@ SELECT generate_series('2024-01-30'::timestamp, '2024-02-02'::timestamp, '1 day'
 -- error: 22008
 SELECT '2024-01-01'::timestamp + interval '300000 years';
 SELECT pg_typeof('2024-01-01'::date + 1), pg_typeof('2024-01-01'::date - '2024-01-01'::date), pg_typeof('2024-01-01'::date + '1 day'::interval), pg_typeof(now()), pg_typeof(now() - now()), pg_typeof(extract(year from now()));
+SET IntervalStyle = 'iso_8601';
 SELECT '1 year 2 mons 3 days 04:05:06.7'::interval;
+SET IntervalStyle = 'postgres_verbose';
 SELECT '1 year 2 mons 3 days 04:05:06.7'::interval;
 RESET IntervalStyle;
+SET DateStyle = 'German';
 SELECT '2024-02-29'::date, '2024-02-29 12:00'::timestamp;
+SET DateStyle = 'SQL, DMY';
 SELECT '2024-02-29'::date, '01/02/2024'::date;
 RESET DateStyle;

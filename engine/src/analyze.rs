@@ -44,6 +44,7 @@ mod literals;
 mod names;
 mod operators;
 mod query;
+mod records;
 mod returning;
 mod scope;
 mod select;

@@ -23,6 +23,7 @@ mod arithmetic;
 pub(crate) mod array;
 mod bytes;
 pub(crate) mod cast;
+mod column_size;
 pub(crate) mod compare;
 mod datetime;
 mod datetime_format;
@@ -30,22 +31,27 @@ mod format;
 mod formatting;
 #[cfg(test)]
 mod golden;
-mod json;
+mod hash;
+mod identifier;
+pub(crate) mod json;
 pub(crate) mod kernel;
 mod like;
 mod math;
 mod number_format;
 mod polymorphic;
 mod quantified;
-mod regex;
+pub(crate) mod random;
+pub(crate) mod regex;
 pub(crate) mod registry;
 pub(crate) mod resolve;
 pub(crate) mod session;
 mod set;
 pub(crate) mod text;
+mod unicode;
 mod uuid;
 mod window;
 
+pub(crate) use aggregate::is_ordered_set;
 pub(crate) use registry::registry;
 pub(crate) use resolve::{
     ResolvedCall, ResolvedCast, common_type, distinct_from, find_cast, resolve_function,
@@ -68,6 +74,11 @@ fn register_all(all: &mut registry::Implementations) {
     array::register(all);
     json::register(all);
     uuid::register(all);
+    hash::register(all);
+    column_size::register(all);
+    identifier::register(all);
+    random::register(all);
+    unicode::register(all);
     set::register(all);
     aggregate::register(all);
     window::register(all);

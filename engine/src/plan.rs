@@ -162,32 +162,48 @@ fn constant_value(expr: &Expr) -> Result<ScalarValue> {
 pub(crate) fn constant_error(plan: &LogicalPlan) -> Result<Option<Error>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| {
-            expr.apply(|part| {
-                let is_lazy = match part {
-                    Expr::Case(_) | Expr::Unnest(_) => true,
-                    Expr::BinaryExpr(binary) => {
-                        matches!(binary.op, NativeOperator::And | NativeOperator::Or)
-                    }
-                    _ => false,
-                };
-                if is_lazy {
-                    return Ok(TreeNodeRecursion::Jump);
-                }
-                if !matches!(part, Expr::ScalarFunction(_)) || !is_constant(part)? {
-                    return Ok(TreeNodeRecursion::Continue);
-                }
-                match constant_value(part) {
-                    Ok(_) => Ok(TreeNodeRecursion::Jump),
-                    Err(error) => {
-                        found.get_or_insert(error);
-                        Ok(TreeNodeRecursion::Stop)
-                    }
-                }
-            })
-        })
+        node.apply_expressions(|expr| look_for_constant_error(expr, &mut found))
     })?;
     Ok(found)
+}
+
+/// As [`constant_error`], among expressions.
+pub(crate) fn constant_error_among<'e>(
+    exprs: impl IntoIterator<Item = &'e Expr>,
+) -> Result<Option<Error>> {
+    let mut found = None;
+    for expr in exprs {
+        look_for_constant_error(expr, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn look_for_constant_error(
+    expr: &Expr,
+    found: &mut Option<Error>,
+) -> DataFusionResult<TreeNodeRecursion> {
+    expr.apply(|part| {
+        let is_lazy = match part {
+            Expr::Case(_) | Expr::Unnest(_) => true,
+            Expr::BinaryExpr(binary) => {
+                matches!(binary.op, NativeOperator::And | NativeOperator::Or)
+            }
+            _ => false,
+        };
+        if is_lazy {
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        if !matches!(part, Expr::ScalarFunction(_)) || !is_constant(part)? {
+            return Ok(TreeNodeRecursion::Continue);
+        }
+        match constant_value(part) {
+            Ok(_) => Ok(TreeNodeRecursion::Jump),
+            Err(error) => {
+                found.get_or_insert(error);
+                Ok(TreeNodeRecursion::Stop)
+            }
+        }
+    })
 }
 
 /// Whether an expression consists of literals and immutable functions alone.

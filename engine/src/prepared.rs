@@ -91,11 +91,11 @@ impl Prepared {
     pub(crate) fn check_constants(&self) -> Result<()> {
         match &self.body {
             Body::Query(query) => query.constant_error.clone().map_or(Ok(()), Err),
-            Body::Insert(_)
-            | Body::Update(_)
-            | Body::Delete(_)
-            | Body::Subscribe(_)
-            | Body::Utility => Ok(()),
+            Body::Insert(insert) => insert.constant_error.clone().map_or(Ok(()), Err),
+            Body::Update(change) | Body::Delete(change) => {
+                change.constant_error.clone().map_or(Ok(()), Err)
+            }
+            Body::Subscribe(_) | Body::Utility => Ok(()),
         }
     }
 

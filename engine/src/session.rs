@@ -131,6 +131,8 @@ pub struct Connect {
     pub process_id: i32,
     /// The client's address.
     pub address: Option<SocketAddr>,
+    /// The server's address that the client has come to.
+    pub server_address: Option<SocketAddr>,
 }
 
 /// Longest script in statements.

@@ -10,13 +10,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     error::{Error, Result},
     statement::{AccessMode, Isolation},
-    types::{ByteaOutput, DateOrder, FormatSettings, IntervalStyle, TimeZone},
+    types::{ByteaOutput, DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone},
 };
 
 mod catalog;
 mod value;
 
 pub(crate) use catalog::{Definition, Kind, SETTINGS, Who, definition};
+
+pub(crate) use value::is_encoding;
 
 type Layer = Arc<BTreeMap<String, String>>;
 
@@ -79,6 +81,10 @@ impl Settings {
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>, local: bool) -> Result<()> {
         let name = canonical(name)?;
         let value = match value {
+            // The style and the order are set apart.
+            Some(value) if name == "datestyle" => {
+                value::date_style(value, &self.value(&name).unwrap_or_default())?
+            }
             Some(value) => check(&name, value)?,
             None => self.reset_value(&name),
         };
@@ -196,6 +202,12 @@ impl Effective {
         let zone = text("timezone");
         let format = FormatSettings {
             time_zone: TimeZone::parse(&zone).map_err(|_| value::invalid("TimeZone", &zone))?,
+            date_style: match text("datestyle").split(", ").next() {
+                Some("SQL") => DateStyle::Sql,
+                Some("Postgres") => DateStyle::Postgres,
+                Some("German") => DateStyle::German,
+                _ => DateStyle::Iso,
+            },
             date_order: match text("datestyle").rsplit(", ").next() {
                 Some("DMY") => DateOrder::Dmy,
                 Some("YMD") => DateOrder::Ymd,
@@ -206,7 +218,12 @@ impl Effective {
                 "escape" => ByteaOutput::Escape,
                 _ => ByteaOutput::Hex,
             },
-            interval_style: IntervalStyle::Postgres,
+            interval_style: match text("intervalstyle").as_str() {
+                "postgres_verbose" => IntervalStyle::PostgresVerbose,
+                "sql_standard" => IntervalStyle::SqlStandard,
+                "iso_8601" => IntervalStyle::Iso8601,
+                _ => IntervalStyle::Postgres,
+            },
             now_us: None,
         };
         Ok(Effective {

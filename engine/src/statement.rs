@@ -11,19 +11,22 @@ use datafusion::sql::sqlparser::{
     ast,
     dialect::PostgreSqlDialect,
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan},
 };
 
 use crate::error::{Error, Result};
 
 mod budget;
 mod cursor;
+mod literals;
+mod rewrite;
 mod template;
 mod tokens;
 mod transaction;
 mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
+pub(crate) use rewrite::SYMMETRIC;
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
@@ -159,13 +162,7 @@ impl<'a> Script<'a> {
             .chain(sql.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
             .collect();
         let mut script = Script { sql, tokens: Vec::new(), lines, is_ascii: sql.is_ascii() };
-        script.tokens = Tokenizer::new(&PostgreSqlDialect {}, sql)
-            .tokenize_with_location()
-            .map_err(|error| {
-                let at = script.byte(error.location);
-                let rest: String = sql[at..].chars().take(64).collect();
-                Error::syntax_error(unterminated(&rest)).at(script.position(at))
-            })?;
+        script.tokens = script.read_tokens()?;
         Ok(script)
     }
 
@@ -234,9 +231,11 @@ impl<'a> Script<'a> {
     fn parse_tree(&self) -> Result<Parsed> {
         self.check_chains()?;
         let dialect = PostgreSqlDialect {};
+        let mut tokens = self.tokens.clone();
+        rewrite::rewrite(&mut tokens);
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
-            .with_tokens_with_locations(for_parser(self.tokens.clone()));
+            .with_tokens_with_locations(for_parser(tokens));
         let is_table = self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))).is_some_and(
             |first| matches!(&first.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table")),
         );

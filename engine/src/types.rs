@@ -20,10 +20,12 @@ pub(crate) mod float;
 pub(crate) mod input;
 pub(crate) mod interval;
 pub(crate) mod json;
+pub(crate) mod jsonpath;
 pub(crate) mod names;
 pub(crate) mod numeric;
 pub(crate) mod output;
 pub(crate) mod settings;
+pub(crate) mod timetz;
 pub(crate) mod timezone;
 pub(crate) mod uuid;
 
@@ -32,7 +34,9 @@ pub use encode::Format;
 pub(crate) use encode::{BoundEncoder, RowEncoder};
 pub(crate) use input::{decode_parameter, input_array, input_scalar};
 pub(crate) use names::{format_type, parse_type_name};
-pub(crate) use settings::{ByteaOutput, DateOrder, FormatSettings, IntervalStyle, TimeZone};
+pub(crate) use settings::{
+    ByteaOutput, DateOrder, DateStyle, FormatSettings, IntervalStyle, TimeZone,
+};
 
 /// An object's number in the catalog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +101,7 @@ impl Oid {
     pub const REGCONFIG: Oid = Oid(3734);
     pub const REGDICTIONARY: Oid = Oid(3769);
     pub const JSONB: Oid = Oid(3802);
+    pub const JSONPATH: Oid = Oid(4072);
     pub const REGNAMESPACE: Oid = Oid(4089);
     pub const REGROLE: Oid = Oid(4096);
     pub const REGCOLLATION: Oid = Oid(4191);
@@ -157,6 +162,7 @@ impl PgType {
     pub const JSONB: PgType = PgType::plain(Oid::JSONB);
     pub const DATE: PgType = PgType::plain(Oid::DATE);
     pub const TIME: PgType = PgType::plain(Oid::TIME);
+    pub const TIMETZ: PgType = PgType::plain(Oid::TIMETZ);
     pub const TIMESTAMP: PgType = PgType::plain(Oid::TIMESTAMP);
     pub const TIMESTAMPTZ: PgType = PgType::plain(Oid::TIMESTAMPTZ);
     pub const INTERVAL: PgType = PgType::plain(Oid::INTERVAL);
@@ -238,6 +244,8 @@ impl PgType {
             Oid::UUID => ColumnType::Uuid,
             Oid::DATE => ColumnType::Date,
             Oid::TIME => ColumnType::Time,
+            // As one number, see `timetz`.
+            Oid::TIMETZ => ColumnType::Int64,
             Oid::TIMESTAMP => ColumnType::Timestamp,
             Oid::TIMESTAMPTZ => ColumnType::TimestampTz,
             Oid::INTERVAL => ColumnType::Interval,
@@ -265,6 +273,7 @@ impl PgType {
             Oid::NUMERIC | Oid::BYTEA => DataType::Binary,
             Oid::UUID => DataType::FixedSizeBinary(16),
             Oid::DATE => DataType::Date32,
+            Oid::TIMETZ => DataType::Int64,
             Oid::TIME => DataType::Time64(arrow::datatypes::TimeUnit::Microsecond),
             Oid::TIMESTAMP => timestamp_type(false),
             Oid::TIMESTAMPTZ => timestamp_type(true),
@@ -314,6 +323,7 @@ pub(crate) fn is_text_like(oid: Oid) -> bool {
             | Oid::CHAR
             | Oid::JSON
             | Oid::JSONB
+            | Oid::JSONPATH
             | Oid::UNKNOWN
             | Oid::CSTRING
             | Oid::ACLITEM

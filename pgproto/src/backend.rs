@@ -242,6 +242,8 @@ pub trait Session: Send + 'static {
 pub struct Peer {
     /// The socket's other end.
     pub address: SocketAddr,
+    /// The socket's end here.
+    pub local_address: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
 }

@@ -1,6 +1,5 @@
 //! From an accepted socket to its end.
 
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -51,13 +50,16 @@ impl<B: Backend> Frontend<B> {
     ///
     /// A panic of the session ends here: its client gets XX000, nobody else notices.
     pub async fn serve(&self, socket: TcpStream) {
-        let Ok(address) = socket.peer_addr() else { return };
+        let (Ok(address), Ok(local_address)) = (socket.peer_addr(), socket.local_addr()) else {
+            return;
+        };
+        let peer = Peer { address, local_address, tls: false };
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%address, %error, "cannot set TCP_NODELAY");
         }
         let mailbox = Arc::new(Mailbox::new(self.limits.max_outbox_bytes));
         let mut wire = Wire::new(socket, mailbox);
-        let outcome = AssertUnwindSafe(self.converse(&mut wire, address)).catch_unwind().await;
+        let outcome = AssertUnwindSafe(self.converse(&mut wire, peer)).catch_unwind().await;
         let farewell = match outcome {
             Ok(Ok(())) => None,
             Ok(Err(Stop::Fatal(error) | Stop::Error(error))) => {
@@ -74,9 +76,9 @@ impl<B: Backend> Frontend<B> {
         wire.close(farewell.as_ref()).await;
     }
 
-    async fn converse(&self, wire: &mut Wire, address: SocketAddr) -> Result<(), Stop> {
+    async fn converse(&self, wire: &mut Wire, peer: Peer) -> Result<(), Stop> {
         // Boxed, so that an established connection doesn't carry the state of its startup.
-        let starting = Box::pin(self.start(wire, address));
+        let starting = Box::pin(self.start(wire, peer));
         let limit = self.limits.authentication_timeout;
         let started = match tokio::time::timeout(limit, starting).await {
             Ok(started) => started?,
@@ -95,7 +97,7 @@ impl<B: Backend> Frontend<B> {
     async fn start(
         &self,
         wire: &mut Wire,
-        address: SocketAddr,
+        peer: Peer,
     ) -> Result<Option<Connection<B::Session>>, Stop> {
         let startup = match startup::open(wire, self.tls.as_ref()).await? {
             Opening::Session(startup) => startup,
@@ -108,7 +110,7 @@ impl<B: Backend> Frontend<B> {
             .registry
             .enter(wire.mailbox(), self.limits.max_connections)
             .map_err(Stop::Fatal)?;
-        let peer = Peer { address, tls: wire.is_encrypted() };
+        let peer = Peer { tls: wire.is_encrypted(), ..peer };
         let credentials = self.backend.credentials(&startup, &peer).await.map_err(Stop::Fatal)?;
         auth::authenticate(wire, &startup.user, credentials).await?;
 

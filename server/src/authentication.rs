@@ -178,7 +178,8 @@ mod tests {
     use super::*;
 
     fn peer(address: &str, tls: bool) -> Peer {
-        Peer { address: (address.parse::<IpAddr>().unwrap(), 1).into(), tls }
+        let address = (address.parse::<IpAddr>().unwrap(), 1).into();
+        Peer { address, local_address: address, tls }
     }
 
     #[test]

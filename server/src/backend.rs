@@ -57,6 +57,7 @@ impl Backend for EngineBackend {
             settings: startup.settings.clone(),
             process_id: handles.process_id,
             address: Some(peer.address),
+            server_address: Some(peer.local_address),
         };
         let outbox = Arc::new(Outbox::new(handles.outbox));
         let session = self.engine.connect(connect, outbox).await.map_err(convert::error)?;

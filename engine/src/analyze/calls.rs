@@ -330,11 +330,8 @@ impl Binder<'_> {
         if function.null_treatment.is_some() {
             return Err(Error::feature_not_supported("IGNORE NULLS is not supported"));
         }
-        if !function.within_group.is_empty() {
-            return Err(Error::feature_not_supported(format!(
-                "the ordered-set aggregate {name} is not supported"
-            )));
-        }
+        let within = !function.within_group.is_empty();
+        check_ordered_set(name, within, function.over.is_some(), arguments.distinct)?;
         let types: Vec<PgType> = call.args.clone();
         let args = self.cast_arguments(call, arguments.values)?;
         let mut args = call.arguments(args, &self.time_zone());
@@ -548,6 +545,19 @@ impl Binder<'_> {
     ) -> Result<Option<Typed>> {
         match name {
             "coalesce" | "greatest" | "least" | "nullif" | "pg_typeof" => {}
+            "normalize" => {
+                let [
+                    ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text)),
+                    ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Identifier(
+                        form,
+                    ))),
+                ] = list.args.as_slice()
+                else {
+                    return Ok(None);
+                };
+                let text = self.expression(text, scope, clause)?;
+                return self.call(name, vec![text, literals::text(&form.value)], place).map(Some);
+            }
             "grouping" => return self.grouping_call(list, scope, place).map(Some),
             "row_to_json" => {
                 if let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))] =
@@ -686,11 +696,7 @@ impl Binder<'_> {
             "current_date" => ("now", Some(PgType::DATE)),
             "localtimestamp" => ("now", Some(target(Oid::TIMESTAMP))),
             "localtime" => ("now", Some(target(Oid::TIME))),
-            "current_time" => {
-                return Err(Error::feature_not_supported(
-                    "type time with time zone is not supported",
-                ));
-            }
+            "current_time" => ("now", Some(target(Oid::TIMETZ))),
             _ => return Ok(None),
         };
         let typed = self.call(function, Vec::new(), None)?;
@@ -753,6 +759,27 @@ impl Binder<'_> {
             );
         }
         Ok(Some((StatementFunction { name, arguments }, ret)))
+    }
+}
+
+/// Ordered-set aggregates need WITHIN GROUP, others can't have it.
+fn check_ordered_set(name: &str, within: bool, over: bool, distinct: bool) -> Result<()> {
+    let wrong = |message: String| Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
+    match (crate::functions::is_ordered_set(name), within) {
+        (false, false) => Ok(()),
+        (false, true) => {
+            wrong(format!("{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"))
+        }
+        (true, false) => {
+            wrong(format!("WITHIN GROUP is required for ordered-set aggregate {name}"))
+        }
+        (true, true) if over => Err(Error::feature_not_supported(format!(
+            "OVER is not supported for ordered-set aggregate {name}"
+        ))),
+        (true, true) if distinct => {
+            Err(Error::syntax_error("cannot use DISTINCT with WITHIN GROUP"))
+        }
+        (true, true) => Ok(()),
     }
 }
 

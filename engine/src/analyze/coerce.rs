@@ -11,7 +11,7 @@ use datafusion::{
 use super::binder::{Binder, Typed};
 use crate::{
     error::{Error, Result, SqlState},
-    functions::{CastContext, common_type, find_cast},
+    functions::{CastContext, common_type, find_cast, session::names::Scope as Names},
     types::{DateOrder, FormatSettings, Oid, PgType, input_scalar},
 };
 
@@ -183,6 +183,11 @@ impl Binder<'_> {
         if let Some(error) = never_a_moment(ty, text) {
             return Err(error);
         }
+        // A name is looked up again when it is evaluated, but has to mean something now.
+        let names = Names { view: self.env.catalog, path: self.search_path.as_slice().into() };
+        if let Some(found) = names.parameter(ty, text) {
+            found?;
+        }
         let literal = Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None);
         let cast = find_cast(PgType::UNKNOWN, ty, CastContext::Explicit)?
             .ok_or_else(|| Error::cannot_coerce("unknown", &ty.name()))?;
@@ -236,7 +241,9 @@ fn is_constant_input(oid: Oid, text: &str) -> bool {
         }
         Oid::DATE | Oid::TIMESTAMP => element == oid && is_iso(text),
         Oid::TIMESTAMPTZ => element == oid && is_iso(text) && has_zone(text),
-        Oid::TIME => false,
+        Oid::TIME | Oid::TIMETZ => false,
+        // IntervalStyle decides how far a leading sign reaches.
+        Oid::INTERVAL => !text.trim_start().starts_with('-'),
         _ => true,
     }
 }

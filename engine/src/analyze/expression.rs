@@ -1,7 +1,7 @@
 //! Expressions: what each form of the tree means, and its type.
 
 use datafusion::{
-    logical_expr::{Case, Expr},
+    logical_expr::{Case, Expr, expr::ScalarFunction},
     scalar::ScalarValue,
     sql::sqlparser::ast,
 };
@@ -248,8 +248,12 @@ impl Binder<'_> {
                 args.extend(overlay_for.as_deref());
                 self.call_named("overlay", &args, expr, scope, clause)
             }
-            E::IsNormalized { .. } => {
-                Err(Error::feature_not_supported("IS NORMALIZED is not supported"))
+            E::IsNormalized { expr: operand, form, negated } => {
+                let form = form.map_or("NFC".to_owned(), |form| form.to_string());
+                let args = vec![self.expression(operand, scope, clause)?, literals::text(&form)];
+                let typed = self.call("is_normalized", args, self.places.start(expr))?;
+                let test = if *negated { Expr::Not(Box::new(typed.expr)) } else { typed.expr };
+                Ok(Typed::new(test, PgType::BOOL))
             }
             E::Tuple(_) => {
                 Err(Error::feature_not_supported("row values are supported in comparisons only")
@@ -463,6 +467,11 @@ impl Binder<'_> {
         }
         let typed = self.expression(operand, scope, clause)?;
         let typed = self.leave_unknown(typed)?;
+        if typed.ty == PgType::VOID {
+            let udf = crate::functions::session::void_test(negated);
+            let test = ScalarFunction::new_udf(udf, vec![typed.expr]);
+            return Ok(Typed::new(Expr::ScalarFunction(test), PgType::BOOL));
+        }
         let expr = match negated {
             true => Expr::IsNotNull(Box::new(typed.expr)),
             false => Expr::IsNull(Box::new(typed.expr)),

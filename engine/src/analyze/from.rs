@@ -676,6 +676,11 @@ impl Binder<'_> {
         if function == "unnest" && values.len() > 1 {
             return self.unnest_values(values, with_ordinality, alias, place);
         }
+        if let Some(item) =
+            self.record_rows(&function, &values, with_ordinality, alias).at_place(place)?
+        {
+            return Ok(item);
+        }
         let types: Vec<PgType> = values.iter().map(|value| value.ty).collect();
         let labels: Vec<&str> = names.iter().map(String::as_str).collect();
         let call = resolve_function_named(&function, &types, &labels, false).at_place(place)?;
@@ -796,7 +801,7 @@ impl Binder<'_> {
     }
 
     /// Lists side by side, one row per element. With `outputs` the elements are structs.
-    fn function_rows(
+    pub(super) fn function_rows(
         &mut self,
         function: &str,
         lists: Vec<(Expr, PgType)>,

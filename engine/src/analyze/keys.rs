@@ -35,7 +35,7 @@ pub(super) fn key(expr: Expr, ty: PgType) -> Result<Expr> {
 /// 42883 for types without equality.
 pub(super) fn check_groupable(ty: PgType) -> Result<()> {
     match ty.element().unwrap_or(ty).oid {
-        Oid::JSON | Oid::RECORD => Err(Error::new(
+        Oid::JSON | Oid::JSONPATH | Oid::RECORD => Err(Error::new(
             SqlState::UNDEFINED_FUNCTION,
             format!("could not identify an equality operator for type {}", ty.name()),
         )),

@@ -231,12 +231,24 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let place = self.places.start(operand);
         let typed = self.expression(operand, scope, clause)?;
+        let (symmetric, low) = match symmetric_bound(low) {
+            Some(low) => (true, low),
+            None => (false, low),
+        };
         let low = self.expression(low, scope, clause)?;
         let high = self.expression(high, scope, clause)?;
         let (first, second) = if negated { ("<", ">") } else { (">=", "<=") };
-        let a = self.operator(first, typed.clone(), low, place)?.expr;
-        let b = self.operator(second, typed, high, place)?.expr;
-        let expr = if negated { any_of(vec![a, b]) } else { all_of(vec![a, b]) };
+        let mut test = |low: Typed, high: Typed| {
+            let a = self.operator(first, typed.clone(), low, place)?.expr;
+            let b = self.operator(second, typed.clone(), high, place)?.expr;
+            Ok::<Expr, Error>(if negated { any_of(vec![a, b]) } else { all_of(vec![a, b]) })
+        };
+        let expr = if symmetric {
+            let tests = vec![test(low.clone(), high.clone())?, test(high, low)?];
+            if negated { all_of(tests) } else { any_of(tests) }
+        } else {
+            test(low, high)?
+        };
         Ok(Typed::new(expr, PgType::BOOL))
     }
 
@@ -446,6 +458,21 @@ fn quantifier(pattern: &ast::Expr) -> Option<(&ast::Expr, bool)> {
     match (name.quote_style, list.args.as_slice()) {
         (None, [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(array))]) => {
             Some((array, all))
+        }
+        _ => None,
+    }
+}
+
+/// The lower bound of BETWEEN SYMMETRIC, which comes as a call.
+fn symmetric_bound(low: &ast::Expr) -> Option<&ast::Expr> {
+    let ast::Expr::Function(function) = low else { return None };
+    let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(low))]
+            if name.value == crate::statement::SYMMETRIC =>
+        {
+            Some(low)
         }
         _ => None,
     }

@@ -163,10 +163,10 @@ impl CopyOut {
     }
 }
 
-/// Whether the texts of a type consist of letters, digits and `+-.: ` and the options leave these
+/// Whether the texts of a type consist of letters, digits and `+-.:/ ` and the options leave these
 /// alone.
 fn is_plain(ty: PgType, options: &CopyOptions) -> bool {
-    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.: ".contains(&byte);
+    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.:/ ".contains(&byte);
     let is_csv = options.format == CopyFormat::Csv;
     let is_harmless = !is_taken(options.delimiter)
         && !(is_csv && (is_taken(options.quote) || !options.null.is_empty()));
@@ -182,6 +182,7 @@ fn is_plain(ty: PgType, options: &CopyOptions) -> bool {
             | Oid::NUMERIC
             | Oid::DATE
             | Oid::TIME
+            | Oid::TIMETZ
             | Oid::TIMESTAMP
             | Oid::TIMESTAMPTZ
             | Oid::UUID

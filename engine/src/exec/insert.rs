@@ -36,6 +36,8 @@ pub(crate) struct InsertPlan {
     on_conflict: Option<OnConflict>,
     pub(crate) returning: Option<Returning>,
     pub(crate) relations: Vec<Arc<Relation>>,
+    /// What a constant in it fails with, wherever it is executed.
+    pub(crate) constant_error: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,14 @@ impl InsertPlan {
         env: &Environment<'_>,
     ) -> Result<Self> {
         let columns = row_columns(&insert.target, 'a')?;
+        let constant_error = match &insert.source {
+            // Many rows are read once, when they are stored.
+            InsertSource::Values(rows) => match rows.as_slice() {
+                [row] => crate::plan::constant_error_among(row)?,
+                _ => None,
+            },
+            InsertSource::Plan(plan) => crate::plan::constant_error(plan)?,
+        };
         let source = match insert.source {
             InsertSource::Values(rows) => Source::Values(
                 rows.iter()
@@ -107,7 +117,15 @@ impl InsertPlan {
             insert.returning.map(|list| Returning::new(list, &columns, parameters)).transpose()?;
         let rules = Rules::new(&insert.target, env)?;
         let relations = insert.relations;
-        Ok(InsertPlan { target: insert.target, source, rules, on_conflict, returning, relations })
+        Ok(InsertPlan {
+            target: insert.target,
+            source,
+            rules,
+            on_conflict,
+            returning,
+            relations,
+            constant_error,
+        })
     }
 
     /// How the rows come about, for EXPLAIN.

@@ -175,9 +175,18 @@ pub(crate) async fn run(
             portal.rows = Rows::Stream(short.stream(&context, parameters)?, context);
             return Ok(Started::Rows);
         }
-        let batches = short.run(&context, &parameters).await?;
-        session.absorb_effects(&context)?;
-        return Ok(portal.ready(batches));
+        return match short.run(&context, &parameters).await {
+            Ok(batches) => {
+                session.absorb_effects(&context)?;
+                Ok(portal.ready(batches))
+            }
+            // As in PostgreSQL the rows are described before the first of them fails.
+            Err(error) => {
+                let failed = RowStream::new(futures::stream::iter([Err(error)]));
+                portal.rows = Rows::Stream(failed, context);
+                Ok(Started::Rows)
+            }
+        };
     }
     let stream = stream(session, &plan.plan, &portal.parameters, &context).await?;
     portal.rows = Rows::Stream(stream, context);

@@ -52,6 +52,8 @@ pub(crate) struct ChangePlan {
     /// The key that the WHERE fixes: the short path.
     pub(crate) access: Option<KeyAccess>,
     change: Change,
+    /// What a constant in it fails with, wherever it is executed.
+    pub(crate) constant_error: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -138,7 +140,17 @@ impl ChangePlan {
         };
         let returning =
             returning.map(|list| Returning::new(list, &columns, parameters)).transpose()?;
-        Ok(ChangePlan { target, relations, returning, plan, simple, access, change })
+        let constant_error = crate::plan::constant_error(&plan)?;
+        Ok(ChangePlan {
+            target,
+            relations,
+            returning,
+            plan,
+            simple,
+            access,
+            change,
+            constant_error,
+        })
     }
 
     fn verb(&self) -> &'static str {

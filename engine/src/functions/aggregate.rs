@@ -30,7 +30,10 @@ mod floats;
 mod groups;
 mod intervals;
 mod numbers;
+mod ordered_set;
 mod sorted;
+
+pub(crate) use ordered_set::is_ordered_set;
 
 /// Makes an accumulator for one group.
 pub(super) type Make = Arc<dyn Fn() -> Box<dyn Accumulator> + Send + Sync>;
@@ -259,6 +262,7 @@ pub(super) fn register(all: &mut Implementations) {
     intervals::register(all);
     extreme::register(all);
     collect::register(all);
+    ordered_set::register(all);
     counts(all);
     let native: &[(&str, fn() -> Arc<AggregateUDF>)] = &[
         ("bool_and(bool)", datafusion::functions_aggregate::bool_and_or::bool_and_udaf),

@@ -59,13 +59,25 @@ pub(super) fn register(all: &mut Implementations) {
         let at = index(n, v.len() * 8)?;
         Ok(i32::from(v[at / 8] >> (at % 8) & 1))
     });
-    all.f2::<Bytea, Text, Text>("convert_from(bytea,name)", |v, encoding| {
-        utf8_only(encoding)?;
-        crate::types::binary::utf8(v).map(str::to_owned)
+    all.f3::<Bytea, Int8, Int4, Bytea>("set_bit(bytea,int8,int4)", |v, n, bit| {
+        let at = index(n, v.len() * 8)?;
+        let mut out = v.to_vec();
+        match bit {
+            0 => out[at / 8] &= !(1 << (at % 8)),
+            1 => out[at / 8] |= 1 << (at % 8),
+            _ => return Err(Error::invalid_parameter_value("new bit must be 0 or 1")),
+        }
+        Ok(out)
     });
-    all.f2::<Text, Text, Bytea>("convert_to(text,name)", |v, encoding| {
-        utf8_only(encoding)?;
-        Ok(v.as_bytes().to_vec())
+    all.f2::<Bytea, Text, Text>("convert_from(bytea,name)", |v, from| {
+        Encoding::named(from, "source")?.decode(v)
+    });
+    all.f2::<Text, Text, Bytea>("convert_to(text,name)", |v, to| {
+        Encoding::named(to, "destination")?.encode(v)
+    });
+    all.f3::<Bytea, Text, Text, Bytea>("convert(bytea,name,name)", |v, from, to| {
+        let text = Encoding::named(from, "source")?.decode(v)?;
+        Encoding::named(to, "destination")?.encode(&text)
     });
     for (name, wanted) in [("bytealike(bytea,bytea)", true), ("byteanlike(bytea,bytea)", false)] {
         let kernel: fn(&[u8], &[u8]) -> Result<bool> = if wanted {
@@ -77,12 +89,66 @@ pub(super) fn register(all: &mut Implementations) {
     }
 }
 
-fn utf8_only(encoding: &str) -> Result<()> {
-    let plain = encoding.to_ascii_uppercase().replace(['-', '_'], "");
-    if matches!(plain.as_str(), "UTF8" | "UNICODE") {
-        return Ok(());
+#[derive(Clone, Copy)]
+enum Encoding {
+    Utf8,
+    Latin1,
+}
+
+impl Encoding {
+    /// `side` is the word for the message: source or destination.
+    fn named(name: &str, side: &str) -> Result<Encoding> {
+        let plain = name.to_ascii_lowercase().replace(['-', '_'], "");
+        match plain.as_str() {
+            "utf8" | "unicode" => Ok(Encoding::Utf8),
+            "latin1" | "iso88591" => Ok(Encoding::Latin1),
+            _ if crate::settings::is_encoding(&plain) => {
+                Err(Error::feature_not_supported(format!("encoding \"{name}\" is not supported")))
+            }
+            _ => Err(Error::invalid_parameter_value(format!(
+                "invalid {side} encoding name \"{name}\""
+            ))),
+        }
     }
-    Err(Error::feature_not_supported(format!("encoding \"{encoding}\" is not supported")))
+
+    fn decode(self, bytes: &[u8]) -> Result<String> {
+        match self {
+            Encoding::Utf8 if bytes.contains(&0) => Err(Error::invalid_encoding(&[0])),
+            Encoding::Utf8 => crate::types::binary::utf8(bytes).map(str::to_owned),
+            Encoding::Latin1 if bytes.contains(&0) => Err(Error::new(
+                SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+                "invalid byte sequence for encoding \"LATIN1\": 0x00",
+            )),
+            Encoding::Latin1 => Ok(bytes.iter().copied().map(char::from).collect()),
+        }
+    }
+
+    fn encode(self, text: &str) -> Result<Vec<u8>> {
+        match self {
+            Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
+            Encoding::Latin1 => text
+                .chars()
+                .map(|c| {
+                    u8::try_from(u32::from(c)).map_err(|_| {
+                        let mut bytes = [0; 4];
+                        let shown: String = c
+                            .encode_utf8(&mut bytes)
+                            .bytes()
+                            .map(|byte| format!("0x{byte:02x} "))
+                            .collect();
+                        Error::new(
+                            SqlState::UNTRANSLATABLE_CHARACTER,
+                            format!(
+                                "character with byte sequence {}in encoding \"UTF8\" has no \
+                                 equivalent in encoding \"LATIN1\"",
+                                shown
+                            ),
+                        )
+                    })
+                })
+                .collect(),
+        }
+    }
 }
 
 fn find(all: &[u8], part: &[u8]) -> Option<usize> {

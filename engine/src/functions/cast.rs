@@ -8,7 +8,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use super::kernel::{
     Arg, Bool, Call, Date, Float4, Float8, Int2, Int4, Int8, Interval, Kernel, Num, OidType,
-    Settings, Text, Time, Timestamp, TimestampTz, downcast, k1, k2, scalar_udf,
+    Settings, Text, Time, TimeTz, Timestamp, TimestampTz, downcast, k1, k2, scalar_udf,
 };
 use super::registry::Implementations;
 use super::{Implementation, Volatility};
@@ -20,8 +20,10 @@ use crate::types::datetime::{
 use crate::types::input::{ValueBuilder, cut_name, fit_bpchar, fit_varchar};
 use crate::types::interval::{Parts, with_typmod};
 use crate::types::json::{self, Json};
+use crate::types::jsonpath::JsonPath;
 use crate::types::numeric::Numeric;
 use crate::types::output::Column;
+use crate::types::timetz::TimeTz as Clock;
 use crate::types::{FormatSettings, Oid, PgType, TimeZone, is_oid_like, is_text_like};
 
 /// The function from one type to another, and whether it takes the settings; `None` when the
@@ -109,6 +111,12 @@ fn length_coercion(to: PgType, explicit: bool) -> Option<Kernel> {
         Oid::NUMERIC => {
             Arc::new(move |call| map::<Num, Num>(call, |value| value.with_typmod(typmod)))
         }
+        Oid::TIMETZ => Arc::new(move |call| {
+            map::<TimeTz, TimeTz>(call, |value| {
+                let time = Clock::unpack(value);
+                Ok(Clock { us: round_to_precision(time.us, typmod), ..time }.pack())
+            })
+        }),
         Oid::TIME => Arc::new(move |call| {
             map::<Time, Time>(call, |value| Ok(round_to_precision(value, typmod)))
         }),
@@ -198,7 +206,8 @@ fn conversion(from: PgType, to: PgType) -> Result<Option<(Kernel, bool)>> {
 
 /// Through the input function.
 fn input(to: PgType) -> Kernel {
-    let to = PgType::plain(to.oid);
+    // An interval's fields say what a bare number means.
+    let to = if to.oid == Oid::INTERVAL { to } else { PgType::plain(to.oid) };
     Arc::new(move |call: &Call| {
         let arg = &call.args[0];
         let texts: &StringArray = downcast(&arg.array)?;
@@ -270,6 +279,10 @@ fn between_texts(from: Oid, to: Oid) -> Option<Kernel> {
         }),
         (_, Oid::JSONB) => texts(|text, out| {
             out.append_value(json::to_jsonb_text(text)?);
+            Ok(())
+        }),
+        (_, Oid::JSONPATH) => texts(|text, out| {
+            out.append_value(JsonPath::parse(text)?.to_string());
             Ok(())
         }),
         (_, Oid::JSON) => texts(|text, out| {
@@ -375,6 +388,7 @@ fn between_moments(from: Oid, to: Oid) -> Option<Kernel> {
         (Oid::TIMESTAMP, Oid::TIME) => {
             k1::<Timestamp, super::kernel::Opt<Time>>(|us| Ok(is_finite(us).then(|| split(us).1)))
         }
+        (Oid::TIMETZ, Oid::TIME) => k1::<TimeTz, Time>(|v| Ok(Clock::unpack(v).us)),
         (Oid::TIME, Oid::INTERVAL) => {
             k1::<Time, Interval>(|us| Parts { us, ..Parts::default() }.value())
         }
@@ -432,6 +446,16 @@ fn zoned(from: Oid, to: Oid) -> Option<Kernel> {
         (Oid::TIMESTAMPTZ, Oid::DATE) => k2::<TimestampTz, Settings, Date>(|us, s| {
             timestamp_to_date(utc_to_local(us, &s.time_zone))
         }),
+        (Oid::TIME, Oid::TIMETZ) => {
+            k2::<Time, Settings, TimeTz>(|us, s| Ok(Clock::in_session(us, &s).pack()))
+        }
+        (Oid::TIMESTAMPTZ, Oid::TIMETZ) => {
+            k2::<TimestampTz, Settings, super::kernel::Opt<TimeTz>>(|us, s| {
+                let us_of_day = || split(utc_to_local(us, &s.time_zone)).1;
+                let time = || Clock { us: us_of_day(), west: -s.time_zone.east_at(us) };
+                Ok(is_finite(us).then(|| time().pack()))
+            })
+        }
         (Oid::TIMESTAMPTZ, Oid::TIME) => {
             k2::<TimestampTz, Settings, super::kernel::Opt<Time>>(|us, s| {
                 Ok(is_finite(us).then(|| split(utc_to_local(us, &s.time_zone)).1))

@@ -45,6 +45,7 @@ const NATIVE: &[(&str, &str)] = &[
     ("oid", "oid"),
     ("date_", "date"),
     ("time_", "time"),
+    ("timetz_", "timetz"),
     ("timestamp_", "timestamp"),
     ("timestamptz_", "timestamptz"),
     ("uuid_", "uuid"),
@@ -291,6 +292,7 @@ impl<'a> Keyer<'a> {
             Oid::INT8 => ints::<Int64Type>(array)?,
             Oid::DATE => ints::<Date32Type>(array)?,
             Oid::TIME => ints::<Time64MicrosecondType>(array)?,
+            Oid::TIMETZ => ints::<Int64Type>(array)?,
             Oid::TIMESTAMP | Oid::TIMESTAMPTZ => ints::<TimestampMicrosecondType>(array)?,
             Oid::FLOAT4 => {
                 let values = array.as_primitive::<Float32Type>();
@@ -305,10 +307,10 @@ impl<'a> Keyer<'a> {
                 Keyer::Interval(values.values().iter().map(|v| Parts::of(*v).span()).collect())
             }
             Oid::JSONB => Keyer::Jsonb(downcast(array)?),
-            Oid::JSON => {
+            Oid::JSON | Oid::JSONPATH => {
                 return Err(Error::new(
                     crate::error::SqlState::UNDEFINED_FUNCTION,
-                    "could not identify an equality operator for type json",
+                    format!("could not identify an equality operator for type {}", ty.name()),
                 ));
             }
             oid if is_text_like(oid) => Keyer::Text(downcast(array)?, oid == Oid::BPCHAR),

@@ -18,6 +18,8 @@ use crate::types::interval::{Parts, out_of_range};
 
 mod extract;
 mod make;
+mod overlap;
+mod timetz;
 mod truncate;
 
 pub(super) fn register(all: &mut Implementations) {
@@ -29,6 +31,8 @@ pub(super) fn register(all: &mut Implementations) {
     extract::register(all);
     truncate::register(all);
     make::register(all);
+    overlap::register(all);
+    timetz::register(all);
 }
 
 /// A local moment plus months (to the month's end at most), days and microseconds.
@@ -68,6 +72,11 @@ pub(super) fn add_interval_zoned(utc: i64, span: Parts, zone: &TimeZone) -> Resu
     };
     let sum = moved.checked_add(span.us);
     sum.ok_or_else(|| Error::datetime_out_of_range("timestamp")).and_then(check_timestamp)
+}
+
+/// A time of day plus a length, around the clock.
+fn time_plus(time: i64, span: Parts) -> Result<i64> {
+    Ok((time + span.us % USECS_PER_DAY).rem_euclid(USECS_PER_DAY))
 }
 
 fn negated(span: IntervalMonthDayNano) -> Result<Parts> {
@@ -217,13 +226,13 @@ fn age(a: i64, b: i64) -> Result<IntervalMonthDayNano> {
 
 fn times(all: &mut Implementations) {
     all.f2::<Time, Interval, Time>("time_pl_interval(time,interval)", |t, i| {
-        Ok((t + Parts::of(i).us % USECS_PER_DAY).rem_euclid(USECS_PER_DAY))
+        time_plus(t, Parts::of(i))
     });
     all.f2::<Time, Interval, Time>("time_mi_interval(time,interval)", |t, i| {
         Ok((t - Parts::of(i).us % USECS_PER_DAY).rem_euclid(USECS_PER_DAY))
     });
     all.f2::<Interval, Time, Time>("interval_pl_time(interval,time)", |i, t| {
-        Ok((t + Parts::of(i).us % USECS_PER_DAY).rem_euclid(USECS_PER_DAY))
+        time_plus(t, Parts::of(i))
     });
     all.f2::<Time, Time, Interval>("time_mi_time(time,time)", |a, b| {
         Parts { us: a - b, ..Parts::default() }.value()
@@ -272,6 +281,21 @@ fn add_parts(a: Parts, b: Parts) -> Result<IntervalMonthDayNano> {
         })
     })();
     sum.ok_or_else(out_of_range)?.value()
+}
+
+/// The value a part of the way from one to another.
+pub(super) fn lerp(low: f64, high: f64, part: f64) -> f64 {
+    low + part * (high - low)
+}
+
+/// As [`lerp`], for intervals.
+pub(super) fn between_intervals(
+    low: IntervalMonthDayNano,
+    high: IntervalMonthDayNano,
+    part: f64,
+) -> Result<IntervalMonthDayNano> {
+    let way = add_parts(Parts::of(high), negated(low)?)?;
+    add_parts(Parts::of(scaled(Parts::of(way), part)?), Parts::of(low))
 }
 
 fn intervals(all: &mut Implementations) {

@@ -11,6 +11,8 @@ use super::registry::Implementations;
 mod access;
 mod build;
 mod change;
+mod path;
+pub(crate) mod record;
 mod rows;
 
 /// Registers all of them.
@@ -19,6 +21,7 @@ pub(super) fn register(all: &mut Implementations) {
     change::register(all);
     build::register(all);
     rows::register(all);
+    path::register(all);
     properties(all);
 }
 
@@ -69,6 +72,12 @@ fn properties(all: &mut Implementations) {
     all.f1::<TextList, Opt<Text>>("json_object(_text)", |items| object(&items).map(Some));
     all.f1::<TextList, Opt<Text>>("jsonb_object(_text)", |items| {
         json::to_jsonb_text(&object(&items)?).map(Some)
+    });
+    all.f2::<TextList, TextList, Text>("json_object(_text,_text)", |keys, values| {
+        object(&paired(keys, values)?)
+    });
+    all.f2::<TextList, TextList, Text>("jsonb_object(_text,_text)", |keys, values| {
+        json::to_jsonb_text(&object(&paired(keys, values)?)?)
     });
 }
 
@@ -125,6 +134,14 @@ fn exists(document: &Json, key: &str) -> bool {
         Json::Array(items) => items.iter().any(is_key),
         other => is_key(other),
     }
+}
+
+/// `json_object('{a,b}', '{1,2}')` as the list that the other form takes.
+fn paired(keys: Vec<Option<String>>, values: Vec<Option<String>>) -> Result<Vec<Option<String>>> {
+    if keys.len() != values.len() {
+        return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "mismatched array dimensions"));
+    }
+    Ok(keys.into_iter().zip(values).flat_map(|(key, value)| [key, value]).collect())
 }
 
 /// `json_object('{a,1,b,2}')`

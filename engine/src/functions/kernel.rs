@@ -255,6 +255,7 @@ primitive_types! {
     Float8: Float64Type, f64, DataType::Float64;
     Date: Date32Type, i32, DataType::Date32;
     Time: Time64MicrosecondType, i64, Time64MicrosecondType::DATA_TYPE;
+    TimeTz: Int64Type, i64, DataType::Int64;
     Timestamp: TimestampMicrosecondType, i64, timestamp_type(false);
     TimestampTz: TimestampMicrosecondType, i64, timestamp_type(true);
     Interval: IntervalMonthDayNanoType, IntervalMonthDayNano, IntervalMonthDayNanoType::DATA_TYPE;

@@ -35,7 +35,7 @@ pub(super) fn register(all: &mut Implementations) {
     );
 }
 
-fn one_escape(escape: &str) -> Result<Option<char>> {
+pub(super) fn one_escape(escape: &str) -> Result<Option<char>> {
     let mut chars = escape.chars();
     match (chars.next(), chars.next()) {
         (first, None) => Ok(first),
@@ -122,24 +122,41 @@ fn match_bytes(text: &[u8], pattern: &[u8], characters: bool) -> Result<bool> {
     }
 }
 
-/// SIMILAR TO's pattern as a POSIX regular expression.
+/// SIMILAR TO's pattern as a POSIX regular expression, in PostgreSQL's words.
 fn similar(pattern: &str, escape: Option<char>) -> Result<String> {
-    let mut out = String::from("^(?:");
+    Ok(match similar_parts(pattern, escape)?.as_slice() {
+        [before, inside] => format!("^(?:{before}){{1,1}}?({inside})$"),
+        [before, inside, after] => {
+            format!("^(?:{before}){{1,1}}?({inside}){{1,1}}(?:{after})$")
+        }
+        parts => format!("^(?:{})$", parts.concat()),
+    })
+}
+
+/// The parts of a pattern that two escaped quotes separate, as POSIX regular expressions.
+pub(super) fn similar_parts(pattern: &str, escape: Option<char>) -> Result<Vec<String>> {
+    let mut parts = Vec::new();
+    let mut out = String::new();
     let mut in_bracket = false;
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         if Some(c) == escape {
             match chars.next() {
-                Some('"') => {
-                    return Err(Error::feature_not_supported(
-                        "SUBSTRING(... SIMILAR ... ESCAPE ...) is not supported",
-                    ));
+                Some('"') if !in_bracket => {
+                    if parts.len() == 2 {
+                        return Err(Error::new(
+                            SqlState::INVALID_USE_OF_ESCAPE_CHARACTER,
+                            "SQL regular expression may not contain more than two \
+                             escape-double-quote separators",
+                        ));
+                    }
+                    parts.push(std::mem::take(&mut out));
                 }
                 Some(next) => {
                     out.push('\\');
                     out.push(next);
                 }
-                None => out.push_str("\\\\"),
+                None => {}
             }
         } else if in_bracket {
             if c == '\\' {
@@ -164,8 +181,8 @@ fn similar(pattern: &str, escape: Option<char>) -> Result<String> {
             }
         }
     }
-    out.push_str(")$");
-    Ok(out)
+    parts.push(out);
+    Ok(parts)
 }
 
 #[cfg(test)]

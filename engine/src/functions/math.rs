@@ -1,14 +1,12 @@
 //! Mathematical functions.
 
-use rand::Rng;
 use std::sync::Arc;
 
 use arrow::array::Float64Array;
 use arrow::datatypes::DataType;
 
-use super::kernel::{Call, Float8, Int4, Int8, Num, Opt, scalar_udf};
+use super::kernel::{Float8, Int4, Int8, Num, Opt};
 use super::registry::Implementations;
-use super::{Implementation, Volatility};
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::{Numeric, pow10};
 
@@ -85,20 +83,6 @@ pub(super) fn register(all: &mut Implementations) {
         "width_bucket(numeric,numeric,numeric,int4)",
         |v, a, b, n| width_bucket(v.to_f64(), a.to_f64(), b.to_f64(), n),
     );
-    let random = scalar_udf(
-        "random()",
-        vec![],
-        DataType::Float64,
-        Volatility::Volatile,
-        false,
-        Arc::new(|call: &Call| {
-            let mut rng = rand::rng();
-            Ok(Arc::new(Float64Array::from_iter_values(
-                (0..call.rows).map(|_| rng.random::<f64>()),
-            )))
-        }),
-    );
-    all.add("random()", Implementation::Udf(random));
 }
 
 fn rounding(all: &mut Implementations) {

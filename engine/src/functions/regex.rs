@@ -9,6 +9,7 @@ use regex::{Captures, Regex, RegexBuilder};
 use super::kernel::{Bool, Int4, Opt, Text, TextList};
 use super::registry::Implementations;
 use crate::error::{Error, Result, SqlState};
+use crate::types::jsonpath::RegexFlags;
 
 /// Compiled patterns kept per thread.
 const CACHED_PATTERNS: usize = 64;
@@ -28,6 +29,8 @@ struct Flags {
     expanded: bool,
     literal: bool,
     global: bool,
+    /// The pattern is in the crate's own syntax.
+    native: bool,
 }
 
 fn flags(text: &str) -> Result<Flags> {
@@ -91,6 +94,8 @@ fn build(pattern: &str, mut flags: Flags) -> Result<Regex> {
     // `(?i)` and its kin at the start mean the flags above.
     let translated = if flags.literal {
         regex::escape(pattern)
+    } else if flags.native {
+        pattern.to_owned()
     } else {
         if let Some((letters, rest)) =
             pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')'))
@@ -132,6 +137,18 @@ fn worded(what: &str) -> &str {
         _ if what.starts_with("invalid repetition count") => "invalid repetition count(s)",
         other => other,
     }
+}
+
+/// The pattern of a jsonpath's `like_regex`.
+pub(crate) fn xquery(pattern: &str, flags: RegexFlags) -> Result<Regex> {
+    let flags = Flags {
+        ignore_case: flags.ignore_case,
+        literal: flags.quote,
+        partial_lines: !flags.dot_all && !flags.quote,
+        weird_lines: flags.lines && !flags.quote,
+        ..Flags::default()
+    };
+    compile(pattern, flags)
 }
 
 /// From PostgreSQL's syntax to the crate's.
@@ -315,9 +332,21 @@ fn operators(all: &mut Implementations) {
             group.map(|m| m.as_str().to_owned())
         }))
     });
-    all.f3::<Text, Text, Text, Opt<Text>>("substring(text,text,text)", |_, _, _| {
-        Err(Error::feature_not_supported("SUBSTRING(... SIMILAR ... ESCAPE ...) is not supported"))
-    });
+    all.f3::<Text, Text, Text, Opt<Text>>("substring(text,text,text)", similar_substring);
+}
+
+/// `substring(text SIMILAR pattern ESCAPE escape)`: what is between the separators, of which the
+/// first comes as early as it can.
+fn similar_substring(text: &str, pattern: &str, escape: &str) -> Result<Option<String>> {
+    let parts = super::like::similar_parts(pattern, super::like::one_escape(escape)?)?;
+    let parts = parts.iter().map(|part| translate(part)).collect::<Result<Vec<String>>>()?;
+    let native = match parts.as_slice() {
+        [before, inside] => format!("^(?U:{before})({inside})$"),
+        [before, inside, after] => format!("^(?U:{before})({inside})(?:{after})$"),
+        whole => format!("^({})$", whole.concat()),
+    };
+    let regex = compile(&native, Flags { native: true, ..Flags::default() })?;
+    Ok(regex.captures(text).and_then(|found| found.get(1)).map(|part| part.as_str().to_owned()))
 }
 
 fn no_global(text: &str, function: &str) -> Result<Flags> {

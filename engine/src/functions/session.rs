@@ -93,6 +93,16 @@ fn type_of(ty: Oid) -> Arc<ScalarUDF> {
     scalar_udf(&id, Vec::new(), ret, Volatility::Stable, false, kernel)
 }
 
+/// `f() IS NULL` (or, `negated`, IS NOT NULL) where `f` returns void, which isn't NULL.
+pub(crate) fn void_test(negated: bool) -> Arc<ScalarUDF> {
+    let kernel: Kernel = Arc::new(move |call: &Call| {
+        Ok(Arc::new(arrow::array::BooleanArray::from(vec![negated; call.rows])) as _)
+    });
+    let id = format!("kalam_void_test({negated})");
+    let types = vec![DataType::Null];
+    scalar_udf(&id, types, DataType::Boolean, Volatility::Volatile, false, kernel)
+}
+
 /// The cast between texts and names of the catalog: text to `regclass` and its kin, and back.
 pub(crate) fn session_cast(from: PgType, to: PgType) -> Option<Arc<ScalarUDF>> {
     let is_name = |ty: PgType| super::resolve::is_named_object(ty.oid);

@@ -73,7 +73,7 @@ impl Session {
             connect.process_id,
             (database.oid, database.name.clone()),
             (role.oid, role.name.clone()),
-            connect.address,
+            (connect.address, connect.server_address),
             now_us(),
             Settings::new(defaults),
             engine.locks.owner(),

@@ -12,6 +12,7 @@ use std::{
 use crate::{
     catalog::part::Cluster,
     error::{Error, Result},
+    functions::random::Generator,
     listen::Channels,
     locks::Owner,
     settings::{Effective, SavedSettings, Settings},
@@ -27,6 +28,7 @@ pub(crate) struct SessionState {
     /// Who logged in; `session_user` is this role unless a superuser changed it.
     pub(crate) login_role: Oid,
     pub(crate) client_address: Option<SocketAddr>,
+    pub(crate) server_address: Option<SocketAddr>,
     /// Microseconds since 1970.
     pub(crate) backend_start: i64,
     inner: Mutex<Inner>,
@@ -36,6 +38,8 @@ pub(crate) struct SessionState {
     pub(crate) locks: Arc<Owner>,
     /// What the session listens to.
     pub(crate) channels: Arc<Channels>,
+    /// What `random` draws from, once it was asked.
+    pub(crate) random: Mutex<Option<Generator>>,
     /// Set while the present transaction has handed out sequence values that only an unsynced
     /// write remembers.
     pub(crate) sequence_touched: AtomicBool,
@@ -90,7 +94,7 @@ impl SessionState {
         process_id: i32,
         database: (Oid, String),
         role: (Oid, String),
-        client_address: Option<SocketAddr>,
+        (client_address, server_address): (Option<SocketAddr>, Option<SocketAddr>),
         backend_start: i64,
         settings: Settings,
         locks: Owner,
@@ -108,6 +112,7 @@ impl SessionState {
             database_name: database.1,
             login_role: role.0,
             client_address,
+            server_address,
             backend_start,
             inner: Mutex::new(Inner {
                 settings,
@@ -122,6 +127,7 @@ impl SessionState {
             sequences: Mutex::default(),
             locks: Arc::new(locks),
             channels: Arc::default(),
+            random: Mutex::default(),
             sequence_touched: AtomicBool::new(false),
         })
     }

@@ -83,7 +83,7 @@ settings! {
     "idle_in_transaction_session_timeout" "idle_in_transaction_session_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed idle time between queries, when in a transaction.";
     "idle_session_timeout" "idle_session_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed idle time between queries, when not in a transaction.";
     "integer_datetimes" "integer_datetimes" = "on", Kind::Bool, Internal, true, "Preset Options", "Shows whether datetimes are integer based.";
-    "intervalstyle" "IntervalStyle" = "postgres", Kind::Enum(&["postgres"]), User, true, "Client Connection Defaults / Locale and Formatting", "Sets the display format for interval values.";
+    "intervalstyle" "IntervalStyle" = "postgres", Kind::Enum(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]), User, true, "Client Connection Defaults / Locale and Formatting", "Sets the display format for interval values.";
     "is_superuser" "is_superuser" = "off", Kind::Bool, Internal, true, "Preset Options", "Shows whether the current user is a superuser.";
     "lc_collate" "lc_collate" = "C.UTF-8", Kind::Text, Internal, false, "Preset Options", "Shows the collation order locale.";
     "lc_ctype" "lc_ctype" = "C.UTF-8", Kind::Text, Internal, false, "Preset Options", "Shows the character classification and case conversion locale.";

@@ -44,17 +44,18 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             milliseconds_in_range(name, number)?;
             Ok(show_milliseconds(number))
         }
-        Kind::Enum(values) => one_of(name, value, values),
+        // SET folds the name, and PostgreSQL repeats it as it got it.
+        Kind::Enum(values) => one_of(definition.name, value, values),
         Kind::Text => Ok(value.to_owned()),
         Kind::Names => {
             split_identifiers(value).ok_or_else(fail)?;
             Ok(value.to_owned())
         }
         Kind::TimeZone => {
-            TimeZone::parse(value).map_err(|_| fail())?;
-            Ok(value.to_owned())
+            let (_, shown) = TimeZone::parse_setting(value).map_err(|_| fail())?;
+            Ok(shown)
         }
-        Kind::DateStyle => date_style(value).ok_or_else(fail)?,
+        Kind::DateStyle => date_style(value, definition.default),
         Kind::Encoding => match encoding_letters(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
             known if is_encoding(known) => {
@@ -72,7 +73,7 @@ fn encoding_letters(value: &str) -> String {
 }
 
 /// Whether PostgreSQL knows the encoding, written without `-` and `_`.
-fn is_encoding(name: &str) -> bool {
+pub(crate) fn is_encoding(name: &str) -> bool {
     const FAMILIES: &[&str] = &["latin", "win", "windows", "iso8859", "koi8", "euc"];
     const OTHERS: &[&str] =
         &["sqlascii", "sjis", "shiftjis", "shiftjis2004", "big5", "gbk", "gb18030", "johab", "uhc"];
@@ -165,24 +166,49 @@ fn show_milliseconds(number: i64) -> String {
     if number == 0 { "0".to_owned() } else { format!("{number}ms") }
 }
 
-/// `ISO, MDY` and its parts; other output styles are refused.
-fn date_style(value: &str) -> Option<Result<String>> {
-    let mut order = None;
-    for word in value.split([',', ' ']).map(str::trim).filter(|word| !word.is_empty()) {
-        match word.to_lowercase().as_str() {
-            "iso" | "default" => {}
-            "mdy" | "us" | "noneuro" | "noneuropean" => order = Some("MDY"),
-            "dmy" | "euro" | "european" => order = Some("DMY"),
-            "ymd" => order = Some("YMD"),
-            "sql" | "postgres" | "postgresql" | "german" => {
-                return Some(Err(Error::feature_not_supported(
-                    "the only DateStyle for output is ISO",
-                )));
+/// `ISO, MDY` and its parts; what isn't said stays as in `current`.
+pub(super) fn date_style(value: &str, current: &str) -> Result<String> {
+    let fail = |detail: String| invalid("DateStyle", value).with_detail(detail);
+    let words =
+        split_identifiers(value).ok_or_else(|| fail("List syntax is invalid.".to_owned()))?;
+    let (current_style, current_order) = current.split_once(", ").unwrap_or(("ISO", "MDY"));
+    let (mut style, mut order) = (None, None);
+    let mut conflict = false;
+    for word in &words {
+        let lower = word.to_lowercase();
+        let said_style = match lower.as_str() {
+            "iso" => Some("ISO"),
+            "sql" => Some("SQL"),
+            "german" => Some("German"),
+            _ if lower.starts_with("postgres") => Some("Postgres"),
+            _ => None,
+        };
+        let said_order = match lower.as_str() {
+            "ymd" => Some("YMD"),
+            _ if lower.starts_with("euro") || lower == "dmy" => Some("DMY"),
+            _ if lower.starts_with("noneuro") || lower == "us" || lower == "mdy" => Some("MDY"),
+            _ => None,
+        };
+        match (said_style, said_order) {
+            (Some(said), _) => conflict |= style.replace(said).is_some_and(|other| other != said),
+            (None, Some(said)) => {
+                conflict |= order.replace(said).is_some_and(|other| other != said);
             }
-            _ => return None,
+            (None, None) if lower == "default" => {
+                style.get_or_insert("ISO");
+                order.get_or_insert("MDY");
+            }
+            (None, None) => return Err(fail(format!("Unrecognized key word: \"{word}\"."))),
         }
     }
-    Some(Ok(format!("ISO, {}", order.unwrap_or("MDY"))))
+    if conflict {
+        return Err(fail("Conflicting \"datestyle\" specifications.".to_owned()));
+    }
+    let order = match (style, order) {
+        (Some("German"), None) => "DMY",
+        (_, order) => order.unwrap_or(current_order),
+    };
+    Ok(format!("{}, {order}", style.unwrap_or(current_style)))
 }
 
 /// A list of identifiers: unquoted ones are folded, quoted ones taken as they are.

@@ -116,6 +116,23 @@ fn after_bounds<'a>(trimmed: &'a str, text: &str) -> Result<&'a str> {
     Ok(rest.trim_start_matches(is_space))
 }
 
+/// The literal of elements; `None` is NULL.
+pub(crate) fn text_of(items: &[Option<String>]) -> String {
+    let mut out = String::from("{");
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        match item {
+            // Writing into a String can't fail.
+            Some(item) => write_element(item, ',', &mut out).unwrap_or_default(),
+            None => out.push_str("NULL"),
+        }
+    }
+    out.push('}');
+    out
+}
+
 /// Appends one element, quoted where it must be.
 pub(crate) fn write_element(text: &str, delimiter: char, out: &mut impl Write) -> std::fmt::Result {
     let special = |c: char| is_space(c) || matches!(c, '{' | '}' | '"' | '\\') || c == delimiter;

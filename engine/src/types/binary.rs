@@ -8,6 +8,7 @@ use super::datetime::{
     check_date, check_timestamp, is_finite, round_to_precision,
 };
 use super::interval::{Parts, with_typmod};
+use super::timetz::TimeTz;
 use super::{Oid, format_type};
 use crate::error::{Error, Result, SqlState};
 
@@ -40,21 +41,29 @@ pub(crate) fn byte(bytes: &[u8]) -> Result<u8> {
 /// 22021
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|e| {
-        let from = e.valid_up_to();
-        let length = e.error_len().unwrap_or(bytes.len() - from);
-        Error::invalid_encoding(&bytes[from..from + length])
+        // PostgreSQL shows as many bytes as the first one announces.
+        let rest = &bytes[e.valid_up_to()..];
+        let announced = match rest.first() {
+            Some(0xc0..=0xdf) => 2,
+            Some(0xe0..=0xef) => 3,
+            Some(0xf0..=0xf7) => 4,
+            _ => 1,
+        };
+        Error::invalid_encoding(&rest[..rest.len().min(announced)])
     })
 }
 
-/// The text of a text-like type; jsonb has a version in front.
+/// The text of a text-like type; jsonb and jsonpath have a version in front.
 pub(crate) fn text(oid: Oid, bytes: &[u8]) -> Result<&str> {
-    if oid != Oid::JSONB {
-        return utf8(bytes);
-    }
+    let name = match oid {
+        Oid::JSONB => "jsonb",
+        Oid::JSONPATH => "jsonpath",
+        _ => return utf8(bytes),
+    };
     match bytes.split_first() {
         Some((1, rest)) => utf8(rest),
         Some((version, _)) => {
-            Err(Error::internal(format!("unsupported jsonb version number {version}")))
+            Err(Error::internal(format!("unsupported {name} version number {version}")))
         }
         None => Err(too_short()),
     }
@@ -73,6 +82,13 @@ pub(crate) fn time(bytes: &[u8], typmod: i32) -> Result<i64> {
         return Err(Error::datetime_out_of_range("time"));
     }
     Ok(round_to_precision(us, typmod))
+}
+
+pub(crate) fn timetz(bytes: &[u8], typmod: i32) -> Result<TimeTz> {
+    let bytes: [u8; 12] = exact(bytes)?;
+    let (us, west) = bytes.split_at(8);
+    let us = i64::from_be_bytes(exact(us)?);
+    TimeTz::checked(round_to_precision(us, typmod), i32::from_be_bytes(exact(west)?))
 }
 
 pub(crate) fn timestamp(bytes: &[u8], typmod: i32) -> Result<i64> {

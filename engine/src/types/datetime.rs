@@ -5,6 +5,8 @@ use std::fmt::Write;
 use super::timezone::TimeZone;
 use crate::error::{Error, Result};
 
+pub(crate) mod style;
+
 pub(crate) const USECS_PER_SEC: i64 = 1_000_000;
 pub(crate) const USECS_PER_MINUTE: i64 = 60 * USECS_PER_SEC;
 pub(crate) const USECS_PER_HOUR: i64 = 60 * USECS_PER_MINUTE;

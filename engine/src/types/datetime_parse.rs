@@ -8,6 +8,7 @@ use super::datetime::{
     days_in_month, join, round_to_precision, split,
 };
 use super::settings::{DateOrder, FormatSettings};
+use super::timetz::TimeTz;
 use super::timezone::{TimeZone, abbreviation};
 use crate::error::{Error, Result, SqlState};
 
@@ -56,6 +57,33 @@ pub(crate) fn parse_time(text: &str, typmod: i32, settings: &FormatSettings) -> 
         None => parsed.time.ok_or_else(|| failed(Failure::Format))?,
     };
     Ok(round_to_precision(us, typmod))
+}
+
+/// A time of day with an offset: the one given, else that of the session's zone on the day given
+/// or today.
+///
+/// # Errors
+/// As [`parse_time`].
+pub(crate) fn parse_timetz(text: &str, typmod: i32, settings: &FormatSettings) -> Result<TimeTz> {
+    let failed = |f: Failure| f.error("time with time zone", text);
+    let parsed = parse_fields(text, settings, true).map_err(failed)?;
+    let us = match parsed.special {
+        Some(Special::Now) => {
+            split(special_moment(Special::Now, settings).ok_or_else(|| failed(Failure::Format))?).1
+        }
+        Some(Special::AllBalls) => return Ok(TimeTz { us: 0, west: 0 }),
+        Some(_) => return Err(failed(Failure::Format)),
+        None => parsed.time.ok_or_else(|| failed(Failure::Format))?,
+    };
+    let zone = parsed.zone.unwrap_or(settings.time_zone);
+    let time = match parsed.date {
+        Some(days) => {
+            let local = join(days, us)?;
+            TimeTz { us, west: -zone.east_at(zone.local_to_utc(local).unwrap_or(local)) }
+        }
+        None => TimeTz::in_session(us, &FormatSettings { time_zone: zone, ..settings.clone() }),
+    };
+    Ok(TimeTz { us: round_to_precision(time.us, typmod), ..time })
 }
 
 /// Reads a timestamp (`zoned` false) or timestamptz. Without a zone in the text the session's

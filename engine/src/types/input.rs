@@ -18,7 +18,7 @@ use super::numeric::{Numeric, is_space};
 use super::settings::FormatSettings;
 use super::{
     Oid, PgType, VARHDRSZ, array, binary, builtin, bytea, datetime_parse, float, format_type,
-    interval, is_oid_like, is_text_like, json, timestamp_type, uuid,
+    interval, is_oid_like, is_text_like, json, jsonpath, timestamp_type, uuid,
 };
 use crate::error::{Error, Result};
 
@@ -47,6 +47,7 @@ enum Values {
     Uuid(FixedSizeBinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
+    TimeTz(Int64Builder),
     Timestamp(TimestampMicrosecondBuilder),
     Interval(IntervalMonthDayNanoBuilder),
     List { items: Box<ValueBuilder>, offsets: Vec<i32>, count: i32, nulls: NullBufferBuilder },
@@ -84,6 +85,7 @@ impl ValueBuilder {
             Oid::UUID => Values::Uuid(FixedSizeBinaryBuilder::with_capacity(capacity, 16)),
             Oid::DATE => Values::Date(Date32Builder::with_capacity(capacity)),
             Oid::TIME => Values::Time(Time64MicrosecondBuilder::with_capacity(capacity)),
+            Oid::TIMETZ => Values::TimeTz(Int64Builder::with_capacity(capacity)),
             Oid::TIMESTAMP => Values::Timestamp(timestamps(false)),
             Oid::TIMESTAMPTZ => Values::Timestamp(timestamps(true)),
             Oid::INTERVAL => Values::Interval(IntervalMonthDayNanoBuilder::with_capacity(capacity)),
@@ -106,7 +108,7 @@ impl ValueBuilder {
             Values::Bool(b) => b.append_null(),
             Values::Int2(b) => b.append_null(),
             Values::Int4(b) => b.append_null(),
-            Values::Int8(b) => b.append_null(),
+            Values::Int8(b) | Values::TimeTz(b) => b.append_null(),
             Values::Oid(b) => b.append_null(),
             Values::Float4(b) => b.append_null(),
             Values::Float8(b) => b.append_null(),
@@ -147,11 +149,17 @@ impl ValueBuilder {
             Values::Uuid(b) => b.append_value(uuid::parse(text)?)?,
             Values::Date(b) => b.append_value(datetime_parse::parse_date(text, settings)?),
             Values::Time(b) => b.append_value(datetime_parse::parse_time(text, typmod, settings)?),
+            Values::TimeTz(b) => {
+                b.append_value(datetime_parse::parse_timetz(text, typmod, settings)?.pack());
+            }
             Values::Timestamp(b) => {
                 let zoned = self.ty.oid == Oid::TIMESTAMPTZ;
                 b.append_value(datetime_parse::parse_timestamp(text, zoned, typmod, settings)?);
             }
-            Values::Interval(b) => b.append_value(interval::parse(text, typmod)?.value()?),
+            Values::Interval(b) => {
+                let parts = interval::parse(text, typmod, settings.interval_style)?;
+                b.append_value(parts.value()?);
+            }
             Values::List { items, offsets, count, nulls } => {
                 let vector = matches!(self.ty.oid, Oid::INT2VECTOR | Oid::OIDVECTOR);
                 let elements = if vector {
@@ -197,6 +205,7 @@ impl ValueBuilder {
             Values::Uuid(b) => b.append_value(binary::exact::<16>(bytes)?)?,
             Values::Date(b) => b.append_value(binary::date(bytes)?),
             Values::Time(b) => b.append_value(binary::time(bytes, typmod)?),
+            Values::TimeTz(b) => b.append_value(binary::timetz(bytes, typmod)?.pack()),
             Values::Timestamp(b) => b.append_value(binary::timestamp(bytes, typmod)?),
             Values::Interval(b) => b.append_value(binary::interval(bytes, typmod)?),
             Values::List { items, offsets, count, nulls } => {
@@ -222,7 +231,7 @@ impl ValueBuilder {
             Values::Bool(b) => Arc::new(b.finish()),
             Values::Int2(b) => Arc::new(b.finish()),
             Values::Int4(b) => Arc::new(b.finish()),
-            Values::Int8(b) => Arc::new(b.finish()),
+            Values::Int8(b) | Values::TimeTz(b) => Arc::new(b.finish()),
             Values::Oid(b) => Arc::new(b.finish()),
             Values::Float4(b) => Arc::new(b.finish()),
             Values::Float8(b) => Arc::new(b.finish()),
@@ -267,6 +276,7 @@ fn push_string(builder: &mut StringBuilder, ty: PgType, text: &str) -> Result<()
             builder.append_value(text);
         }
         Oid::JSONB => builder.append_value(json::to_jsonb_text(text)?),
+        Oid::JSONPATH => builder.append_value(jsonpath::JsonPath::parse(text)?.to_string()),
         _ => builder.append_value(text),
     }
     Ok(())

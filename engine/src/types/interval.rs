@@ -1,5 +1,5 @@
 //! `interval`: months, days and microseconds, never mixed; text input in all of PostgreSQL's forms
-//! and output in IntervalStyle `postgres`.
+//! and output in IntervalStyle `postgres`; [`style`] has the others.
 
 use std::fmt::Write;
 
@@ -9,7 +9,10 @@ use super::datetime::{
     USECS_PER_DAY, USECS_PER_HOUR, USECS_PER_MINUTE, USECS_PER_SEC, round_to_precision,
 };
 use super::names::interval_fields::{DAY, FULL, FULL_PRECISION, HOUR, MINUTE, MONTH, SECOND, YEAR};
+use super::settings::IntervalStyle;
 use crate::error::{Error, Result, SqlState};
+
+pub(crate) mod style;
 
 const DAYS_PER_MONTH: f64 = 30.0;
 const NANOS_PER_MICRO: i64 = 1_000;
@@ -94,13 +97,13 @@ pub(crate) fn write(parts: Parts, out: &mut impl Write) -> std::fmt::Result {
 ///
 /// # Errors
 /// 22007 for nonsense, 22015 for parts out of range.
-pub(crate) fn parse(text: &str, typmod: i32) -> Result<Parts> {
+pub(crate) fn parse(text: &str, typmod: i32, style: IntervalStyle) -> Result<Parts> {
     let trimmed = text.trim_matches(super::numeric::is_space);
     let fields = fields_of(typmod);
     let parsed = match trimmed.as_bytes() {
         [b'P', ..] => iso(trimmed),
         [b'-', b'P', ..] => None,
-        _ => traditional(trimmed, fields),
+        _ => traditional(trimmed, fields, style),
     };
     let sum = parsed.ok_or_else(|| Error::invalid_datetime("interval", text))?;
     let parts = sum.parts().ok_or_else(|| {
@@ -346,8 +349,11 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-fn traditional(text: &str, fields: i32) -> Option<Sum> {
-    let tokens = tokens(text)?;
+fn traditional(text: &str, fields: i32, style: IntervalStyle) -> Option<Sum> {
+    let mut tokens = tokens(text)?;
+    if style == IntervalStyle::SqlStandard {
+        spread_sign(&mut tokens);
+    }
     if tokens.is_empty() {
         return None;
     }
@@ -402,6 +408,30 @@ fn traditional(text: &str, fields: i32) -> Option<Sum> {
         sum = Sum { months: -sum.months, days: -sum.days, us: -sum.us };
     }
     Some(sum)
+}
+
+/// In the standard a single sign, in front, is that of all fields.
+fn spread_sign(tokens: &mut [Token]) {
+    let signed = |token: &Token| match token {
+        Token::Number(text) | Token::Time(text) | Token::YearMonth(text) => {
+            text.starts_with(['-', '+'])
+        }
+        Token::Word(_) => false,
+    };
+    let negative = match tokens.first() {
+        Some(Token::Number(text) | Token::Time(text) | Token::YearMonth(text)) => {
+            text.starts_with('-')
+        }
+        _ => false,
+    };
+    if !negative || tokens.iter().skip(1).any(signed) {
+        return;
+    }
+    for token in tokens.iter_mut().skip(1) {
+        if let Token::Number(text) | Token::Time(text) | Token::YearMonth(text) = token {
+            text.insert(0, '-');
+        }
+    }
 }
 
 /// The unit of a number without one: the lowest field of the type.
@@ -538,17 +568,21 @@ mod tests {
             ("1.123456789 s", "00:00:01.123457"),
             ("2 mons -1 days", "2 mons -1 days"),
         ] {
-            assert_eq!(text(parse(written, -1).unwrap()), printed, "{written}");
+            assert_eq!(
+                text(parse(written, -1, IntervalStyle::Postgres).unwrap()),
+                printed,
+                "{written}"
+            );
         }
-        assert!(parse("nonsense", -1).is_err());
-        assert!(parse("", -1).is_err());
+        assert!(parse("nonsense", -1, IntervalStyle::Postgres).is_err());
+        assert!(parse("", -1, IntervalStyle::Postgres).is_err());
     }
 
     proptest! {
         #[test]
         fn comes_back(months in any::<i32>(), days in any::<i32>(), us in -9_000_000_000_000_000i64..9_000_000_000_000_000) {
             let parts = Parts { months, days, us };
-            prop_assert_eq!(parse(&text(parts), -1).unwrap(), parts);
+            prop_assert_eq!(parse(&text(parts), -1, IntervalStyle::Postgres).unwrap(), parts);
         }
     }
 }

@@ -10,6 +10,11 @@ use std::fmt::Write;
 use super::numeric::Numeric;
 use crate::error::{Error, Result, SqlState};
 
+pub(crate) mod layout;
+mod slices;
+
+pub(crate) use slices::{Slices, slice_as_text};
+
 /// Deeper nesting is refused, as PostgreSQL's stack depth limit does.
 const MAX_DEPTH: usize = 600;
 
@@ -195,17 +200,6 @@ impl Json {
         }
     }
 
-    /// An element of an array; negative numbers count from the end.
-    pub(crate) fn element(&self, index: i64) -> Option<&Json> {
-        match self {
-            Json::Array(items) => {
-                let at = if index < 0 { index + items.len() as i64 } else { index };
-                usize::try_from(at).ok().and_then(|at| items.get(at))
-            }
-            _ => None,
-        }
-    }
-
     /// What `json_typeof` says.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
@@ -215,15 +209,6 @@ impl Json {
             Json::String(_) => "string",
             Json::Array(_) => "array",
             Json::Object(_) => "object",
-        }
-    }
-
-    /// What `->>` gives; NULL for null.
-    pub(crate) fn as_text(&self) -> Option<String> {
-        match self {
-            Json::Null => None,
-            Json::String(text) => Some(text.clone()),
-            other => Some(other.to_jsonb_string()),
         }
     }
 

@@ -258,6 +258,21 @@ impl Numeric {
         bytes
     }
 
+    /// Bytes of PostgreSQL's own form: its length, a short or a long header, and two for every
+    /// four digits.
+    pub(crate) fn varlena_bytes(&self) -> u64 {
+        let Numeric::Finite(decimal) = self else { return 6 };
+        let (weight, groups) = match decimal.int.sign() {
+            0 => (0, 0),
+            _ => {
+                let (weight, groups) = decimal.groups();
+                (weight, groups.len() as u64)
+            }
+        };
+        let short = (-64..=63).contains(&weight) && decimal.scale <= 63;
+        4 + if short { 2 } else { 4 } + 2 * groups
+    }
+
     /// Reads the kept form.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use bytes::{BufMut, BytesMut};
 use super::datetime::{self, POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_US};
 use super::numeric::Numeric;
 use super::settings::FormatSettings;
+use super::timetz::TimeTz;
 use super::{Oid, PgType, array, builtin, bytea, float, interval, is_oid_like, is_text_like, uuid};
 use crate::error::{Error, Result};
 
@@ -40,6 +41,7 @@ enum Values {
     Uuid(FixedSizeBinaryArray),
     Date(Date32Array),
     Time(Time64MicrosecondArray),
+    TimeTz(Int64Array),
     Timestamp(TimestampMicrosecondArray),
     TimestampTz(TimestampMicrosecondArray),
     Interval(IntervalMonthDayNanoArray),
@@ -108,6 +110,7 @@ impl Column {
             Oid::UUID => Values::Uuid(owned(ty, array)?),
             Oid::DATE => Values::Date(owned(ty, array)?),
             Oid::TIME => Values::Time(owned(ty, array)?),
+            Oid::TIMETZ => Values::TimeTz(owned(ty, array)?),
             Oid::TIMESTAMP => Values::Timestamp(owned(ty, array)?),
             Oid::TIMESTAMPTZ => Values::TimestampTz(owned(ty, array)?),
             Oid::INTERVAL => Values::Interval(owned(ty, array)?),
@@ -158,13 +161,20 @@ impl Column {
             Values::Text(a) => out.write_str(a.value(row)),
             Values::Bytea(a) => bytea::write(a.value(row), settings.bytea_output, out),
             Values::Uuid(a) => uuid::write(a.value(row), out),
-            Values::Date(a) => datetime::write_date(a.value(row), out),
+            Values::Date(a) => datetime::style::write_date(a.value(row), settings, out),
             Values::Time(a) => datetime::write_time(a.value(row), out),
-            Values::Timestamp(a) => datetime::write_timestamp(a.value(row), out),
-            Values::TimestampTz(a) => {
-                datetime::write_timestamptz(a.value(row), &settings.time_zone, out)
+            Values::TimeTz(a) => TimeTz::unpack(a.value(row)).write(out),
+            Values::Timestamp(a) => {
+                datetime::style::write_moment(a.value(row), None, settings, out)
             }
-            Values::Interval(a) => interval::write(interval::Parts::of(a.value(row)), out),
+            Values::TimestampTz(a) => {
+                let zone = Some(&settings.time_zone);
+                datetime::style::write_moment(a.value(row), zone, settings, out)
+            }
+            Values::Interval(a) => {
+                let parts = interval::Parts::of(a.value(row));
+                interval::style::write(parts, settings.interval_style, out)
+            }
             Values::Array { lists, items, delimiter, .. } => {
                 write_array(lists, items, *delimiter, row, settings, out)
             }
@@ -194,7 +204,7 @@ impl Column {
             Values::Float8(a) => out.put_f64(a.value(row)),
             Values::Numeric(a) => Numeric::write_wire(a.value(row), out),
             Values::Text(a) => {
-                if self.oid == Oid::JSONB {
+                if matches!(self.oid, Oid::JSONB | Oid::JSONPATH) {
                     // The version of the format.
                     out.put_u8(1);
                 }
@@ -207,6 +217,11 @@ impl Column {
                 days => days.saturating_sub(POSTGRES_EPOCH_DAYS),
             }),
             Values::Time(a) => out.put_i64(a.value(row)),
+            Values::TimeTz(a) => {
+                let time = TimeTz::unpack(a.value(row));
+                out.put_i64(time.us);
+                out.put_i32(time.west);
+            }
             Values::Timestamp(a) | Values::TimestampTz(a) => {
                 out.put_i64(match a.value(row) {
                     us if datetime::is_finite(us) => us.saturating_sub(POSTGRES_EPOCH_US),

@@ -7,7 +7,21 @@ use crate::error::{Error, Result};
 
 pub(crate) use super::timezone::TimeZone;
 
-/// Order of day, month and year in ambiguous input; output is always ISO.
+/// The first half of `DateStyle`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DateStyle {
+    /// 1999-12-31 23:59:59+00
+    #[default]
+    Iso,
+    /// 12/31/1999 23:59:59 UTC
+    Sql,
+    /// Fri Dec 31 23:59:59 1999 UTC
+    Postgres,
+    /// 31.12.1999 23:59:59 UTC
+    German,
+}
+
+/// Order of day, month and year in ambiguous input and in output that isn't ISO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DateOrder {
     /// 12/31/1999
@@ -29,12 +43,18 @@ pub(crate) enum ByteaOutput {
     Escape,
 }
 
-/// The setting `IntervalStyle`; the others are not supported.
+/// The setting `IntervalStyle`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum IntervalStyle {
     /// `1 year 2 mons 3 days 04:05:06`
     #[default]
     Postgres,
+    /// `@ 1 year 2 mons 3 days 4 hours 5 mins 6 secs`
+    PostgresVerbose,
+    /// `+1-2 +3 +4:05:06`
+    SqlStandard,
+    /// `P1Y2M3DT4H5M6S`
+    Iso8601,
 }
 
 /// What text input and output depend on besides the value.
@@ -42,6 +62,8 @@ pub(crate) enum IntervalStyle {
 pub(crate) struct FormatSettings {
     /// `TimeZone`
     pub time_zone: TimeZone,
+    /// The first half of `DateStyle`.
+    pub date_style: DateStyle,
     /// The second half of `DateStyle`.
     pub date_order: DateOrder,
     /// `extra_float_digits`: above 0 floats print shortest-exact.
@@ -58,6 +80,7 @@ impl Default for FormatSettings {
     fn default() -> Self {
         FormatSettings {
             time_zone: TimeZone::UTC,
+            date_style: DateStyle::Iso,
             date_order: DateOrder::Mdy,
             extra_float_digits: 1,
             bytea_output: ByteaOutput::Hex,
@@ -76,6 +99,18 @@ impl FormatSettings {
             DateOrder::Mdy => {}
             DateOrder::Dmy => text.push_str("\ndmy"),
             DateOrder::Ymd => text.push_str("\nymd"),
+        }
+        match self.date_style {
+            DateStyle::Iso => {}
+            DateStyle::Sql => text.push_str("\nsql"),
+            DateStyle::Postgres => text.push_str("\npostgres"),
+            DateStyle::German => text.push_str("\ngerman"),
+        }
+        match self.interval_style {
+            IntervalStyle::Postgres => {}
+            IntervalStyle::PostgresVerbose => text.push_str("\ninterval=verbose"),
+            IntervalStyle::SqlStandard => text.push_str("\ninterval=sql"),
+            IntervalStyle::Iso8601 => text.push_str("\ninterval=iso"),
         }
         if self.extra_float_digits != 1 {
             text.push_str(&format!("\nfloat={}", self.extra_float_digits));
@@ -99,6 +134,14 @@ impl FormatSettings {
             match part.split_once('=') {
                 None if part == "dmy" => settings.date_order = DateOrder::Dmy,
                 None if part == "ymd" => settings.date_order = DateOrder::Ymd,
+                None if part == "sql" => settings.date_style = DateStyle::Sql,
+                None if part == "postgres" => settings.date_style = DateStyle::Postgres,
+                None if part == "german" => settings.date_style = DateStyle::German,
+                Some(("interval", "verbose")) => {
+                    settings.interval_style = IntervalStyle::PostgresVerbose;
+                }
+                Some(("interval", "sql")) => settings.interval_style = IntervalStyle::SqlStandard,
+                Some(("interval", "iso")) => settings.interval_style = IntervalStyle::Iso8601,
                 None if part == "escape" => settings.bytea_output = ByteaOutput::Escape,
                 Some(("float", digits)) => {
                     settings.extra_float_digits = digits.parse().unwrap_or(1);

@@ -125,6 +125,25 @@ impl TimeZone {
         }
     }
 
+    /// Reads what `SET TIME ZONE` accepts, and the name that SHOW prints: abbreviations alone are
+    /// no zones, numbers are hours east, and POSIX forms keep their text.
+    ///
+    /// # Errors
+    /// As [`TimeZone::parse`].
+    pub(crate) fn parse_setting(text: &str) -> Result<(TimeZone, String)> {
+        let trimmed = text.trim();
+        if let Ok(hours) = trimmed.parse::<f64>() {
+            let zone = Self::from_hours(hours).map_err(|_| Error::unknown_time_zone(text))?;
+            return Ok((zone, zone.name().into_owned()));
+        }
+        let same = |zone: &&Tz| zone.name().eq_ignore_ascii_case(text);
+        if let Some(zone) = chrono_tz::TZ_VARIANTS.iter().find(same) {
+            return Ok((TimeZone::Named(*zone), zone.name().to_owned()));
+        }
+        let zone = posix(&text.to_lowercase()).ok_or_else(|| Error::unknown_time_zone(text))?;
+        Ok((zone, text.to_uppercase()))
+    }
+
     /// A fixed offset from hours, as `SET TIME ZONE -3.5` gives.
     pub(crate) fn from_hours(hours: f64) -> Result<TimeZone> {
         if !(-168.0..=168.0).contains(&hours) {

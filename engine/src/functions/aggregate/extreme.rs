@@ -14,7 +14,18 @@ use crate::error::{Error, Result};
 use crate::types::{Oid, PgType};
 
 pub(super) fn register(all: &mut Implementations) {
-    for ty in ["int2", "int4", "int8", "oid", "text", "date", "time", "timestamp", "timestamptz"] {
+    for ty in [
+        "int2",
+        "int4",
+        "int8",
+        "oid",
+        "text",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+    ] {
         all.add(&format!("min({ty})"), Implementation::Udaf(min_udaf()));
         all.add(&format!("max({ty})"), Implementation::Udaf(max_udaf()));
     }

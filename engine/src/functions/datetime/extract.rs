@@ -13,6 +13,7 @@ use crate::types::datetime::{
 };
 use crate::types::interval::Parts;
 use crate::types::numeric::Numeric;
+use crate::types::timetz::TimeTz;
 
 /// A unit of EXTRACT, date_trunc and date_part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,6 +263,25 @@ fn from_time(unit_name: &str, us: i64) -> Result<Numeric> {
         Unit::Hour => whole(hour),
         Unit::Epoch => Numeric::new(i128::from(us), 6),
         _ => return Err(unsupported(unit_name, TIME)),
+    })
+}
+
+pub(super) fn from_timetz(unit_name: &str, time: TimeTz) -> Result<Numeric> {
+    const TIMETZ: &str = "time with time zone";
+    let unit = decode_unit(unit_name, TIMETZ)?;
+    let (hour, minute, second) = clock(time.us);
+    if let Some(value) = second_part(unit, second) {
+        return Ok(value);
+    }
+    let east = i64::from(-time.west);
+    Ok(match unit {
+        Unit::Minute => whole(minute),
+        Unit::Hour => whole(hour),
+        Unit::Epoch => Numeric::new(i128::from(time.us - east * USECS_PER_SEC), 6),
+        Unit::TimeZone => whole(east),
+        Unit::TimeZoneHour => whole(east / 3600),
+        Unit::TimeZoneMinute => whole(east / 60 % 60),
+        _ => return Err(unsupported(unit_name, TIMETZ)),
     })
 }
 

@@ -1,72 +1,62 @@
-//! `->`, `->>`, `#>`, `#>>`.
+//! `->`, `->>`, `#>`, `#>>`. The parts of a value are taken as they stand in its text, which for
+//! jsonb is in normal form already.
 
 use crate::error::Result;
-use crate::types::json::{self, Json};
+use crate::types::json::{self, Slices};
 
 use super::super::kernel::{Int4, Opt, Text, TextList};
 use super::super::registry::Implementations;
-use super::compact;
 
 pub(super) fn register(all: &mut Implementations) {
-    all.f2::<Text, Text, Opt<Text>>("jsonb_object_field(jsonb,text)", |a, key| {
-        Ok(json::parse(a)?.get(key).map(Json::to_jsonb_string))
-    });
-    all.f2::<Text, Text, Opt<Text>>("jsonb_object_field_text(jsonb,text)", |a, key| {
-        Ok(json::parse(a)?.get(key).and_then(Json::as_text))
-    });
-    all.f2::<Text, Int4, Opt<Text>>("jsonb_array_element(jsonb,int4)", |a, index| {
-        Ok(json::parse(a)?.element(i64::from(index)).map(Json::to_jsonb_string))
-    });
-    all.f2::<Text, Int4, Opt<Text>>("jsonb_array_element_text(jsonb,int4)", |a, index| {
-        Ok(json::parse(a)?.element(i64::from(index)).and_then(Json::as_text))
-    });
-    all.f2::<Text, TextList, Opt<Text>>("jsonb_extract_path(jsonb,_text)", |a, path| {
-        Ok(walk(json::parse(a)?, &path).map(|found| found.to_jsonb_string()))
-    });
-    all.f2::<Text, TextList, Opt<Text>>("jsonb_extract_path_text(jsonb,_text)", |a, path| {
-        Ok(walk(json::parse(a)?, &path).and_then(|found| found.as_text()))
-    });
-    all.f2::<Text, Text, Opt<Text>>("json_object_field(json,text)", |a, key| {
-        Ok(json::parse(a)?.get(key).map(compact))
-    });
-    all.f2::<Text, Text, Opt<Text>>("json_object_field_text(json,text)", |a, key| {
-        Ok(json::parse(a)?.get(key).and_then(json_text))
-    });
-    all.f2::<Text, Int4, Opt<Text>>("json_array_element(json,int4)", |a, index| {
-        Ok(json::parse(a)?.element(i64::from(index)).map(compact))
-    });
-    all.f2::<Text, Int4, Opt<Text>>("json_array_element_text(json,int4)", |a, index| {
-        Ok(json::parse(a)?.element(i64::from(index)).and_then(json_text))
-    });
-    all.f2::<Text, TextList, Opt<Text>>("json_extract_path(json,_text)", |a, path| {
-        Ok(walk(json::parse(a)?, &path).map(|found| compact(&found)))
-    });
-    all.f2::<Text, TextList, Opt<Text>>("json_extract_path_text(json,_text)", json_path_text);
-}
-
-fn json_path_text(a: &str, path: Vec<Option<String>>) -> Result<Option<String>> {
-    Ok(walk(json::parse(a)?, &path).and_then(|found| json_text(&found)))
-}
-
-/// `->>` of json.
-pub(super) fn json_text(value: &Json) -> Option<String> {
-    match value {
-        Json::Null => None,
-        Json::String(text) => Some(text.clone()),
-        other => Some(compact(other)),
+    for kind in ["json", "jsonb"] {
+        all.f2::<Text, Text, Opt<Text>>(&format!("{kind}_object_field({kind},text)"), |a, key| {
+            Ok(Slices::of(a)?.member(key).map(str::to_owned))
+        });
+        all.f2::<Text, Text, Opt<Text>>(
+            &format!("{kind}_object_field_text({kind},text)"),
+            |a, key| as_text(Slices::of(a)?.member(key)),
+        );
+        all.f2::<Text, Int4, Opt<Text>>(
+            &format!("{kind}_array_element({kind},int4)"),
+            |a, index| Ok(Slices::of(a)?.element(i64::from(index)).map(str::to_owned)),
+        );
+        all.f2::<Text, Int4, Opt<Text>>(
+            &format!("{kind}_array_element_text({kind},int4)"),
+            |a, index| as_text(Slices::of(a)?.element(i64::from(index))),
+        );
+        all.f2::<Text, TextList, Opt<Text>>(
+            &format!("{kind}_extract_path({kind},_text)"),
+            |a, path| Ok(walk(a, &path)?.map(str::to_owned)),
+        );
+        all.f2::<Text, TextList, Opt<Text>>(
+            &format!("{kind}_extract_path_text({kind},_text)"),
+            |a, path| as_text(walk(a, &path)?),
+        );
     }
+}
+
+fn as_text(slice: Option<&str>) -> Result<Option<String>> {
+    slice.map_or(Ok(None), json::slice_as_text)
 }
 
 /// Follows a path of keys and element numbers.
-fn walk(mut value: Json, path: &[Option<String>]) -> Option<Json> {
+fn walk<'a>(text: &'a str, path: &[Option<String>]) -> Result<Option<&'a str>> {
+    let mut slice = text;
     for step in path {
-        let step = step.as_deref()?;
-        let next = match &value {
-            Json::Object(_) => value.get(step),
-            Json::Array(_) => value.element(step.trim().parse().ok()?),
-            _ => None,
+        let Some(step) = step.as_deref() else { return Ok(None) };
+        let parts = Slices::of(slice)?;
+        let next = match &parts {
+            Slices::Object(_) => parts.member(step),
+            Slices::Array(_) => element_number(step).and_then(|index| parts.element(index)),
+            Slices::Scalar(_) => None,
         };
-        value = next?.clone();
+        let Some(next) = next else { return Ok(None) };
+        slice = next;
     }
-    Some(value)
+    Ok(Some(slice))
+}
+
+/// A step that means an element. As strtol, white space in front is passed over.
+fn element_number(step: &str) -> Option<i64> {
+    step.trim_start().parse::<i32>().ok().map(i64::from)
 }

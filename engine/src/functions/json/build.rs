@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 
 use crate::error::{Error, Result, SqlState};
 use crate::functions::{Implementation, Volatility};
-use crate::types::{FormatSettings, Oid, PgType, json, output::Column};
+use crate::types::{DateStyle, FormatSettings, Oid, PgType, json, output::Column};
 
 use super::super::aggregate::{arranged, arranged_state};
 use super::super::kernel::{Call, scalar_udf};
@@ -82,6 +82,15 @@ fn write_value(
         return Ok(());
     }
     let mut text = String::new();
+    // Whatever DateStyle says, JSON has ISO dates.
+    let iso;
+    let settings = match ty.oid {
+        Oid::DATE | Oid::TIMESTAMP | Oid::TIMESTAMPTZ if settings.date_style != DateStyle::Iso => {
+            iso = FormatSettings { date_style: DateStyle::Iso, ..settings.clone() };
+            &iso
+        }
+        _ => settings,
+    };
     bound.write_text(row, settings, &mut text).map_err(|_| crate::types::output::corrupt(ty))?;
     match ty.oid {
         Oid::BOOL => out.push_str(if text == "t" { "true" } else { "false" }),

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, SqlState};
 use crate::types::json::{self, Json};
 
-use super::super::kernel::{Bool, Int4, Text, TextList};
+use super::super::kernel::{Bool, Int4, Maybe, Opt, Text, TextList};
 use super::super::registry::Implementations;
 
 pub(super) fn register(all: &mut Implementations) {
@@ -26,6 +26,10 @@ pub(super) fn register(all: &mut Implementations) {
         normal(document)
     });
     all.f4::<Text, TextList, Text, Bool, Text>("jsonb_set(jsonb,_text,jsonb,bool)", set);
+    all.f5::<Maybe<Text>, Maybe<TextList>, Maybe<Text>, Maybe<Bool>, Maybe<Text>, Opt<Text>>(
+        "jsonb_set_lax(jsonb,_text,jsonb,bool,text)",
+        set_lax,
+    );
     all.f4::<Text, TextList, Text, Bool, Text>("jsonb_insert(jsonb,_text,jsonb,bool)", insert);
 }
 
@@ -109,6 +113,50 @@ fn set(a: &str, path: Vec<Option<String>>, value: &str, create: bool) -> Result<
     let value = json::parse(value)?;
     change(&mut document, &path, 1, &Change::Set { value, create })?;
     normal(document)
+}
+
+/// As [`set`], with a word for what a NULL in place of the new value means.
+fn set_lax(
+    document: Option<&str>,
+    path: Option<Vec<Option<String>>>,
+    value: Option<&str>,
+    create: Option<bool>,
+    treatment: Option<&str>,
+) -> Result<Option<String>> {
+    let (Some(document), Some(path), Some(create)) = (document, path, create) else {
+        return Ok(None);
+    };
+    let Some(treatment) = treatment else {
+        return Err(Error::invalid_parameter_value(
+            "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
+        ));
+    };
+    if let Some(value) = value {
+        return set(document, path, value, create).map(Some);
+    }
+    match treatment {
+        "raise_exception" => {
+            Err(Error::new(SqlState::NULL_VALUE_NOT_ALLOWED, "JSON value must not be null")
+                .with_detail(
+                    "Exception was raised because null_value_treatment is \"raise_exception\".",
+                )
+                .with_hint(
+                    "To avoid, either change the null_value_treatment argument or ensure that an \
+                     SQL NULL is not passed.",
+                ))
+        }
+        "use_json_null" => set(document, path, "null", create).map(Some),
+        "delete_key" => {
+            let mut document = json::parse(document)?;
+            check_container(&document, "cannot delete path in scalar")?;
+            change(&mut document, &path, 1, &Change::Delete)?;
+            normal(document).map(Some)
+        }
+        "return_target" => Ok(Some(document.to_owned())),
+        _ => Err(Error::invalid_parameter_value(
+            "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
+        )),
+    }
 }
 
 fn insert(a: &str, path: Vec<Option<String>>, value: &str, after: bool) -> Result<String> {

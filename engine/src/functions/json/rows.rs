@@ -10,49 +10,39 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 
 use crate::error::{Error, Result};
-use crate::types::json::{self, Json};
+use crate::types::json::{self, Slices};
 use crate::types::list_of;
 
 use super::super::kernel::{Call, downcast};
 use super::super::registry::Implementations;
-use super::{access::json_text, compact};
+
+/// A value's text, or what `->>` gives of it.
+type Shown = fn(&str) -> Result<Option<String>>;
 
 pub(super) fn register(all: &mut Implementations) {
+    let whole: Shown = |slice| Ok(Some(slice.to_owned()));
     for kind in ["json", "jsonb"] {
-        let is_jsonb = kind == "jsonb";
-        let text = move |value: &Json| match is_jsonb {
-            true => Some(value.to_jsonb_string()),
-            false => Some(compact(value)),
-        };
-        let plain = move |value: &Json| match is_jsonb {
-            true => value.as_text(),
-            false => json_text(value),
-        };
-        let name = format!("{kind}_array_elements");
-        lists(all, &format!("{name}({kind})"), move |value| elements(value, &name, &text));
-        let name = format!("{kind}_array_elements_text");
-        lists(all, &format!("{name}({kind})"), move |value| elements(value, &name, &plain));
+        for (suffix, shown) in [("", whole), ("_text", json::slice_as_text as Shown)] {
+            let name = format!("{kind}_array_elements{suffix}");
+            lists(all, &format!("{name}({kind})"), move |value| elements(value, &name, shown));
+            let name = format!("{kind}_each{suffix}");
+            pairs(all, &format!("{name}({kind})"), &name, shown);
+        }
         let name = format!("{kind}_object_keys");
         lists(all, &format!("{name}({kind})"), move |value| {
             let members = members(value, &name)?;
             Ok(members.iter().map(|(key, _)| Some(key.clone())).collect())
         });
-        pairs(all, &format!("{kind}_each({kind})"), &format!("{kind}_each"), text);
-        pairs(all, &format!("{kind}_each_text({kind})"), &format!("{kind}_each_text"), plain);
     }
 }
 
-fn elements(
-    value: &Json,
-    name: &str,
-    text: &impl Fn(&Json) -> Option<String>,
-) -> Result<Vec<Option<String>>> {
+fn elements(value: &Slices<'_>, name: &str, shown: Shown) -> Result<Vec<Option<String>>> {
     match value {
-        Json::Array(items) => Ok(items.iter().map(text).collect()),
-        Json::Object(_) if name.starts_with("jsonb") => {
+        Slices::Array(items) => items.iter().copied().map(shown).collect(),
+        Slices::Object(_) if name.starts_with("jsonb") => {
             Err(Error::invalid_parameter_value("cannot extract elements from an object"))
         }
-        Json::Object(_) => {
+        Slices::Object(_) => {
             Err(Error::invalid_parameter_value(format!("cannot call {name} on a non-array")))
         }
         _ if name.starts_with("jsonb") => {
@@ -62,13 +52,13 @@ fn elements(
     }
 }
 
-fn members<'a>(value: &'a Json, name: &str) -> Result<&'a [(String, Json)]> {
+fn members<'v, 'a>(value: &'v Slices<'a>, name: &str) -> Result<&'v [(String, &'a str)]> {
     match value {
-        Json::Object(members) => Ok(members),
-        Json::Array(_) if name.ends_with("keys") => {
+        Slices::Object(members) => Ok(members),
+        Slices::Array(_) if name.ends_with("keys") => {
             Err(Error::invalid_parameter_value(format!("cannot call {name} on an array")))
         }
-        Json::Array(_) => {
+        Slices::Array(_) => {
             Err(Error::invalid_parameter_value(format!("cannot call {name} on a non-object")))
         }
         _ if name.ends_with("keys") => {
@@ -82,7 +72,7 @@ fn members<'a>(value: &'a Json, name: &str) -> Result<&'a [(String, Json)]> {
 fn lists(
     all: &mut Implementations,
     signature: &str,
-    make: impl Fn(&Json) -> Result<Vec<Option<String>>> + Send + Sync + 'static,
+    make: impl Fn(&Slices<'_>) -> Result<Vec<Option<String>>> + Send + Sync + 'static,
 ) {
     let kernel = Arc::new(move |call: &Call| -> Result<ArrayRef> {
         let documents = downcast::<StringArray>(&call.args[0].array)?;
@@ -93,7 +83,7 @@ fn lists(
                 out.append(false);
                 continue;
             }
-            for item in make(&json::parse(documents.value(row))?)? {
+            for item in make(&Slices::of(documents.value(row))?)? {
                 out.values().append_option(item);
             }
             out.append(true);
@@ -104,12 +94,7 @@ fn lists(
 }
 
 /// A function that gives a list of (key, value).
-fn pairs(
-    all: &mut Implementations,
-    signature: &str,
-    name: &str,
-    text: impl Fn(&Json) -> Option<String> + Send + Sync + 'static,
-) {
+fn pairs(all: &mut Implementations, signature: &str, name: &str, shown: Shown) {
     let fields = Fields::from(vec![
         Field::new("key", DataType::Utf8, true),
         Field::new("value", DataType::Utf8, true),
@@ -129,11 +114,11 @@ fn pairs(
                 lengths.push(0);
                 continue;
             }
-            let document = json::parse(documents.value(row))?;
+            let document = Slices::of(documents.value(row))?;
             let members = members(&document, &name)?;
             for (key, value) in members {
                 keys.append_value(key);
-                values.append_option(text(value));
+                values.append_option(shown(value)?);
             }
             nulls.append(true);
             lengths.push(members.len());

@@ -39,6 +39,11 @@ pub(super) fn body(name: &str) -> Option<Body> {
             let port = row.context.session.client_address.map(|address| address.port());
             Ok(port.map_or(Value::Null, |port| Value::Int(i64::from(port))))
         },
+        "inet_server_port" => |row| {
+            let port = row.context.session.server_address.map(|address| address.port());
+            Ok(port.map_or(Value::Null, |port| Value::Int(i64::from(port))))
+        },
+        "pg_client_encoding" => |_| Ok(Value::Text("UTF8".to_owned())),
         "pg_notify" => pg_notify,
         "pg_listening_channels" => {
             |row| Ok(Value::Texts(row.context.session.channels.list().to_vec()))
