@@ -46,3 +46,12 @@ SELECT sum('1 day'::interval * n), max('2024-01-01'::date + n), min('2024-01-01'
 SELECT sum(9223372036854775807)::int8 FROM generate_series(1, 2);
 SELECT sum(9223372036854775807) FROM generate_series(1, 2);
 SELECT array_agg(DISTINCT b), json_agg(id ORDER BY id), jsonb_object_agg(id, g) FROM t;
+SELECT percentile_cont(ARRAY[0.25, 0.5, NULL]) WITHIN GROUP (ORDER BY x), percentile_disc(ARRAY[0, 1]) WITHIN GROUP (ORDER BY x DESC), percentile_cont(0.3) WITHIN GROUP (ORDER BY x * interval '1 hour'), mode() WITHIN GROUP (ORDER BY x % 2), percentile_disc(0.5) WITHIN GROUP (ORDER BY x::text) FROM generate_series(1, 7) x;
+SELECT x % 2, percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FILTER (WHERE x > 2), percentile_disc(NULL) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 7) x GROUP BY 1 ORDER BY 1;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 0) x;
+-- error: 22003
+SELECT percentile_cont(1.5) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 7) x;
+-- error: 42809
+SELECT percentile_cont(0.5, x) FROM generate_series(1, 7) x;
+-- error: 42809
+SELECT sum() WITHIN GROUP (ORDER BY x) FROM generate_series(1, 7) x;

@@ -16,7 +16,6 @@ SELECT 1 = ANY(ARRAY[1,2]), 3 = ANY(ARRAY[1,2]), 1 = ALL(ARRAY[1,1]), 5 > ALL(AR
 SELECT unnest(ARRAY[3,1,2]);
 SELECT * FROM unnest(ARRAY['a','b'], ARRAY[1,2,3]) AS t(x, y);
 SELECT * FROM unnest(ARRAY['a','b']) WITH ORDINALITY AS t(x, n);
-SELECT array_agg(x ORDER BY x DESC), array_agg(DISTINCT y), array_agg(x) FILTER (WHERE x > 1) FROM (VALUES (1,'a'),(2,'b'),(3,'a')) v(x,y);
 SELECT ARRAY(SELECT x FROM generate_series(1, 3) x ORDER BY x DESC);
 CREATE TABLE bags (id int PRIMARY KEY, n int[], t text[] NOT NULL DEFAULT '{}', d numeric(5,2)[]);
 INSERT INTO bags VALUES (1, '{1,2,3}', '{a,b}', '{1.5,2.255}'), (2, NULL, DEFAULT, NULL), (3, ARRAY[4,NULL], ARRAY['x'], '{}');

@@ -43,3 +43,59 @@ SELECT jsonb_path_query('{"a":[1,2,3]}', '$.a[*] ? (@ > 1)');
 SELECT jsonb_path_exists('{"a":[1,2,3]}', '$.a[*] ? (@ > 5)');
 -- error: 42883
 SELECT '{"a":1}'::json = '{"a":1}'::json;
+SELECT '$.a[*] ? (@ > 1)'::jsonpath, 'strict $.a + 1'::jsonpath, '$.**{2 to last}.b'::jsonpath, '$[0, 1 to last]'::jsonpath;
+SELECT '-$.a'::jsonpath, '$ ? (@.a like_regex "^x" flag "i")'::jsonpath, '$x.y'::jsonpath, '(1 + 2) * 3'::jsonpath;
+-- error: 42601
+SELECT '$.'::jsonpath;
+-- error: 42601
+SELECT '@'::jsonpath;
+-- error: 42601
+SELECT '$ ? (1)'::jsonpath;
+-- error: 22P02
+SELECT ''::jsonpath;
+SELECT * FROM jsonb_path_query('{"a":[1,2,3],"b":{"c":4}}', '$.a[*]') AS q(x);
+SELECT jsonb_path_query_array('{"a":[1,2,3]}', '$.a[*] ? (@ >= $min && @ <= $max)', '{"min":2,"max":3}');
+SELECT jsonb_path_query_array('[{"n":1,"s":"abc"},{"n":2,"s":"xbc"}]', '$[*] ? (@.s starts with "a").n'), jsonb_path_query_array('[{"n":1,"s":"abc"},{"n":2,"s":"xbc"}]', '$[*] ? (@.s like_regex "^X" flag "i").n');
+SELECT jsonb_path_query_array('{"a":{"b":[1,{"c":2}]}}', '$.**'), jsonb_path_query_array('{"a":{"b":[1,{"c":2}]}}', '$.**{last}');
+SELECT jsonb_path_query_array('[1,-2.5,"3.5"]', '$[0 to 1].abs()'), jsonb_path_query_array('[1,-2.5,"3.5"]', '$[*].double()'), jsonb_path_query_array('[1,-2.5,"3.5",null,true,[],{}]', '$[*].type()');
+SELECT jsonb_path_query_array('[1.7,-1.7]', '$[*].floor()'), jsonb_path_query_array('[1.7,-1.7]', '$[*].ceiling()'), jsonb_path_query_array('[[1,2],3]', '$.size()'), jsonb_path_query_array('[[1,2],3]', '$[*].size()');
+SELECT jsonb_path_query('{"a":1,"b":{"x":[1,2],"yy":"z"}}', '$.keyvalue()');
+SELECT jsonb_path_query('{"a":1,"b":{"x":[1,2],"yy":"z"}}', '$.b.keyvalue()');
+SELECT jsonb_path_query_array('[10,20,30]', '$[last]'), jsonb_path_query_array('[10,20,30]', '$[last - 1 to last]'), jsonb_path_query_array('[10,20,30]', '$[1.9]'), jsonb_path_query_array('[10,20,30]', '$[5]');
+SELECT jsonb_path_query_array('[1,2]', '$[0] + $[1] * 10'), jsonb_path_query_array('[1,2]', '-$[*]'), jsonb_path_query_array('[7]', '$[0] % 4');
+-- error: 22012
+SELECT jsonb_path_query_array('[1]', '$[0] / 0');
+-- error: 22038
+SELECT jsonb_path_query_array('[1,2]', '$[*] + 1');
+-- error: 2203A
+SELECT jsonb_path_query_array('{"a":1}', 'strict $.b');
+-- error: 2203A
+SELECT jsonb_path_query_array('[{"a":1}]', 'strict $.a');
+-- error: 22033
+SELECT jsonb_path_query_array('[1]', 'strict $[3]');
+-- error: 42704
+SELECT jsonb_path_query_array('[1]', '$x');
+-- error: 22023
+SELECT jsonb_path_query_array('[1]', '$', '[]');
+SELECT jsonb_path_query('{"a":1}', 'strict $.b', '{}', true);
+SELECT jsonb_path_exists('{"a":1}', 'strict $.b', silent => true), jsonb_path_exists('{"a":1}', '$.a ? (@ == 1)'), jsonb_path_exists('{"a":[]}', '$.a[*]');
+SELECT jsonb_path_match('{"a":1}', '$.a == 1'), jsonb_path_match('{"a":1}', '$.a == "x"'), jsonb_path_match('{"a":1}', 'exists($.b)');
+-- error: 22038
+SELECT jsonb_path_match('{"a":1}', '$.a');
+SELECT '{"a":[1,2]}'::jsonb @? '$.a[*] ? (@ > 1)', '{"a":[1,2]}'::jsonb @@ '$.a[*] > 1', '{"a":1}'::jsonb @@ '$.a', '{"a":1}'::jsonb @? 'strict $.b';
+SELECT jsonb_path_query_first('[1,2]', '$[*] ? (@ > 5)') IS NULL, jsonb_path_query_array('[1,"a",null]', '$[*] ? ((@ > 0) is unknown)'), jsonb_path_query_array('[1,"a",null]', '$[*] ? (@ == null)');
+SELECT j, jsonb_path_query_array(j, '$.x.y[*]') FROM (VALUES ('{"x":{"y":[1,2]}}'::jsonb), ('{"x":[{"y":3}]}'), (NULL)) v(j);
+SELECT '{"a": [1,  2], "b" : {"c":1.0}}'::json -> 'a', '{"a": [1,  2], "b" : {"c":1.0}}'::json -> 'b' ->> 'c', '[1e2, {"k" : 1}]'::json -> 1, '{"a":1,"a":2}'::json -> 'a', '{"a":1,"a":2}'::json #> '{a}';
+SELECT * FROM json_each('{"a": [1,  2], "b" : {"c":1.0}}');
+SELECT * FROM jsonb_to_recordset('[{"a":1,"b":["x","y z"],"c":{"k":1},"d":"2024-05-06"},{"a":null}]') AS t(a int, b text[], c jsonb, d date, e bool);
+SELECT * FROM json_to_record('{"a":"12","b":1.50,"c":[1, 2]}') AS t(a int, b text, c json), jsonb_to_record('{"v":"toolong"}') AS u(v varchar(20));
+-- error: 22P02
+SELECT * FROM jsonb_to_record('{"a":"x"}') AS t(a int);
+-- error: 22023
+SELECT * FROM jsonb_to_record('[1]') AS t(a int);
+-- error: 42601
+SELECT * FROM jsonb_to_record('{}');
+-- error: 42601
+SELECT * FROM generate_series(1, 2) AS t(a int);
+SELECT v.id, r.* FROM (VALUES (1, '{"a":5}'::jsonb), (2, '{"b":"x"}')) v(id, j), jsonb_to_record(v.j) AS r(a int, b text);
+SELECT jsonb_set_lax('{"a":1}', '{a}', NULL), jsonb_set_lax('{"a":1}', '{a}', NULL, true, 'delete_key'), jsonb_set_lax('{"a":1}', '{a}', NULL, true, 'return_target'), json_object('{a,b}', '{1,NULL}'), jsonb_object('{b,a}', '{1,2}');

@@ -37,7 +37,6 @@ SELECT extract(fortnight from '2024-05-06'::date);
 SELECT date_trunc('month', '2024-05-06 07:08:09'::timestamp), date_trunc('hour', '2024-05-06 07:08:09+00'::timestamptz), date_trunc('week', '2024-05-09'::date), date_trunc('quarter', '2024-05-06'::timestamp), date_trunc('day', '2024-05-06 03:00+00'::timestamptz, 'America/New_York');
 SELECT date_bin('15 minutes', '2024-05-06 07:08:09'::timestamp, '2024-01-01'::timestamp);
 SELECT to_char('2024-05-06 17:08:09.5'::timestamp, 'YYYY-MM-DD HH24:MI:SS.MS'), to_char('2024-05-06'::date, 'FMDay, FMMonth DD'), to_char('2024-05-06 17:08'::timestamp, 'HH12:MI AM'), to_char('2024-05-06'::date, 'Dy, DD Mon YYYY'), to_char('2024-05-06'::date, 'IYYY-IW-ID, DDD, Q, J');
-SELECT to_char('1 day 02:03:04'::interval, 'DD HH24:MI:SS'), to_char('2024-05-06 17:08:09'::timestamp, '"quoted" YY'), to_char('2024-05-06 07:08:09+00'::timestamptz, 'TZ OF');
 SELECT to_date('05 Dec 2000', 'DD Mon YYYY'), to_timestamp('2024-05-06 07:08', 'YYYY-MM-DD HH24:MI'), to_timestamp(1714979289.5), make_date(2024, 5, 6), make_time(1, 2, 3.5), make_timestamp(2024, 5, 6, 7, 8, 9.5), make_interval(days => 10, hours => 2);
 -- error: 22008
 SELECT make_date(2024, 13, 1);
@@ -62,3 +61,49 @@ SELECT '2024-02-29'::date, '2024-02-29 12:00'::timestamp;
 SET DateStyle = 'SQL, DMY';
 SELECT '2024-02-29'::date, '01/02/2024'::date;
 RESET DateStyle;
+SET IntervalStyle = 'iso_8601';
+SELECT '1 year 2 mons 3 days 04:05:06.7'::interval, '-1 day +02:03'::interval, '0'::interval, '-1.5 seconds'::interval;
+SET IntervalStyle = 'postgres_verbose';
+SELECT '1 year 2 mons 3 days 04:05:06.7'::interval, '-1 day +02:03'::interval, '0'::interval, '-1 year -2 days'::interval;
+SET IntervalStyle = 'sql_standard';
+SELECT '1 year 2 mons'::interval, '3 days 04:05:06.7'::interval, '1 year 2 mons 3 days'::interval, '0'::interval, '-1 2:03:04'::interval, '-1 day 2:03:04'::interval;
+SELECT to_jsonb('1 day'::interval), ('1 day'::interval)::text || '!';
+RESET IntervalStyle;
+SELECT '-1 2:03:04'::interval;
+-- error: 22023
+SET IntervalStyle = 'nosuch';
+SET DateStyle = 'German';
+SHOW DateStyle;
+SELECT '2024-05-06'::date, '2024-05-06 07:08:09.5'::timestamp, '2024-05-06 07:08:09+00'::timestamptz, '06.05.2024'::date, '0044-03-15 BC'::date;
+SET DateStyle = 'SQL, DMY';
+SELECT '2024-05-06'::date, '2024-05-06 07:08:09.5'::timestamp, '2024-05-06 07:08:09+00'::timestamptz, to_jsonb('2024-05-06'::date), ('2024-05-06'::date)::text;
+SET DateStyle = 'Postgres';
+SHOW DateStyle;
+SELECT '2024-05-06'::date, '2024-05-06 07:08:09.5'::timestamp, '2024-05-06 07:08:09+00'::timestamptz, 'infinity'::timestamp, ARRAY['2024-05-06 07:08'::timestamp];
+SET TIME ZONE 'America/New_York';
+SELECT '2024-05-06 07:08:09+00'::timestamptz, '2024-01-06 07:08:09+00'::timestamptz;
+SET DateStyle = 'mdy';
+SHOW DateStyle;
+-- error: 22023
+SET DateStyle = 'nosuch';
+-- error: 22023
+SET DateStyle = 'iso, sql';
+RESET DateStyle;
+SET TIME ZONE 'utc';
+SHOW TimeZone;
+SET TIME ZONE '-3';
+SHOW TimeZone;
+SET TIME ZONE 'Foo3';
+SHOW TimeZone;
+SELECT '2024-05-06 07:08:09+00'::timestamptz;
+-- error: 22023
+SET TIME ZONE 'PST';
+RESET TIME ZONE;
+SELECT '12:34:56.789-05'::timetz, '10:00+01'::timetz < '10:00+00'::timetz, '10:00+01'::timetz = '09:00+00'::timetz, '04:05'::timetz, ('12:00+02'::timetz)::time, '23:30+00'::timetz + '1 hour'::interval;
+SELECT extract(timezone FROM '10:00+02:30'::timetz), extract(hour FROM '10:00+02:30'::timetz), extract(epoch FROM '10:00+02:30'::timetz), '2024-05-06'::date + '10:00+02'::timetz, '10:00+02'::timetz AT TIME ZONE 'UTC', '2024-05-06 07:08:09+02'::timestamptz::timetz;
+CREATE TABLE clocks (id int PRIMARY KEY, t timetz, p jsonpath);
+INSERT INTO clocks VALUES (1, '10:00+02', '$.a'), (2, '10:00+00', '$ ? (@ > 1)'), (3, NULL, NULL);
+SELECT * FROM clocks ORDER BY t DESC NULLS LAST;
+SELECT min(t), max(t), count(DISTINCT t) FROM clocks WHERE t >= '08:00+00';
+DROP TABLE clocks;
+SELECT ('10:00'::time, '1 hour'::interval) OVERLAPS ('10:30'::time, '11:00'::time), ('2024-01-01'::timestamp, '1 day'::interval) OVERLAPS ('2024-01-02'::timestamp, NULL::timestamp), ('2024-01-01'::date, NULL) OVERLAPS ('2024-01-01'::date, '2024-01-01'::date);

@@ -403,6 +403,10 @@ impl Binder<'_> {
                     arguments.names.push(fold(name));
                     arg
                 }
+                ast::FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => {
+                    arguments.names.push(fold(name));
+                    arg
+                }
                 ast::FunctionArg::ExprNamed { .. } => {
                     return Err(Error::syntax_error("an argument's name must be a name"));
                 }

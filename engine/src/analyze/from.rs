@@ -663,6 +663,9 @@ impl Binder<'_> {
             let (label, value) = match arg {
                 ast::FunctionArg::Unnamed(value) => (None, value),
                 ast::FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
+                ast::FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => {
+                    (Some(fold(name)), arg)
+                }
                 ast::FunctionArg::ExprNamed { .. } => {
                     return Err(Error::syntax_error("an argument's name must be a name"));
                 }

@@ -122,7 +122,8 @@ fn figure(expression: &ast::Expr) -> Option<(String, Strength)> {
             Some(ast::TrimWhereField::Trailing) => "rtrim",
             Some(ast::TrimWhereField::Both) | None => "btrim",
         }),
-        E::IsNormalized { .. } => strong("is_normalized"),
+        E::IsNormalized { negated: false, .. } => strong("is_normalized"),
+        E::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
         _ => None,
     }
 }

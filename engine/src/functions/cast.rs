@@ -17,6 +17,7 @@ use crate::types::datetime::{
     DATE_INFINITY, DATE_NEG_INFINITY, TS_INFINITY, TS_NEG_INFINITY, USECS_PER_DAY, is_finite, join,
     round_to_precision, split,
 };
+use crate::types::float::{parse_float4, parse_float8};
 use crate::types::input::{ValueBuilder, cut_name, fit_bpchar, fit_varchar};
 use crate::types::interval::{Parts, with_typmod};
 use crate::types::json::{self, Json};
@@ -351,8 +352,15 @@ fn direct(from: Oid, to: Oid) -> Option<Kernel> {
         (Oid::NUMERIC, Oid::INT2) => k1::<Num, Int2>(|v| v.to_integer("smallint")),
         (Oid::NUMERIC, Oid::INT4) => k1::<Num, Int4>(|v| v.to_integer("integer")),
         (Oid::NUMERIC, Oid::INT8) => k1::<Num, Int8>(|v| v.to_integer("bigint")),
-        (Oid::NUMERIC, Oid::FLOAT8) => k1::<Num, Float8>(|v| Ok(v.to_f64())),
-        (Oid::NUMERIC, Oid::FLOAT4) => k1::<Num, Float4>(|v| narrowed(v.to_f64())),
+        (Oid::NUMERIC, Oid::FLOAT8) => k1::<Num, Float8>(|v| match v.to_f64() {
+            // Its text says what is out of range.
+            float if float.is_infinite() && v.is_finite() => parse_float8(&v.to_string()),
+            float => Ok(float),
+        }),
+        (Oid::NUMERIC, Oid::FLOAT4) => k1::<Num, Float4>(|v| match v.to_f64() as f32 {
+            float if float.is_infinite() && v.is_finite() => parse_float4(&v.to_string()),
+            _ => narrowed(v.to_f64()),
+        }),
         (Oid::BOOL, Oid::INT4) => k1::<Bool, Int4>(|v| Ok(v.into())),
         (Oid::INT4, Oid::BOOL) => k1::<Int4, Bool>(|v| Ok(v != 0)),
         (Oid::BOOL, Oid::TEXT | Oid::VARCHAR | Oid::BPCHAR) => {

@@ -81,7 +81,7 @@ impl<'a> Rows<'a> {
     fn add(&mut self, name: &str, text: &str, settings: &FormatSettings) -> Result<usize> {
         let whole = Slices::of(text)?;
         if !name.ends_with("set") {
-            self.add_row(name, &whole, settings)?;
+            self.add_row(&whole, settings)?;
             return Ok(1);
         }
         let Slices::Array(items) = whole else {
@@ -96,7 +96,7 @@ impl<'a> Rows<'a> {
                     "argument of {name} must be an array of objects"
                 )));
             }
-            self.add_row(name, &object, settings)?;
+            self.add_row(&object, settings)?;
         }
         Ok(items.len())
     }
@@ -106,20 +106,16 @@ impl<'a> Rows<'a> {
         1
     }
 
-    fn add_row(
-        &mut self,
-        name: &str,
-        object: &Slices<'_>,
-        settings: &FormatSettings,
-    ) -> Result<()> {
+    fn add_row(&mut self, object: &Slices<'_>, settings: &FormatSettings) -> Result<()> {
         let what = match object {
             Slices::Object(_) => None,
-            Slices::Array(_) if name.starts_with("jsonb") => Some("a non-object"),
             Slices::Array(_) => Some("an array"),
             Slices::Scalar(_) => Some("a scalar"),
         };
         if let Some(what) = what {
-            return Err(Error::invalid_parameter_value(format!("cannot call {name} on {what}")));
+            return Err(Error::invalid_parameter_value(format!(
+                "cannot call populate_composite on {what}"
+            )));
         }
         for ((column, ty), builder) in self.columns.iter().zip(&mut self.builders) {
             match object.member(column) {
