@@ -7,8 +7,6 @@ SELECT '{"a":}'::json;
 SELECT '{a:1}'::jsonb;
 -- error: 22P02
 SELECT ''::jsonb;
--- error: 22P05
-SELECT '"\u0000"'::jsonb;
 SELECT '{"a":{"b":[10,20]}}'::jsonb -> 'a', '{"a":{"b":[10,20]}}'::jsonb -> 'a' -> 'b' -> 1, '{"a":"x"}'::jsonb ->> 'a', '[1,2]'::jsonb -> -1, '{"a":1}'::jsonb -> 'zz';
 SELECT '{"a":{"b":[10,20]}}'::jsonb #> '{a,b,0}', '{"a":{"b":[10,20]}}'::jsonb #>> '{a,b}', '{"a":{"b":1}}'::json #>> '{a,b}';
 SELECT '{"a":1,"b":2}'::jsonb @> '{"a":1}', '[1,[2]]'::jsonb @> '[[2]]', '{"a":1}'::jsonb <@ '{"a":1,"b":2}'::jsonb, '{"a":1}'::jsonb ? 'a', '["x"]'::jsonb ? 'x', '{"a":1,"b":2}'::jsonb ?| ARRAY['c','b'], '{"a":1}'::jsonb ?& ARRAY['a','b'];

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use arrow::array::{Array, AsArray, Float64Array, NullArray};
+use arrow::array::{Array, AsArray, Float64Array, StringBuilder};
 use arrow::datatypes::{DataType, Float64Type};
 use rand::Rng;
 
@@ -30,23 +30,28 @@ pub(super) fn register(all: &mut Implementations) {
     let setseed = scalar_udf(
         "setseed(float8)",
         vec![DataType::Float64],
-        DataType::Null,
+        DataType::Utf8,
         Volatility::Volatile,
         false,
         Arc::new(|call: &Call| {
             let seeds = &call.args[0];
             let values = seeds.array.as_primitive::<Float64Type>();
+            // A value of type void is the empty text.
+            let mut done = StringBuilder::with_capacity(call.rows, 0);
             for row in 0..call.rows {
                 let row = seeds.index(row);
-                if values.is_valid(row) {
-                    let seed = checked(values.value(row))?;
-                    with_generator(|generator| {
-                        *generator = Generator::seeded(seed);
-                        Ok(())
-                    })?;
+                if values.is_null(row) {
+                    done.append_null();
+                    continue;
                 }
+                let seed = checked(values.value(row))?;
+                with_generator(|generator| {
+                    *generator = Generator::seeded(seed);
+                    Ok(())
+                })?;
+                done.append_value("");
             }
-            Ok(Arc::new(NullArray::new(call.rows)) as _)
+            Ok(Arc::new(done.finish()) as _)
         }),
     );
     all.add("setseed(float8)", Implementation::Udf(setseed));
