@@ -170,7 +170,9 @@ fn protocol_3_2_has_long_cancel_keys() {
             _ => {}
         }
     }
-    client.send_query("SELECT pg_sleep(60)").unwrap();
+    // A cancel request that comes before the query does is for nothing: wait for its first row.
+    client.send_query("SELECT 1; SELECT pg_sleep(60)").unwrap();
+    while !matches!(client.read().unwrap(), Backend::DataRow(_)) {}
     client.cancel().unwrap();
     let failed = check::gather(&mut client).unwrap_err();
     assert_eq!(failed.sqlstate(), Some("57014"));
