@@ -182,7 +182,7 @@ fn conversion(from: PgType, to: PgType) -> Result<Option<(Kernel, bool)>> {
     let (text_from, text_to) = (is_text_like(from.oid), is_text_like(to.oid));
     match (text_from, text_to) {
         (true, true) => Ok(between_texts(from.oid, to.oid).map(|kernel| (kernel, false))),
-        (true, false) => Ok(Some((input(to), true))),
+        (true, false) => Ok(Some((input(from, to), true))),
         (false, true) => {
             let output = output(from);
             Ok(Some(match between_texts(Oid::TEXT, to.oid) {
@@ -206,9 +206,9 @@ fn conversion(from: PgType, to: PgType) -> Result<Option<(Kernel, bool)>> {
 }
 
 /// Through the input function.
-fn input(to: PgType) -> Kernel {
-    // An interval's fields say what a bare number means.
-    let to = if to.oid == Oid::INTERVAL { to } else { PgType::plain(to.oid) };
+fn input(from: PgType, to: PgType) -> Kernel {
+    // An interval's fields say what a bare number means in a literal, not in a text.
+    let to = if from.is_unknown() && to.oid == Oid::INTERVAL { to } else { PgType::plain(to.oid) };
     Arc::new(move |call: &Call| {
         let arg = &call.args[0];
         let texts: &StringArray = downcast(&arg.array)?;

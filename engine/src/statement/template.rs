@@ -173,7 +173,11 @@ impl Maker {
             Kind::Other if token.text(sql) == ";" => self.ended = true,
             _ => {}
         }
-        self.earliest = std::mem::replace(&mut self.earlier, self.before.replace(*token));
+        // The type of a cast is no operand, whatever its name.
+        let is_cast = self.before.is_some_and(|before| before.text(sql) == "::");
+        let kind = if is_cast { Kind::Other } else { token.kind };
+        let token = Token { kind, ..*token };
+        self.earliest = std::mem::replace(&mut self.earlier, self.before.replace(token));
         Some(())
     }
 
