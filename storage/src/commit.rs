@@ -23,7 +23,7 @@ mod leader;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -133,6 +133,8 @@ pub(crate) enum Answer {
 
 /// Most work that waits for a leader; a session has one piece at most.
 const MAX_WAITING: usize = 1 << 16;
+/// Longest that a leader waits for others, however slow the device was.
+const MAX_PATIENCE: Duration = Duration::from_millis(1);
 /// Bytes after which a group takes no more.
 const GROUP_BYTES: usize = 4 << 20;
 
@@ -271,7 +273,8 @@ impl Leading {
     /// no timer is as fine as a sync is short.
     async fn gather(&self) {
         let Some(leader) = &self.leader else { return };
-        let (expected, patience) = (leader.last_group(), leader.last_sync() / 2);
+        let (expected, patience) =
+            (leader.last_group(), (leader.last_sync() / 2).min(MAX_PATIENCE));
         let begun = Instant::now();
         while self.shard.committer.lock().waiting.len() + 1 < expected && begun.elapsed() < patience
         {
