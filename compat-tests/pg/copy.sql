@@ -39,6 +39,11 @@ COPY t FROM STDIN;
 COPY t (id, a) FROM STDIN;
 30	too	many
 \.
+-- error: 23505
+COPY t (id) FROM STDIN;
+30
+1
+\.
 -- error: 23502
 COPY t (a) FROM STDIN;
 keyless

@@ -6,6 +6,9 @@ CREATE INDEX ON t (b);
 CREATE INDEX ON t (b);
 CREATE INDEX ON t (a, c);
 CREATE UNIQUE INDEX t_b_once ON t (b);
+-- error: 23505
+-- sqlstate-only
+CREATE UNIQUE INDEX t_a_once ON t (a);
 -- error: 42P07
 CREATE INDEX t_a ON t (a);
 CREATE INDEX IF NOT EXISTS t_a ON t (a);
@@ -37,11 +40,17 @@ DROP INDEX IF EXISTS t_a;
 DROP INDEX t_pkey;
 ALTER INDEX t_a_b RENAME TO t_a_b2;
 SELECT indexname FROM pg_indexes WHERE tablename = 't' ORDER BY indexname;
+CREATE INDEX t_lower ON t (lower(b));
 SELECT id FROM t WHERE lower(b) = 'name 9';
+CREATE INDEX t_partial ON t (c) WHERE a > 5;
 SELECT count(*) FROM t WHERE c > 100 AND a > 5;
+CREATE INDEX t_include ON t (a) INCLUDE (c);
 CREATE INDEX CONCURRENTLY t_slow ON t (c);
 -- error: 42809
 DROP INDEX t;
 -- error: 42809
 DROP TABLE t_slow;
+REINDEX TABLE t;
 SELECT 't_slow'::regclass, 't'::regclass;
+-- error: 42P01
+SELECT 'gone'::regclass;

@@ -43,6 +43,8 @@ CREATE TABLE lost (id int);
 RESET search_path;
 SHOW search_path;
 SELECT 'app.t'::regclass, 'app3.t'::regclass::text;
+-- error: 42P01
+SELECT 't'::regclass;
 -- error: 42939
 CREATE SCHEMA pg_mine;
 DROP SCHEMA app CASCADE;

@@ -9,6 +9,8 @@ CREATE TABLE b (id int, id int);
 CREATE TABLE b (id int PRIMARY KEY, x int PRIMARY KEY);
 -- error: 42703
 CREATE TABLE b (id int, PRIMARY KEY (nope));
+-- error: 42704
+CREATE TABLE b (id nosuchtype);
 -- error: 3F000
 CREATE TABLE nowhere.b (id int);
 CREATE TABLE nopk (x int, y text);
@@ -26,6 +28,7 @@ CREATE TABLE identities (id int GENERATED ALWAYS AS IDENTITY, other bigint GENER
 INSERT INTO identities (x) VALUES ('a'), ('b') RETURNING id, other, x;
 -- error: 428C9
 INSERT INTO identities (id, x) VALUES (5, 'c');
+INSERT INTO identities (id, x) OVERRIDING SYSTEM VALUE VALUES (50, 'c') RETURNING id;
 INSERT INTO identities (other, x) VALUES (7, 'd') RETURNING id, other;
 CREATE TABLE checks (id int PRIMARY KEY, age int CHECK (age >= 0), a int, b int, CONSTRAINT ordered CHECK (a < b));
 CREATE TABLE everything (id bigint PRIMARY KEY, a bool, b smallint, c integer, d bigint, e real, f double precision, g numeric(10,2), h decimal, i varchar(20), j character varying, k char, l character(3), m text, n bytea, o uuid, p json, q jsonb, r date, s time, t time without time zone, u timestamp, v timestamp with time zone, w interval, x int[], y text[], z float);
@@ -33,6 +36,10 @@ INSERT INTO everything (id) VALUES (1);
 SELECT * FROM everything;
 CREATE TABLE copy_of_a AS SELECT id, name, 1.5 AS ratio FROM a;
 CREATE TABLE like_a (LIKE a INCLUDING ALL);
+CREATE TEMP TABLE scratch (x int);
+INSERT INTO scratch VALUES (1);
+SELECT * FROM scratch;
+DROP TABLE scratch;
 DROP TABLE nopk, composite;
 -- error: 42P01
 DROP TABLE nopk;

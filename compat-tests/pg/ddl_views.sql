@@ -43,3 +43,5 @@ DROP TABLE t CASCADE;
 SELECT viewname FROM pg_views WHERE schemaname = 'public' ORDER BY 1;
 ALTER VIEW constant RENAME TO fixed;
 SELECT one FROM fixed;
+CREATE TEMP VIEW passing AS SELECT 2 AS two;
+SELECT two FROM passing;

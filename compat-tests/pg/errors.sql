@@ -56,10 +56,14 @@ SELECT coalesce(1, 'x'::text);
 SELECT * FROM t WHERE id IN (SELECT name FROM t) OR true AND 1;
 -- error: any
 SELECT $1::int;
+-- error: 42P17
+CREATE TABLE x (id int) INHERITS (t) PARTITION BY LIST (id);
 -- error: 3F000
 DROP TABLE a.b;
 -- error: 42704
 DROP TYPE nosuch;
+-- error: 42883
+DROP FUNCTION nosuch();
 -- error: 42704
 DROP ROLE nosuch;
 -- error: 42704

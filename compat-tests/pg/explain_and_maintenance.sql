@@ -12,6 +12,8 @@ BEGIN;
 VACUUM t;
 ROLLBACK;
 CHECKPOINT;
+-- error: 42P01
+EXPLAIN SELECT * FROM nosuch;
 DELETE FROM t WHERE id > 50;
 VACUUM t;
 SELECT count(*), min(id), max(id) FROM t;

@@ -32,13 +32,17 @@ INSERT INTO t (id, a) VALUES (32, 5) RETURNING a;
 INSERT INTO t (id) VALUES (true);
 INSERT INTO t (id, b) VALUES (33, 2.5::float8), (34, 3::int8) RETURNING b;
 INSERT INTO t (id) VALUES (35.4) RETURNING id;
+-- error: 22003
+INSERT INTO t (id) VALUES (99999999999);
 WITH src AS (SELECT 40 AS id, 'cte' AS a) INSERT INTO t (id, a) SELECT * FROM src RETURNING *;
+WITH ins AS (INSERT INTO t (id) VALUES (41), (42) RETURNING id) SELECT sum(id), count(*) FROM ins;
 CREATE TABLE nopk (a int, b text);
 INSERT INTO nopk VALUES (1, 'dup'), (1, 'dup'), (NULL, NULL);
 SELECT a, b, count(*) FROM nopk GROUP BY a, b ORDER BY a;
 INSERT INTO nopk DEFAULT VALUES RETURNING *;
 INSERT INTO nopk VALUES (2);
 SELECT * FROM nopk WHERE a = 2;
+INSERT INTO nopk TABLE nopk;
 SELECT count(*) FROM nopk;
 INSERT INTO nopk (a) VALUES ((SELECT max(id) FROM t)), (1 + 2 * 3);
 SELECT a FROM nopk WHERE a > 5 ORDER BY a;
@@ -46,5 +50,7 @@ SELECT a FROM nopk WHERE a > 5 ORDER BY a;
 INSERT INTO nopk (a) VALUES ((SELECT id FROM t));
 -- error: 42803
 INSERT INTO nopk (a) VALUES (count(*));
+-- error: 42P10
+INSERT INTO nopk VALUES (1, 'x') ON CONFLICT (a) DO NOTHING;
 CREATE TABLE wide AS SELECT n AS id, n % 7 AS m, repeat('x', n) AS t FROM generate_series(1, 50) n;
 SELECT count(*), sum(m), max(length(t)) FROM wide;

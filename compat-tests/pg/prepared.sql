@@ -34,10 +34,16 @@ PREPARE noparams AS SELECT count(*) FROM t;
 EXECUTE noparams;
 EXECUTE one(1 + 1);
 ALTER TABLE t ADD COLUMN z int DEFAULT 9;
+-- error: 0A000
+EXECUTE one(1);
 EXECUTE noparams;
 DEALLOCATE noparams;
 -- error: 26000
+EXECUTE noparams;
+-- error: 26000
 DEALLOCATE noparams;
+-- error: 26000
+EXECUTE nosuch(1);
 -- error: 42P18
 PREPARE untyped AS SELECT $1 IS NULL AND $2;
 -- error: any
@@ -51,4 +57,8 @@ PREPARE gone AS SELECT * FROM nosuch;
 CREATE TABLE made AS SELECT 1 AS x;
 PREPARE dropped AS SELECT x FROM made;
 DROP TABLE made;
+-- error: 42P01
+EXECUTE dropped;
 DISCARD ALL;
+-- error: 26000
+EXECUTE dropped;

@@ -39,6 +39,7 @@ SELECT 1, 'x', NULL, true;
 SELECT FROM t;
 VALUES (1, 'a'), (2, 'b');
 SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v (n, s) ORDER BY n DESC;
+TABLE t ORDER BY id LIMIT 1;
 SELECT a FROM t WHERE id = 1 UNION SELECT a FROM t WHERE id = 1;
 SELECT a FROM t WHERE id = 1 UNION ALL SELECT a FROM t WHERE id = 1;
 SELECT b FROM t INTERSECT SELECT 'x';
@@ -73,4 +74,5 @@ SELECT -id, +id, @ -5, id::text || '!' FROM t WHERE id = 1;
 /* a comment */ SELECT /* inside */ 1 -- at the end
 ;
 SELECT 1::int4 AS "?column?", pg_catalog.lower('X');
+SELECT ROW(1, 'a', NULL), (1, 2) = (1, 2), ROW(1, 2) < ROW(1, 3), (1, NULL) IS NULL, ROW(NULL, NULL) IS NULL;
 SELECT EXISTS (SELECT 1 FROM t), NOT EXISTS (SELECT 1 FROM t WHERE id = 99);

@@ -31,5 +31,9 @@ SELECT x, (SELECT string_agg(id::text, ',' ORDER BY id) FROM t WHERE v > x) FROM
 SELECT id FROM t ORDER BY (SELECT -t.v);
 SELECT CASE WHEN EXISTS (SELECT 1 FROM t WHERE v = 30) THEN 'yes' ELSE 'no' END;
 SELECT count(*) FROM t a WHERE a.v > (SELECT avg(b.v) FROM t b WHERE b.p IS NOT DISTINCT FROM a.p);
+-- error: 42P01
+SELECT * FROM t, (SELECT t.v) s;
+-- error: 42P01
+WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a;
 SELECT (t.id, t.v) IN (SELECT id, v FROM t WHERE id < 3) FROM t ORDER BY id;
 SELECT EXISTS (SELECT FROM t WHERE id = 3), (SELECT true WHERE false) IS NULL;

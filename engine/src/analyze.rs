@@ -15,7 +15,8 @@
 //! In reading order: [`binder`] holds what one statement's analysis knows; [`query`], [`select`],
 //! [`from`] build plans; [`expression`] types expressions with the help of [`coerce`];
 //! [`grouping`] and [`windows`] place aggregates and window functions; [`apply`] runs what can't
-//! be turned into joins; [`insert`], [`update`], [`delete`] plan the read half of changes.
+//! be turned into joins; [`insert`], [`update`], [`delete`] plan the read half of changes;
+//! [`stage`] sets apart what of a statement runs by itself.
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(crate) mod apply;
 mod binder;
 mod calls;
 mod coerce;
+mod computed;
 mod delete;
 mod expression;
 mod from;
@@ -49,6 +51,7 @@ mod returning;
 mod scope;
 mod select;
 pub(crate) mod series;
+mod stage;
 mod subquery;
 mod typename;
 mod update;
@@ -92,6 +95,72 @@ pub(crate) enum Analyzed {
     Insert(BoundInsert),
     Update(BoundUpdate),
     Delete(BoundDelete),
+    Staged(BoundStaged),
+}
+
+/// A statement parts of which run by themselves.
+#[derive(Debug)]
+pub(crate) struct BoundStaged {
+    /// A stage reads only slots of stages before it.
+    pub(crate) stages: Vec<BoundStage>,
+    /// Never `Staged`.
+    pub(crate) main: Box<Analyzed>,
+}
+
+/// A part that runs by itself.
+#[derive(Debug)]
+pub(crate) struct BoundStage {
+    /// Never `Staged`.
+    pub(crate) statement: Analyzed,
+    /// Where its rows go.
+    pub(crate) slot: usize,
+    /// Whether anything reads them.
+    pub(crate) is_read: bool,
+}
+
+impl Analyzed {
+    /// The columns of the rows that a change returns.
+    fn returned(&self) -> Option<Vec<OutputColumn>> {
+        let returning = match self {
+            Analyzed::Insert(insert) => &insert.returning,
+            Analyzed::Update(update) => &update.returning,
+            Analyzed::Delete(delete) => &delete.returning,
+            Analyzed::Query(_) | Analyzed::Staged(_) => return None,
+        };
+        let list = returning.as_ref()?;
+        Some(list.iter().map(|(_, output)| output.clone()).collect())
+    }
+
+    /// All plans in it.
+    fn plans(&self) -> Vec<&LogicalPlan> {
+        match self {
+            Analyzed::Query(query) => vec![&query.plan],
+            Analyzed::Insert(insert) => {
+                let source = match &insert.source {
+                    InsertSource::Plan(plan) => Some(plan),
+                    InsertSource::Values(_) => None,
+                };
+                let conflict = match &insert.on_conflict {
+                    Some(BoundConflict {
+                        action:
+                            ConflictAction::Update { new: ConflictValues::Plan { plan, .. }, .. },
+                        ..
+                    }) => Some(plan),
+                    _ => None,
+                };
+                source.into_iter().chain(conflict).collect()
+            }
+            Analyzed::Update(update) => vec![&update.plan],
+            Analyzed::Delete(delete) => vec![&delete.plan],
+            Analyzed::Staged(staged) => staged
+                .stages
+                .iter()
+                .map(|stage| &stage.statement)
+                .chain([staged.main.as_ref()])
+                .flat_map(Analyzed::plans)
+                .collect(),
+        }
+    }
 }
 
 /// SELECT, VALUES, TABLE.
@@ -104,6 +173,8 @@ pub(crate) struct BoundQuery {
     pub(crate) simple: Option<SimpleQuery>,
     /// With locks, LIMIT is the plan's root: it counts the rows that could be locked.
     pub(crate) locks: Vec<BoundLock>,
+    /// Of a cursor: the tables whose rows it stands on, each with the column of its `_key`.
+    pub(crate) row_keys: Vec<(Arc<Relation>, usize)>,
     /// All base tables and views named anywhere: for privileges, locks and the plan cache.
     pub(crate) relations: Vec<Arc<Relation>>,
     /// The query is `SELECT f(...), ...` without FROM, and `f` waits or acts by itself: then these
@@ -178,6 +249,8 @@ pub(crate) struct BoundInsert {
     /// Over `a<attnum>` of the row that was stored.
     pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
     pub(crate) relations: Vec<Arc<Relation>>,
+    /// What PostgreSQL finds wrong when it plans the statement, not when it analyses it.
+    pub(crate) planning_error: Option<Error>,
 }
 
 /// Where the rows come from: all live columns of the target in order, defaults filled in.
@@ -203,9 +276,24 @@ pub(crate) struct BoundConflict {
 pub(crate) enum ConflictAction {
     Nothing,
     Update {
-        /// (index among the live columns, new value).
-        assignments: Vec<(usize, Expr)>,
+        /// Indexes among the live columns of what is assigned.
+        columns: Vec<usize>,
+        new: ConflictValues,
+    },
+}
+
+/// What the assigned columns of a row that is there already get, in their order.
+#[derive(Clone, Debug)]
+pub(crate) enum ConflictValues {
+    Expressions {
+        values: Vec<Expr>,
         filter: Option<Expr>,
+    },
+    /// With subqueries: a plan over the slot that holds `a<attnum>` and `e<attnum>`. It yields
+    /// the values and, last, the filter's truth.
+    Plan {
+        slot: usize,
+        plan: LogicalPlan,
     },
 }
 
@@ -218,6 +306,8 @@ pub(crate) struct BoundUpdate {
     pub(crate) simple: Option<SimpleChange>,
     /// Attribute numbers that SET names.
     pub(crate) assigned: Vec<i16>,
+    /// `WHERE CURRENT OF` this cursor.
+    pub(crate) current_of: Option<String>,
     /// Over the plan's columns: `n<attnum>` is the new row.
     pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
     pub(crate) relations: Vec<Arc<Relation>>,
@@ -230,6 +320,8 @@ pub(crate) struct BoundDelete {
     pub(crate) target: Arc<Relation>,
     pub(crate) plan: LogicalPlan,
     pub(crate) simple: Option<SimpleChange>,
+    /// `WHERE CURRENT OF` this cursor.
+    pub(crate) current_of: Option<String>,
     /// Over the plan's columns.
     pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
     pub(crate) relations: Vec<Arc<Relation>>,
@@ -252,15 +344,46 @@ pub(crate) fn analyze(
     env: &Environment<'_>,
     params: &mut Parameters,
 ) -> Result<Analyzed> {
+    analyze_for(statement, text, env, params, false)
+}
+
+/// [`analyze`] for a cursor, which knows the row it stands on where its query is that simple.
+pub(crate) fn analyze_cursor(
+    statement: &ast::Statement,
+    text: &str,
+    env: &Environment<'_>,
+    params: &mut Parameters,
+) -> Result<Analyzed> {
+    analyze_for(statement, text, env, params, true)
+}
+
+fn analyze_for(
+    statement: &ast::Statement,
+    text: &str,
+    env: &Environment<'_>,
+    params: &mut Parameters,
+    for_cursor: bool,
+) -> Result<Analyzed> {
     let given = params.clone();
-    match analyze_once(statement, text, env, params, false, false)? {
+    let mut attempt = Attempt { apply_subqueries: false, retyped: false, for_cursor };
+    match analyze_once(statement, text, env, params, attempt)? {
         Some(analyzed) => Ok(analyzed),
         None => {
             *params = given;
-            analyze_once(statement, text, env, params, true, false)?
+            attempt.apply_subqueries = true;
+            analyze_once(statement, text, env, params, attempt)?
                 .ok_or_else(|| Error::internal("a correlated subquery was not planned"))
         }
     }
+}
+
+/// How an analysis goes about it.
+#[derive(Clone, Copy)]
+struct Attempt {
+    apply_subqueries: bool,
+    /// The types of all parameters are known from an analysis before.
+    retyped: bool,
+    for_cursor: bool,
 }
 
 /// `None`: the optimizer couldn't turn a correlated subquery into a join, and it has to be
@@ -270,30 +393,26 @@ fn analyze_once(
     text: &str,
     env: &Environment<'_>,
     params: &mut Parameters,
-    apply_subqueries: bool,
-    retyped: bool,
+    attempt: Attempt,
 ) -> Result<Option<Analyzed>> {
-    let mut binder = Binder::new(env, text, params, apply_subqueries);
-    let analyzed = match statement {
+    let mut binder = Binder::new(env, text, params, attempt.apply_subqueries);
+    binder.for_cursor = attempt.for_cursor;
+    let main = match statement {
         ast::Statement::Query(query) => binder.bind_statement_query(query)?,
-        ast::Statement::Insert(insert) => Analyzed::Insert(binder.bind_insert(insert)?),
-        ast::Statement::Update(update) => Analyzed::Update(binder.bind_update(update)?),
-        ast::Statement::Delete(delete) => Analyzed::Delete(binder.bind_delete(delete)?),
+        ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
+            binder.bind_change(statement)?
+        }
         _ => return Err(Error::feature_not_supported("this statement can't be planned")),
     };
+    let analyzed = binder.with_stages(main);
     binder.finish_parameters()?;
-    if binder.has_untyped_parameters() && !retyped {
-        return analyze_once(statement, text, env, params, apply_subqueries, true);
+    if binder.has_untyped_parameters() && !attempt.retyped {
+        let again = Attempt { retyped: true, ..attempt };
+        return analyze_once(statement, text, env, params, again);
     }
-    if binder.has_correlated_joins() && !apply_subqueries {
-        let plan = match &analyzed {
-            Analyzed::Query(query) => Some(&query.plan),
-            Analyzed::Insert(BoundInsert { source: InsertSource::Plan(plan), .. }) => Some(plan),
-            Analyzed::Insert(_) => None,
-            Analyzed::Update(update) => Some(&update.plan),
-            Analyzed::Delete(delete) => Some(&delete.plan),
-        };
-        if plan.is_some_and(|plan| !crate::plan::decorrelates(plan)) {
+    if binder.has_correlated_joins() && !attempt.apply_subqueries {
+        let mut plans = analyzed.plans().into_iter();
+        if !plans.all(crate::plan::decorrelates) {
             return Ok(None);
         }
     }
@@ -327,6 +446,20 @@ pub(crate) fn bind_expression_text(
 ) -> Result<(Expr, PgType)> {
     let expression = parse_expression(text)?;
     bind_expression(&expression, text, relation, target, env, &mut Parameters::default())
+}
+
+/// The name that PostgreSQL gives to what an index computes.
+pub(crate) fn name_of_expression(expression: &ast::Expr) -> String {
+    match names::column_name(expression).as_str() {
+        "?column?" => "expr".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// [`name_of_expression`] of a text kept in the catalog.
+pub(crate) fn index_column_name(text: Option<&str>) -> String {
+    let tree = text.and_then(|text| parse_expression(text).ok());
+    tree.map_or_else(|| "expr".to_owned(), |tree| name_of_expression(&tree))
 }
 
 /// Parses a stand-alone expression.

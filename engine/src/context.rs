@@ -14,7 +14,8 @@ use futures::{FutureExt, future::BoxFuture};
 use kalamdb_storage::{Namespace, Snapshot, WriteSet};
 
 use crate::{
-    catalog::part::CatalogView, engine::Engine, session::state::SessionState, types::FormatSettings,
+    catalog::part::CatalogView, engine::Engine, plan::slot::Slots, session::state::SessionState,
+    types::FormatSettings,
 };
 
 tokio::task_local! {
@@ -38,6 +39,8 @@ pub(crate) struct ExecutionContext {
     pub(crate) transaction_time: i64,
     pub(crate) statement_time: i64,
     pub(crate) format: FormatSettings,
+    /// Rows of the statement's stages.
+    pub(crate) slots: Arc<Slots>,
     /// What evaluating expressions wants of the transaction, to be done at the statement's end.
     pub(crate) effects: Mutex<Effects>,
 }

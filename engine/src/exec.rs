@@ -10,10 +10,10 @@ use std::sync::Arc;
 use kalamdb_storage::RelationId;
 
 use crate::{
-    analyze::{Environment, OutputColumn, Parameters, analyze},
+    analyze::{Analyzed, Environment, OutputColumn, Parameters, analyze, analyze_cursor},
     catalog::{Relation, RelationBody, TableKind},
     error::{Error, Result},
-    exec::{insert::InsertPlan, select::QueryPlan, update::ChangePlan},
+    exec::{insert::InsertPlan, select::QueryPlan, staged::StagedPlan, update::ChangePlan},
     locks::Mode,
     prepared::{Body, Prepared},
     session::{Portal, Session, Started},
@@ -40,6 +40,7 @@ pub(crate) mod select;
 pub(crate) mod set;
 pub(crate) mod short;
 mod show;
+pub(crate) mod staged;
 mod subscribe;
 mod transaction;
 pub(crate) mod update;
@@ -69,7 +70,7 @@ pub(crate) async fn prepare(
     let search_path = Arc::clone(&session.effective().search_path);
     let Parsed::Plannable(tree) = &statement.body else {
         let parameters = match inner(&statement.body) {
-            Some(inner) => inner_parameters(session, statement, inner, types, keep).await?,
+            Some(inner) => inner_parameters(session, inner, types, keep).await?,
             None => Vec::new(),
         };
         let utility =
@@ -110,19 +111,17 @@ fn inner(body: &Parsed) -> Option<&Arc<Statement>> {
 
 async fn inner_parameters(
     session: &mut Session,
-    statement: &Statement,
     inner: &Arc<Statement>,
     types: &[u32],
     keep: bool,
 ) -> Result<Vec<PgType>> {
-    let plan = Box::pin(prepare(session, inner, types, keep)).await.map_err(|error| {
-        let before = statement.text.strip_suffix(&*inner.text).unwrap_or_default();
-        error.shifted(u32::try_from(before.chars().count()).unwrap_or_default())
-    })?;
+    let plan = Box::pin(prepare(session, inner, types, keep))
+        .await
+        .map_err(|error| error.shifted(inner.offset))?;
     Ok(plan.parameters.clone())
 }
 
-/// The plan of the statement within EXPLAIN and DECLARE, for the parameters of the whole.
+/// The plan of the statement within EXPLAIN, for the parameters of the whole.
 async fn inner_plan(
     session: &mut Session,
     portal: &Portal,
@@ -133,12 +132,32 @@ async fn inner_plan(
     prepare(session, inner, &types, false).await
 }
 
-fn compile(
-    analyzed: crate::analyze::Analyzed,
+/// The plan of a cursor's query. It isn't shared: it holds the keys of the rows besides.
+pub(crate) fn prepare_cursor(
+    session: &Session,
+    statement: &Statement,
+    parameters: &[PgType],
+) -> Result<Body> {
+    let Parsed::Plannable(tree) = &statement.body else {
+        return Err(Error::internal("a cursor over something that isn't a query"));
+    };
+    let view = session.view();
+    let search_path = Arc::clone(&session.effective().search_path);
+    let env = Environment {
+        catalog: &view,
+        search_path: &search_path,
+        database_name: &session.state.database_name,
+    };
+    let mut types = Parameters { types: parameters.iter().copied().map(Some).collect() };
+    let analyzed = analyze_cursor(tree, &statement.text, &env, &mut types)?;
+    compile(analyzed, parameters, &env)
+}
+
+pub(crate) fn compile(
+    analyzed: Analyzed,
     parameters: &[PgType],
     env: &Environment<'_>,
 ) -> Result<Body> {
-    use crate::analyze::Analyzed;
     Ok(match analyzed {
         Analyzed::Query(query) => Body::Query(Box::new(QueryPlan::new(query, parameters)?)),
         Analyzed::Insert(insert) => {
@@ -152,6 +171,9 @@ fn compile(
         Analyzed::Delete(delete) => {
             check_changeable(&delete.target, "delete from")?;
             Body::Delete(Box::new(ChangePlan::delete(delete, parameters)?))
+        }
+        Analyzed::Staged(staged) => {
+            Body::Staged(Box::new(StagedPlan::new(staged, parameters, env)?))
         }
     })
 }
@@ -180,9 +202,9 @@ pub(crate) fn output(session: &Session, plan: &Prepared) -> Result<Option<Arc<[O
         Parsed::Plannable(_) | Parsed::Subscribe => Ok(plan.output()),
         Parsed::Show(name) => show::output(session, name).map(Some),
         Parsed::Explain(_) => Ok(Some(explain::output())),
-        // That there is no such statement or cursor is said when it is executed.
+        // What isn't there is missed when the statement runs.
         Parsed::Execute { name, .. } => {
-            Ok(session.prepared.get(name).and_then(|prepared| prepared.output()))
+            Ok(session.prepared.get(name).and_then(|kept| kept.plan.output()))
         }
         Parsed::Fetch(fetch) if !fetch.only_move => Ok(cursor::output(session, fetch)),
         _ => Ok(None),
@@ -194,17 +216,32 @@ pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<St
     let Some(plan) = portal.plan.clone() else { return cursor::start(session, portal).await };
     check_phase(session, &plan.statement)?;
     session.begin_implicit().await?;
+    // What an execution that was given up has left.
+    session.stages = None;
     let started = match &plan.body {
-        Body::Query(query) => select::run(session, query, portal).await?,
-        Body::Insert(insert) => insert::run(session, insert, portal).await?,
-        Body::Update(change) | Body::Delete(change) => update::run(session, change, portal).await?,
-        Body::Subscribe(bound) => subscribe::run(session, bound, portal)?,
         Body::Utility => utility(session, &plan.statement, portal).await?,
+        body => run_body(session, body, portal).await?,
     };
     if started == Started::Rows {
         portal.bind_encoder(session)?;
     }
     Ok(started)
+}
+
+/// Runs what was planned.
+pub(crate) async fn run_body(
+    session: &mut Session,
+    body: &Body,
+    portal: &mut Portal,
+) -> Result<Started> {
+    match body {
+        Body::Query(query) => select::run(session, query, portal).await,
+        Body::Insert(insert) => insert::run(session, insert, portal).await,
+        Body::Update(change) | Body::Delete(change) => update::run(session, change, portal).await,
+        Body::Staged(staged) => staged::run(session, staged, portal).await,
+        Body::Subscribe(bound) => subscribe::run(session, bound, portal),
+        Body::Utility => Err(Error::internal("a statement has no plan")),
+    }
 }
 
 async fn utility(
@@ -282,6 +319,7 @@ async fn enter(
             continue;
         }
         session.view().check_relation(relation, "r")?;
+        session.show_objects(relation);
         lock_relation(session, relation, mode).await?;
     }
     Ok(())

@@ -41,6 +41,7 @@ mod number_format;
 mod polymorphic;
 mod quantified;
 pub(crate) mod random;
+pub(crate) mod record;
 pub(crate) mod regex;
 pub(crate) mod registry;
 pub(crate) mod resolve;

@@ -50,6 +50,7 @@ use crate::{
 
 pub(crate) mod access;
 mod concat;
+pub(crate) mod slot;
 
 use access::{KeyRanges, key_ranges, restricts};
 use concat::OneAfterAnother;
@@ -162,26 +163,31 @@ fn constant_value(expr: &Expr) -> Result<ScalarValue> {
 pub(crate) fn constant_error(plan: &LogicalPlan) -> Result<Option<Error>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expr| look_for_constant_error(expr, &mut found))
+        node.apply_expressions(|expr| {
+            find_constant_error(expr, &mut found)?;
+            Ok(match found {
+                Some(_) => TreeNodeRecursion::Stop,
+                None => TreeNodeRecursion::Continue,
+            })
+        })
     })?;
     Ok(found)
 }
 
-/// As [`constant_error`], among expressions.
-pub(crate) fn constant_error_among<'e>(
+/// [`constant_error`] of expressions by themselves.
+pub(crate) fn constant_error_in<'e>(
     exprs: impl IntoIterator<Item = &'e Expr>,
 ) -> Result<Option<Error>> {
     let mut found = None;
     for expr in exprs {
-        look_for_constant_error(expr, &mut found)?;
+        if found.is_none() && !matches!(expr, Expr::Literal(..)) {
+            find_constant_error(expr, &mut found)?;
+        }
     }
     Ok(found)
 }
 
-fn look_for_constant_error(
-    expr: &Expr,
-    found: &mut Option<Error>,
-) -> DataFusionResult<TreeNodeRecursion> {
+fn find_constant_error(expr: &Expr, found: &mut Option<Error>) -> DataFusionResult<()> {
     expr.apply(|part| {
         let is_lazy = match part {
             Expr::Case(_) | Expr::Unnest(_) => true,
@@ -203,7 +209,8 @@ fn look_for_constant_error(
                 Ok(TreeNodeRecursion::Stop)
             }
         }
-    })
+    })?;
+    Ok(())
 }
 
 /// Whether an expression consists of literals and immutable functions alone.

@@ -14,8 +14,8 @@ use std::{
 use crate::{
     analyze::OutputColumn,
     catalog::part::CatalogView,
-    error::Result,
-    exec::{insert::InsertPlan, select::QueryPlan, update::ChangePlan},
+    error::{Error, Result},
+    exec::{insert::InsertPlan, select::QueryPlan, staged::StagedPlan, update::ChangePlan},
     session::Field,
     statement::{Literal, Parsed, Statement, Template},
     subscribe::BoundSubscribe,
@@ -39,6 +39,7 @@ pub(crate) enum Body {
     Update(Box<ChangePlan>),
     Delete(Box<ChangePlan>),
     Subscribe(Arc<BoundSubscribe>),
+    Staged(Box<StagedPlan>),
     /// The statement's tree says it all.
     Utility,
 }
@@ -52,6 +53,8 @@ struct MadeFor {
     search_path: Arc<[String]>,
     /// Of the role, where the path has `"$user"`.
     user: Option<Oid>,
+    /// The session's own schema for temporary objects.
+    temporary: Option<Oid>,
 }
 
 impl MadeFor {
@@ -66,6 +69,7 @@ impl MadeFor {
             versions: view.version(),
             search_path: Arc::clone(search_path),
             user,
+            temporary: view.temporary_schema().map(|schema| schema.oid),
         }
     }
 }
@@ -87,16 +91,9 @@ impl Prepared {
         matches!(self.body, Body::Utility) || self.made_for == MadeFor::now(view, search_path)
     }
 
-    /// What its constants fail with, before anything is executed.
+    /// What PostgreSQL fails with when it plans, before anything is executed.
     pub(crate) fn check_constants(&self) -> Result<()> {
-        match &self.body {
-            Body::Query(query) => query.constant_error.clone().map_or(Ok(()), Err),
-            Body::Insert(insert) => insert.constant_error.clone().map_or(Ok(()), Err),
-            Body::Update(change) | Body::Delete(change) => {
-                change.constant_error.clone().map_or(Ok(()), Err)
-            }
-            Body::Subscribe(_) | Body::Utility => Ok(()),
-        }
+        self.body.planning_error().map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// `output` as the client is told of it: one list for all who run this plan.
@@ -106,6 +103,7 @@ impl Prepared {
             | Body::Insert(_)
             | Body::Update(_)
             | Body::Delete(_)
+            | Body::Staged(_)
             | Body::Subscribe(_) => Arc::clone(self.fields.get_or_init(|| Field::of(output))),
             // What it returns depends on the session.
             Body::Utility => Field::of(output),
@@ -114,14 +112,34 @@ impl Prepared {
 
     /// The columns of the rows it returns, as far as the plan alone knows.
     pub(crate) fn output(&self) -> Option<Arc<[OutputColumn]>> {
-        match &self.body {
-            Body::Query(query) => Some(Arc::clone(&query.output)),
-            Body::Insert(insert) => insert.returning.as_ref().map(|r| Arc::clone(&r.output)),
-            Body::Update(update) => update.returning.as_ref().map(|r| Arc::clone(&r.output)),
-            Body::Delete(delete) => delete.returning.as_ref().map(|r| Arc::clone(&r.output)),
-            Body::Subscribe(bound) => Some(Arc::clone(&bound.output)),
-            Body::Utility => None,
+        self.body.output()
+    }
+}
+
+impl Body {
+    fn planning_error(&self) -> Option<&Error> {
+        match self {
+            Body::Query(query) => query.constant_error.as_ref(),
+            Body::Insert(insert) => insert.planning_error.as_ref(),
+            Body::Update(change) | Body::Delete(change) => change.constant_error.as_ref(),
+            Body::Staged(staged) => {
+                let stages = staged.stages.iter().map(|stage| &stage.body);
+                stages.chain([&staged.main]).find_map(Body::planning_error)
+            }
+            Body::Subscribe(_) | Body::Utility => None,
         }
+    }
+
+    fn output(&self) -> Option<Arc<[OutputColumn]>> {
+        let returning = match self {
+            Body::Query(query) => return Some(Arc::clone(&query.output)),
+            Body::Insert(insert) => &insert.returning,
+            Body::Update(change) | Body::Delete(change) => &change.returning,
+            Body::Staged(staged) => return staged.main.output(),
+            Body::Subscribe(bound) => return Some(Arc::clone(&bound.output)),
+            Body::Utility => return None,
+        };
+        returning.as_ref().map(|returning| Arc::clone(&returning.output))
     }
 }
 

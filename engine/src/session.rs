@@ -14,10 +14,10 @@ use crate::{
     catalog::{part::CatalogView, store::SessionCatalog},
     engine::Engine,
     error::{Error, Result},
-    exec::{self, cursor::Cursor},
+    exec::{self, cursor::Cursor, ddl::OnCommit, staged::Stages},
     listen::Listening,
     prepared::Prepared as PreparedPlan,
-    session::state::SessionState,
+    session::{objects::Kept, state::SessionState},
     settings::Effective,
     statement::{self, Literal, Statement},
     txn::{Phase, Transaction},
@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod lifecycle;
+pub(crate) mod objects;
 mod portal;
 pub(crate) mod state;
 mod transaction;
@@ -42,11 +43,21 @@ pub struct Session {
     pub(crate) catalog: Arc<SessionCatalog>,
     pub(crate) listening: Listening,
     /// Made by SQL's PREPARE.
-    pub(crate) prepared: HashMap<String, Arc<PreparedPlan>>,
+    pub(crate) prepared: HashMap<String, Kept>,
     pub(crate) cursors: HashMap<String, Cursor>,
+    /// What the stages of the present statement share, while they run.
+    pub(crate) stages: Option<Box<Stages>>,
+    /// What COMMIT does to temporary tables.
+    pub(crate) on_commit: HashMap<Oid, OnCommit>,
+    /// Roles in whose namespaces the session has made temporary objects.
+    pub(crate) temporary_for: Vec<Oid>,
     pub(crate) discards: Vec<Discard>,
-    /// Names of the statements that the protocol keeps.
-    pub(crate) protocol_statements: std::collections::HashSet<String>,
+    /// The statements that the protocol keeps by a name.
+    pub(crate) protocol_statements: HashMap<String, Kept>,
+    /// What Parse has just made, until it has a name.
+    just_prepared: Option<Arc<PreparedPlan>>,
+    /// Whether the present statement runs in a portal of the extended protocol.
+    in_portal: bool,
     /// Names of the portals that the protocol keeps.
     pub(crate) protocol_portals: std::collections::HashSet<String>,
     /// What the client was told of the settings, as of a version of the state.
@@ -222,6 +233,7 @@ impl Session {
         self.begin_implicit().await?;
         let plan = exec::prepare(self, &statement, types, true).await?;
         let output = exec::output(self, &plan)?;
+        self.just_prepared = Some(Arc::clone(&plan));
         Ok(Prepared {
             statement: Some(statement),
             parameters: plan.parameters.iter().map(|ty| ty.oid.0).collect(),
@@ -244,6 +256,7 @@ impl Session {
         exec::check_phase(self, statement)?;
         self.begin_implicit().await?;
         let plan = self.current_plan(statement, plan).await?;
+        self.in_portal = true;
         let format = |i| format_at(arguments.formats, i);
         let given = arguments.values.iter().enumerate().map(|(i, value)| (format(i), *value));
         let parameters = self.decode_parameters(&plan, given);
@@ -293,6 +306,7 @@ impl Session {
         let Some(statement) = &prepared.statement else { return Ok(Portal::empty()) };
         exec::check_phase(self, statement)?;
         self.begin_implicit().await?;
+        self.in_portal = false;
         let mut portal = match &prepared.literals {
             Some(literals) => self.start_template(statement, literals).await?,
             None => self.start_parsed(statement).await?,
@@ -454,9 +468,12 @@ impl Session {
         self.state.take_notices()
     }
 
-    /// The protocol keeps a statement under this name now.
+    /// The protocol keeps the statement that was prepared last under this name.
     pub fn statement_named(&mut self, name: &str) {
-        self.protocol_statements.insert(name.to_owned());
+        if let Some(plan) = self.just_prepared.take() {
+            let kept = self.keep(plan);
+            self.protocol_statements.insert(name.to_owned(), kept);
+        }
     }
 
     /// The protocol has dropped the statement of this name.

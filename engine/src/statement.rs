@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 
 mod budget;
 mod cursor;
+mod forms;
 mod literals;
 mod rewrite;
 mod template;
@@ -26,7 +27,8 @@ mod transaction;
 mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
-pub(crate) use rewrite::SYMMETRIC;
+pub(crate) use forms::SYMMETRIC;
+pub(crate) use rewrite::{ConflictPart, conflict_target, current_of, lock_of, overriding};
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
@@ -232,20 +234,13 @@ impl<'a> Script<'a> {
         self.check_chains()?;
         let dialect = PostgreSqlDialect {};
         let mut tokens = self.tokens.clone();
-        rewrite::rewrite(&mut tokens);
+        forms::rewrite(&mut tokens);
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
-            .with_tokens_with_locations(for_parser(tokens));
-        let is_table = self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))).is_some_and(
-            |first| matches!(&first.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table")),
-        );
-        let statement = if is_table {
-            parser.parse_query().map(ast::Statement::Query)
-        } else {
-            parser.parse_statement()
-        };
-        let statement =
-            statement.map_err(|error| self.syntax_error(&error, &parser.peek_token()))?;
+            .with_tokens_with_locations(for_parser(rewrite::for_parser(&tokens)));
+        let statement = parser
+            .parse_statement()
+            .map_err(|error| self.syntax_error(&error, &parser.peek_token()))?;
         let rest = parser.peek_token();
         if rest.token != Token::EOF {
             return Err(self.unexpected(&rest));

@@ -280,6 +280,8 @@ impl PgType {
             Oid::INTERVAL => DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano),
             // A value of no information, which isn't NULL.
             Oid::VOID => DataType::Utf8,
+            // A row is kept as its text, see `functions::record`.
+            Oid::RECORD => DataType::Utf8,
             oid if is_oid_like(oid) => DataType::UInt32,
             oid if is_text_like(oid) => DataType::Utf8,
             _ => return Err(unsupported(self)),

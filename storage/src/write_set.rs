@@ -152,6 +152,11 @@ impl WriteSet {
         Ok(())
     }
 
+    /// Empties one index of a relation: REINDEX fills it anew.
+    pub fn empty_index(&mut self, ns: &Namespace, index: RelationId) {
+        self.replace_index(ns.id(), index);
+    }
+
     /// Empties a relation and its indexes.
     pub fn truncate(&mut self, ns: &Namespace, layout: &Layout) {
         let indexes = layout.indexes.iter().map(|index| index.relation);

@@ -9,11 +9,11 @@ use datafusion::{
 };
 
 use super::{
-    Environment, OutputColumn, Parameters,
+    BoundStage, Environment, OutputColumn, Parameters,
     coerce::Coercion,
     expression::Clause,
     names::{At, Places},
-    scope::{FromItem, Scope, ScopeColumn, scan_columns},
+    scope::{FromItem, Scope, named_columns},
 };
 use crate::{
     catalog::Relation,
@@ -40,7 +40,18 @@ pub(crate) struct Binder<'a> {
     pub(super) windows: Vec<ast::NamedWindowDefinition>,
     /// Whether correlated subqueries are run row by row instead of becoming joins.
     pub(super) apply_subqueries: bool,
+    /// Whether the rows of a simple query are to say which rows of its tables they are.
+    pub(super) for_cursor: bool,
     pub(super) relations: Vec<Arc<Relation>>,
+    /// `OVERRIDING SYSTEM VALUE` of the INSERT at hand.
+    pub(super) overrides_system: bool,
+    /// What runs by itself.
+    pub(super) stages: Vec<BoundStage>,
+    slots: usize,
+    /// Inside the recursive term of WITH RECURSIVE.
+    pub(super) in_recursion: bool,
+    /// A subquery that failed is looked at again, for a better error.
+    pub(super) explains_error: bool,
     correlated: bool,
     untyped_parameters: bool,
     counter: usize,
@@ -103,6 +114,13 @@ pub(super) struct Cte {
 #[derive(Clone, Debug)]
 pub(super) enum CteBody {
     Rows(Rowset),
+    /// A change: its slot, and the columns of RETURNING.
+    Stage {
+        slot: usize,
+        columns: Option<Vec<OutputColumn>>,
+    },
+    /// A query further down the same WITH: what stands before can't see it.
+    Later,
     /// A reference to itself inside its recursive term.
     Recursive {
         table: String,
@@ -127,7 +145,13 @@ impl<'a> Binder<'a> {
             ctes: Vec::new(),
             windows: Vec::new(),
             apply_subqueries,
+            for_cursor: false,
             relations: Vec::new(),
+            overrides_system: false,
+            stages: Vec::new(),
+            slots: 0,
+            in_recursion: false,
+            explains_error: false,
             correlated: false,
             untyped_parameters: false,
             counter: 0,
@@ -146,6 +170,12 @@ impl<'a> Binder<'a> {
     pub(super) fn fresh_table(&mut self) -> String {
         self.counter += 1;
         format!("t{}", self.counter)
+    }
+
+    /// A slot that nothing else of the statement has.
+    pub(super) fn fresh_slot(&mut self) -> usize {
+        self.slots += 1;
+        self.slots
     }
 
     /// Remembers that a relation is named.
@@ -298,8 +328,7 @@ impl<'a> Binder<'a> {
 
 /// The row of a relation as a scope whose columns are `a<attnum>` without qualifier.
 pub(super) fn unqualified_row(relation: &Arc<Relation>) -> Result<FromItem> {
-    let columns: Vec<ScopeColumn> =
-        scan_columns(relation, None).into_iter().map(ScopeColumn::from).collect();
+    let columns = named_columns(relation, None);
     let plan = datafusion::logical_expr::LogicalPlanBuilder::empty(true).build()?;
     let table = super::scope::ScopeTable {
         alias: relation.name.clone(),
@@ -307,6 +336,8 @@ pub(super) fn unqualified_row(relation: &Arc<Relation>) -> Result<FromItem> {
         columns: columns.clone(),
         base: Some((Arc::clone(relation), String::new())),
         function: false,
+        nullable: false,
+        locks_inside: false,
     };
     Ok(FromItem { plan, tables: vec![table], columns })
 }

@@ -585,10 +585,14 @@ impl Binder<'_> {
                 return self.bare_function(name, precision);
             }
             "row" => {
-                return Err(Error::feature_not_supported(
-                    "row values are supported in comparisons only",
-                )
-                .at_place(place));
+                let mut members = Vec::with_capacity(list.args.len());
+                for arg in &list.args {
+                    let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg else {
+                        return Err(Error::syntax_error_near(name).at_place(place));
+                    };
+                    members.push(self.expression(expr, scope, clause)?);
+                }
+                return self.row_value(members).map(Some);
             }
             _ => return Ok(None),
         }

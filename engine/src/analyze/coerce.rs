@@ -74,6 +74,9 @@ impl Binder<'_> {
     /// `CAST(x AS target)`
     pub(super) fn cast(&mut self, typed: Typed, target: PgType) -> Result<Typed> {
         let from = typed.ty;
+        if from == PgType::RECORD && target == PgType::TEXT {
+            return Ok(Typed::new(typed.expr, target));
+        }
         self.coerce(typed, target, Coercion::Explicit)?
             .ok_or_else(|| Error::cannot_coerce(&from.name(), &target.name()))
     }

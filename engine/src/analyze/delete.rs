@@ -10,7 +10,10 @@ use super::{
     select::unqualified,
     update::{Changed, key_column, renamed_target},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    statement::current_of,
+};
 
 impl Binder<'_> {
     pub(super) fn bind_delete(&mut self, delete: &ast::Delete) -> Result<BoundDelete> {
@@ -29,9 +32,13 @@ impl Binder<'_> {
         let Changed { target, qualifier, item, alone } =
             self.bind_changed(table, others, "DELETE")?;
         let scope = Scope::of(&item, None);
+        let current_of = delete.selection.as_ref().and_then(current_of).map(str::to_owned);
         let filter = match &delete.selection {
-            Some(condition) => Some(self.predicate(condition, &scope, Clause::Where)?),
-            None => None,
+            Some(condition) if current_of.is_none() => {
+                let condition = self.predicate(condition, &scope, Clause::Where)?;
+                Some(self.through_indexes(condition, &item)?)
+            }
+            _ => None,
         };
         let simple = match (alone, &filter) {
             (false, _) => None,
@@ -53,6 +60,7 @@ impl Binder<'_> {
             target,
             plan,
             simple,
+            current_of,
             returning,
             relations: std::mem::take(&mut self.relations),
         })

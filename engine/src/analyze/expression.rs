@@ -122,7 +122,7 @@ impl Binder<'_> {
         match expr {
             E::Nested(inner) => self.expression(inner, scope, clause),
             E::Value(value) => self.literal(value),
-            E::Identifier(ident) => self.column(ident, scope, clause),
+            E::Identifier(ident) => self.column(ident, scope),
             E::CompoundIdentifier(parts) => self.qualified_column(parts, scope),
             E::CompoundFieldAccess { root, access_chain } => {
                 self.access(root, access_chain, scope, clause)
@@ -255,9 +255,12 @@ impl Binder<'_> {
                 let test = if *negated { Expr::Not(Box::new(typed.expr)) } else { typed.expr };
                 Ok(Typed::new(test, PgType::BOOL))
             }
-            E::Tuple(_) => {
-                Err(Error::feature_not_supported("row values are supported in comparisons only")
-                    .at_place(self.places.start(expr)))
+            E::Tuple(members) => {
+                let members = members
+                    .iter()
+                    .map(|member| self.expression(member, scope, clause))
+                    .collect::<Result<Vec<Typed>>>()?;
+                self.row_value(members)
             }
             E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => {
                 Err(Error::syntax_error("grouping sets are allowed in GROUP BY only"))
@@ -273,7 +276,7 @@ impl Binder<'_> {
     }
 
     /// A name on its own: a column, else a function that is called without parentheses.
-    fn column(&mut self, ident: &ast::Ident, scope: &Scope<'_>, clause: Clause) -> Result<Typed> {
+    fn column(&mut self, ident: &ast::Ident, scope: &Scope<'_>) -> Result<Typed> {
         let place = self.places.span(ident.span);
         let name = fold(ident);
         if ident.quote_style.is_none()
@@ -294,7 +297,7 @@ impl Binder<'_> {
                 };
                 return Ok(Typed::new(expr, column.ty));
             }
-            return self.whole_row(table, depth, clause).at_place(place);
+            return self.whole_row(table, depth).at_place(place);
         }
         Err(scope.undefined(&name).at_place(place))
     }
@@ -321,17 +324,48 @@ impl Binder<'_> {
         Ok(Typed::new(column.expr, column.ty))
     }
 
-    fn whole_row(
-        &mut self,
-        table: &super::scope::ScopeTable,
-        _depth: usize,
-        _clause: Clause,
-    ) -> Result<Typed> {
-        Err(Error::feature_not_supported(format!(
-            "the whole row of \"{}\" as a value is not supported",
-            table.alias
-        ))
-        .with_hint("Name its columns, or use row_to_json or to_jsonb on it."))
+    /// A table's name as a value: the whole row, NULL where an outer join found none.
+    fn whole_row(&mut self, table: &super::scope::ScopeTable, depth: usize) -> Result<Typed> {
+        let (members, key) = row_of(table, depth)?;
+        let row = self.row_value(members)?;
+        let Some(key) = key else { return Ok(row) };
+        let pairs = vec![(Box::new(Expr::IsNotNull(Box::new(key))), Box::new(row.expr))];
+        let null = ScalarValue::try_from(&PgType::RECORD.arrow()?)?;
+        let otherwise = Some(Box::new(Expr::Literal(null, None)));
+        Ok(Typed::new(Expr::Case(Case::new(None, pairs, otherwise)), PgType::RECORD))
+    }
+
+    /// `ROW(...)`
+    pub(super) fn row_value(&mut self, members: Vec<Typed>) -> Result<Typed> {
+        let members = members
+            .into_iter()
+            .map(|member| self.resolve_unknown(member))
+            .collect::<Result<Vec<Typed>>>()?;
+        let types: Vec<PgType> = members.iter().map(|member| member.ty).collect();
+        let udf = crate::functions::record::construct(&types)?;
+        let mut args: Vec<Expr> = members.into_iter().map(|member| member.expr).collect();
+        args.push(self.time_zone());
+        let call = datafusion::logical_expr::expr::ScalarFunction::new_udf(udf, args);
+        Ok(Typed::new(Expr::ScalarFunction(call), PgType::RECORD))
+    }
+
+    /// The table whose row an expression is, if it is a table's name.
+    fn row_named<'s>(
+        &self,
+        expr: &ast::Expr,
+        scope: &Scope<'s>,
+    ) -> Result<Option<(&'s super::scope::ScopeTable, usize)>> {
+        let ident = match expr {
+            ast::Expr::Nested(inner) => return self.row_named(inner, scope),
+            ast::Expr::Identifier(ident) => ident,
+            _ => return Ok(None),
+        };
+        let name = fold(ident);
+        if scope.column(&name).is_ok_and(|column| column.is_some()) {
+            return Ok(None);
+        }
+        let found = scope.table(None, &name)?;
+        Ok(found.filter(|(table, _)| !(table.function && table.columns.len() == 1)))
     }
 
     /// `x[1]`, `x[1:2]`, `(x).field`
@@ -348,6 +382,13 @@ impl Binder<'_> {
         let mut names: Vec<ast::Ident> = match root {
             ast::Expr::Identifier(ident) => vec![ident.clone()],
             ast::Expr::CompoundIdentifier(parts) => parts.clone(),
+            // `(t).column` of a whole row.
+            ast::Expr::Nested(inner) if self.row_named(inner, scope)?.is_some() => {
+                match inner.as_ref() {
+                    ast::Expr::Identifier(ident) => vec![ident.clone()],
+                    _ => Vec::new(),
+                }
+            }
             _ => Vec::new(),
         };
         while let (false, [ast::AccessExpr::Dot(ast::Expr::Identifier(ident)), tail @ ..]) =
@@ -358,7 +399,7 @@ impl Binder<'_> {
         }
         let mut typed = match names.as_slice() {
             [] => self.expression(root, scope, clause)?,
-            [single] => self.column(single, scope, clause)?,
+            [single] => self.column(single, scope)?,
             several => self.qualified_column(several, scope)?,
         };
         for access in rest {
@@ -458,11 +499,21 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Typed> {
-        if let ast::Expr::Tuple(members) = operand {
+        if let Some(members) = super::operators::row_members(operand) {
             let tests = members
                 .iter()
                 .map(|member| Ok(self.null_test(member, negated, scope, clause)?.expr))
                 .collect::<Result<Vec<Expr>>>()?;
+            return Ok(Typed::new(super::operators::all_of(tests), PgType::BOOL));
+        }
+        // A row is NULL when all of it is, and not NULL when none of it is.
+        if let Some((table, depth)) = self.row_named(operand, scope)? {
+            let (members, _) = row_of(table, depth)?;
+            let test = |member: Typed| match negated {
+                true => Expr::IsNotNull(Box::new(member.expr)),
+                false => Expr::IsNull(Box::new(member.expr)),
+            };
+            let tests = members.into_iter().map(test).collect();
             return Ok(Typed::new(super::operators::all_of(tests), PgType::BOOL));
         }
         let typed = self.expression(operand, scope, clause)?;
@@ -667,9 +718,28 @@ impl Binder<'_> {
     }
 }
 
-/// The type of a whole row isn't one of ours.
-pub(super) fn is_row(ty: PgType) -> bool {
-    ty.oid == Oid::RECORD
+/// The columns of a table's row as they are seen from `depth` levels further in, and the row's key
+/// where the table has one.
+fn row_of(table: &super::scope::ScopeTable, depth: usize) -> Result<(Vec<Typed>, Option<Expr>)> {
+    let seen = |expr: &Expr, ty: PgType| match depth {
+        0 => Ok(expr.clone()),
+        _ => super::scope::outer(expr.clone(), ty),
+    };
+    let mut members = Vec::with_capacity(table.columns.len());
+    for column in &table.columns {
+        members.push(Typed::new(seen(&column.expr, column.ty)?, column.ty));
+    }
+    let is_scan = |qualifier: &str| {
+        matches!(table.columns.first().map(|column| &column.expr), Some(Expr::Column(column))
+            if column.relation.as_ref().is_some_and(|r| r.table() == qualifier))
+    };
+    let key = match &table.base {
+        Some((relation, qualifier)) if relation.layout.is_some() && is_scan(qualifier) => {
+            Some(seen(&super::update::key_column(qualifier), PgType::BYTEA)?)
+        }
+        _ => None,
+    };
+    Ok((members, key))
 }
 
 impl Binder<'_> {

@@ -15,11 +15,11 @@ use datafusion::{
 use super::{
     OutputColumn,
     apply::apply_lateral,
-    binder::{Binder, CteBody, Rowset, Typed},
+    binder::{Binder, Cte, CteBody, Rowset, Typed},
     expression::Clause,
     names::{At, fold},
     query::{Outer, too_many_aliases},
-    scope::{FromItem, Scope, ScopeColumn, ScopeTable, scan_columns},
+    scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
     subquery::{Below, has_subquery, plan_outer_references, unnest_lists},
 };
 use crate::{
@@ -130,6 +130,8 @@ impl Binder<'_> {
         };
         let right = self.bind_factor(&join.relation, Some(&around), outer)?;
         check_aliases(&left, &right)?;
+        let left = left.nullable_if(matches!(kind.ty, JoinType::Right | JoinType::Full));
+        let right = right.nullable_if(matches!(kind.ty, JoinType::Left | JoinType::Full));
         if self.is_lateral(&right.plan, &left.plan)? {
             return self.lateral_join(left, right, &kind, outer);
         }
@@ -387,7 +389,10 @@ impl Binder<'_> {
             } => self.bind_unnest(array_exprs, *with_ordinality, alias.as_ref(), lateral),
             ast::TableFactor::Derived { lateral: is_lateral, subquery, alias, sample: None } => {
                 let scope = if *is_lateral { lateral } else { outer };
-                let rows = self.bind_query(subquery, scope, true)?;
+                let rows = match self.bind_query(subquery, scope, true) {
+                    Ok(rows) => rows,
+                    Err(error) => return Err(self.without_lateral(subquery, left, outer, error)),
+                };
                 self.derived(rows, alias.as_ref())
             }
             ast::TableFactor::NestedJoin { table_with_joins, alias } => {
@@ -403,6 +408,8 @@ impl Binder<'_> {
                             columns: columns.clone(),
                             base: None,
                             function: false,
+                            nullable: false,
+                            locks_inside: false,
                         };
                         Ok(FromItem { plan: item.plan, tables: vec![table], columns })
                     }
@@ -413,6 +420,25 @@ impl Binder<'_> {
             }
             other => Err(Error::feature_not_supported(format!("{other} in FROM is not supported"))),
         }
+    }
+
+    /// The error of a subquery of FROM, in the words for one that LATERAL might have helped.
+    fn without_lateral(
+        &mut self,
+        subquery: &ast::Query,
+        left: Option<&FromItem>,
+        outer: Outer<'_>,
+        error: Error,
+    ) -> Error {
+        let misses =
+            matches!(error.sqlstate, SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN);
+        // Once is enough: the levels around would each look again.
+        let Some(left) = left.filter(|_| misses && !self.explains_error) else { return error };
+        let scope = Scope::beside(&left.tables, outer);
+        self.explains_error = true;
+        let explained = self.bind_query(subquery, Some(&scope), true).err();
+        self.explains_error = false;
+        explained.unwrap_or(error)
     }
 
     /// A subquery of FROM under its alias.
@@ -434,7 +460,9 @@ impl Binder<'_> {
             })
             .collect();
         let columns = aliased(columns, &alias.columns, &name)?;
-        Ok(single_table(rows.plan, name, None, columns, None))
+        let mut item = single_table(rows.plan, name, None, columns, None);
+        item.tables[0].locks_inside = true;
+        Ok(item)
     }
 
     /// A name in FROM: a query of WITH, a table, a view.
@@ -447,15 +475,16 @@ impl Binder<'_> {
         let _ = allow_cte;
         if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() {
             let wanted = fold(ident);
-            let found = self.ctes.iter().rev().find(|cte| cte.name == wanted).cloned();
-            if let Some(cte) = found {
+            let reachable = |cte: &&Cte| !matches!(cte.body, CteBody::Later);
+            let mut named = self.ctes.iter().rev().filter(|cte| cte.name == wanted);
+            if let Some(cte) = named.find(reachable).cloned() {
                 return self.bind_cte(&wanted, cte.body, alias);
             }
         }
         let place = self.places.start(name);
         let (schema, _) =
             super::names::schema_and_name(name, self.env.database_name).at_place(place)?;
-        let relation = self.relation(name)?;
+        let relation = self.relation(name).map_err(|error| self.or_later(name, error))?;
         let alias_name = alias.map_or_else(|| relation.name.clone(), |alias| fold(&alias.name));
         let names = alias.map_or(&[][..], |alias| &alias.columns);
         let schema = match alias {
@@ -478,14 +507,13 @@ impl Binder<'_> {
                     })
                     .collect();
                 let columns = aliased(columns, names, &alias_name)?;
-                Ok(single_table(rows.plan, alias_name, schema, columns, None))
+                let mut item = single_table(rows.plan, alias_name, schema, columns, None);
+                item.tables[0].locks_inside = true;
+                Ok(item)
             }
             RelationBody::Table { .. } | RelationBody::System => {
                 let (plan, qualifier) = self.scan(&relation)?;
-                let columns = scan_columns(&relation, Some(&qualifier))
-                    .into_iter()
-                    .map(ScopeColumn::from)
-                    .collect();
+                let columns = named_columns(&relation, Some(&qualifier));
                 let columns = aliased(columns, names, &alias_name)?;
                 let base = Some((relation, qualifier));
                 Ok(single_table(plan, alias_name, schema, columns, base))
@@ -500,6 +528,25 @@ impl Binder<'_> {
                 let columns = aliased(columns, names, &alias_name)?;
                 Ok(single_table(rows.plan, alias_name, schema, columns, None))
             }
+        }
+    }
+
+    /// What 42P01 adds where a query of WITH has the name and can't be seen from here.
+    fn or_later(&self, name: &ast::ObjectName, error: Error) -> Error {
+        let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return error };
+        let wanted = fold(ident);
+        let is_later = error.sqlstate == SqlState::UNDEFINED_TABLE
+            && self.ctes.iter().any(|cte| cte.name == wanted);
+        match is_later {
+            true => error
+                .with_detail(format!(
+                    "There is a WITH item named \"{wanted}\", but it cannot be referenced from \
+                     this part of the query."
+                ))
+                .with_hint(
+                    "Use WITH RECURSIVE, or re-order the WITH items to remove forward references.",
+                ),
+            false => error,
         }
     }
 
@@ -587,7 +634,9 @@ impl Binder<'_> {
                 let exprs = rows.columns.iter().map(|c| (c.expr(), c.output.clone())).collect();
                 self.project_outputs(rows.plan, exprs)?
             }
+            CteBody::Stage { slot, columns } => self.read_stage(name, slot, columns)?,
             CteBody::Recursive { table, columns } => self.work_table(&table, columns)?,
+            CteBody::Later => return Err(Error::undefined_table(name)),
             CteBody::Forbidden(place) => {
                 return Err(Error::new(
                     SqlState::INVALID_RECURSION,
@@ -916,7 +965,15 @@ fn single_table(
     columns: Vec<ScopeColumn>,
     base: Option<(Arc<Relation>, String)>,
 ) -> FromItem {
-    let table = ScopeTable { alias, schema, columns: columns.clone(), base, function: false };
+    let table = ScopeTable {
+        alias,
+        schema,
+        columns: columns.clone(),
+        base,
+        function: false,
+        nullable: false,
+        locks_inside: false,
+    };
     FromItem { plan, tables: vec![table], columns }
 }
 

@@ -3,23 +3,26 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::Column,
-    logical_expr::{Expr, LogicalPlanBuilder},
+    arrow::datatypes::Field,
+    common::{Column, TableReference},
+    logical_expr::{Expr, LogicalPlanBuilder, utils::split_conjunction},
     sql::sqlparser::ast,
 };
 
 use super::{
-    BoundConflict, BoundInsert, ConflictAction, InsertSource,
+    BoundConflict, BoundInsert, ConflictAction, ConflictValues, InsertSource,
     binder::{Binder, unqualified_row},
     expression::Clause,
     names::{At, fold},
     returning::{generated_always, is_default, refuses_values},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable},
-    subquery::has_subquery,
+    subquery::{Below, has_subquery},
 };
 use crate::{
-    catalog::{ConstraintKind, Relation},
+    catalog::{ConstraintKind, Identity, Index, Relation},
     error::{Error, Result, SqlState},
+    exec::evaluate::row_columns,
+    statement::{ConflictPart, conflict_target, overriding},
     types::PgType,
 };
 
@@ -31,6 +34,16 @@ struct Given {
     name: String,
     ty: PgType,
     place: Option<u32>,
+    /// `OVERRIDING USER VALUE`: the sequence's value is taken all the same.
+    is_ignored: bool,
+}
+
+/// What an INSERT says about identity columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overriding {
+    Nothing,
+    System,
+    User,
 }
 
 impl Binder<'_> {
@@ -46,6 +59,16 @@ impl Binder<'_> {
         };
         let mut given = self.given_columns(&target, &insert.columns)?;
         let explicit = !insert.columns.is_empty();
+        let overrides = match overriding(insert) {
+            Some("system") => Overriding::System,
+            Some(_) => Overriding::User,
+            None => Overriding::Nothing,
+        };
+        for column in &mut given {
+            column.is_ignored = overrides == Overriding::User
+                && target.columns[(column.attnum - 1) as usize].identity != Identity::No;
+        }
+        self.overrides_system = overrides == Overriding::System;
         let source = match &insert.source {
             None => {
                 given.clear();
@@ -53,10 +76,11 @@ impl Binder<'_> {
             }
             Some(query) => self.bind_source(&target, query, &mut given, explicit)?,
         };
+        let mut planning_error = None;
         let on_conflict = match &insert.on {
             None => None,
             Some(ast::OnInsert::OnConflict(conflict)) => {
-                Some(self.bind_conflict(&target, &alias, conflict)?)
+                Some(self.bind_conflict(&target, &alias, conflict, &mut planning_error)?)
             }
             Some(_) => return Err(Error::syntax_error_near("ON")),
         };
@@ -69,6 +93,7 @@ impl Binder<'_> {
             on_conflict,
             returning,
             relations: std::mem::take(&mut self.relations),
+            planning_error,
         })
     }
 
@@ -83,12 +108,14 @@ impl Binder<'_> {
             return Ok(live
                 .into_iter()
                 .enumerate()
+                .filter(|(_, (_, column))| !column.hidden)
                 .map(|(index, (attnum, column))| Given {
                     attnum,
                     index,
                     name: column.name.clone(),
                     ty: column.ty,
                     place: None,
+                    is_ignored: false,
                 })
                 .collect());
         }
@@ -106,7 +133,14 @@ impl Binder<'_> {
             if given.iter().any(|other| other.attnum == attnum) {
                 return Err(Error::column_twice(&column.name).at_place(place));
             }
-            given.push(Given { attnum, index, name: column.name.clone(), ty: column.ty, place });
+            given.push(Given {
+                attnum,
+                index,
+                name: column.name.clone(),
+                ty: column.ty,
+                place,
+                is_ignored: false,
+            });
         }
         Ok(given)
     }
@@ -162,6 +196,9 @@ impl Binder<'_> {
                 let place = self.places.start(value);
                 self.check_writable(target, column)?;
                 let typed = self.expression(value, &scope, Clause::Values)?;
+                if column.is_ignored {
+                    continue;
+                }
                 exprs[column.index] = self.assign(typed, &column.name, column.ty, place)?;
             }
             rows.push(exprs);
@@ -202,6 +239,9 @@ impl Binder<'_> {
         let mut exprs = self.default_row(target)?;
         for (column, value) in given.iter().zip(&rows.columns) {
             self.check_writable(target, column)?;
+            if column.is_ignored {
+                continue;
+            }
             exprs[column.index] = self.assign(value.typed(), &column.name, column.ty, place)?;
         }
         let exprs = named_row(target, exprs);
@@ -234,6 +274,8 @@ impl Binder<'_> {
     fn check_writable(&self, target: &Relation, column: &Given) -> Result<()> {
         match refuses_values(target, column.attnum) {
             None => Ok(()),
+            Some(detail) if detail.ends_with("ALWAYS.") && self.overrides_system => Ok(()),
+            Some(detail) if detail.ends_with("ALWAYS.") && column.is_ignored => Ok(()),
             Some(detail) => {
                 let error = generated_always("insert", &column.name, &detail);
                 Err(match detail.ends_with("ALWAYS.") {
@@ -249,11 +291,20 @@ impl Binder<'_> {
         target: &Arc<Relation>,
         alias: &str,
         conflict: &ast::OnConflict,
+        planning_error: &mut Option<Error>,
     ) -> Result<BoundConflict> {
         let arbiter = match &conflict.conflict_target {
             None => None,
             Some(ast::ConflictTarget::Columns(columns)) => {
-                Some(self.arbiter_by_columns(target, columns)?)
+                let matching = self.arbiter_by_columns(target, columns)?;
+                if matching.is_empty() {
+                    *planning_error = Some(Error::new(
+                        SqlState::INVALID_COLUMN_REFERENCE,
+                        "there is no unique or exclusion constraint matching the ON CONFLICT \
+                         specification",
+                    ));
+                }
+                Some(matching)
             }
             Some(ast::ConflictTarget::OnConstraint(name)) => {
                 Some(vec![self.arbiter_by_constraint(target, name)?])
@@ -284,57 +335,115 @@ impl Binder<'_> {
                     columns: excluded,
                     base: None,
                     function: false,
+                    nullable: false,
+                    locks_inside: false,
                 });
                 let scope = Scope::of(&item, None);
                 let bound = self.bind_assignments(target, &update.assignments, &scope)?;
-                let assignments: Vec<(usize, Expr)> =
-                    bound.into_iter().map(|(_, index, expr)| (index, expr)).collect();
+                let (columns, values): (Vec<usize>, Vec<Expr>) =
+                    bound.into_iter().map(|(_, index, expr)| (index, expr)).unzip();
                 let filter = match &update.selection {
                     Some(condition) => Some(self.predicate(condition, &scope, Clause::Where)?),
                     None => None,
                 };
-                if assignments.iter().map(|(_, expr)| expr).chain(&filter).any(has_subquery) {
-                    return Err(Error::feature_not_supported(
-                        "a subquery in ON CONFLICT DO UPDATE is not supported",
-                    ));
-                }
-                ConflictAction::Update { assignments, filter }
+                let new = match values.iter().chain(&filter).any(has_subquery) {
+                    false => ConflictValues::Expressions { values, filter },
+                    true => self.conflict_plan(target, values, filter)?,
+                };
+                ConflictAction::Update { columns, new }
             }
         };
         Ok(BoundConflict { arbiter, action })
     }
 
+    /// The new values where subqueries have a say: a plan over the row that is there and the row
+    /// proposed.
+    fn conflict_plan(
+        &mut self,
+        target: &Relation,
+        values: Vec<Expr>,
+        filter: Option<Expr>,
+    ) -> Result<ConflictValues> {
+        let mut both = row_columns(target, 'a')?;
+        both.extend(row_columns(target, 'e')?);
+        let names: Vec<String> = both.iter().map(|(name, _)| name.clone()).collect();
+        let fields = both.into_iter().map(|(name, ty)| Field::new(name, ty, true)).collect();
+        let slot = self.fresh_slot();
+        let (plan, qualifier) = self.slot_scan(slot, fields)?;
+        let row = names.into_iter().map(|name| {
+            let table = TableReference::bare(qualifier.clone());
+            Expr::Column(Column::new(Some(table), &name)).alias(name)
+        });
+        let plan = LogicalPlanBuilder::from(plan).project(row.collect::<Vec<_>>())?.build()?;
+        let mut exprs = values;
+        exprs.push(filter.unwrap_or_else(|| super::literals::boolean(true)));
+        let (plan, exprs) = self.place(plan, exprs, Below::Project)?;
+        let exprs: Vec<Expr> =
+            exprs.into_iter().enumerate().map(|(i, expr)| expr.alias(format!("v{i}"))).collect();
+        let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+        Ok(ConflictValues::Plan { slot, plan })
+    }
+
+    /// The unique indexes over exactly what `ON CONFLICT (...)` lists; one with a predicate only
+    /// where the `WHERE` behind the list says so.
     fn arbiter_by_columns(
         &mut self,
         target: &Arc<Relation>,
         columns: &[ast::Ident],
     ) -> Result<Vec<usize>> {
-        let mut wanted = Vec::with_capacity(columns.len());
+        let item = unqualified_row(target)?;
+        let scope = Scope::of(&item, None);
+        let mut wanted: Vec<Expr> = Vec::with_capacity(columns.len());
+        let mut conditions: Vec<Expr> = Vec::new();
         for column in columns {
-            wanted.push(self.target_column(target, column)?.0);
+            match conflict_target(column) {
+                None => {
+                    let (attnum, _) = self.target_column(target, column)?;
+                    wanted.push(row_column(attnum));
+                }
+                Some(ConflictPart::Expression(text)) => {
+                    let tree = super::parse_expression(text)?;
+                    wanted.push(self.expression(&tree, &scope, Clause::Standalone)?.expr);
+                }
+                Some(ConflictPart::Condition(text)) => {
+                    let tree = super::parse_expression(text)?;
+                    let condition = self.predicate(&tree, &scope, Clause::Where)?;
+                    conditions.extend(split_conjunction(&condition).into_iter().cloned());
+                }
+            }
         }
-        wanted.sort_unstable();
-        wanted.dedup();
-        let matching: Vec<usize> = target
-            .indexes()
-            .iter()
-            .enumerate()
-            .filter(|(_, index)| {
-                let mut attnums: Vec<i16> =
-                    index.columns.iter().map(|column| column.attnum).collect();
-                attnums.sort_unstable();
-                attnums.dedup();
-                index.unique && attnums == wanted
-            })
-            .map(|(i, _)| i)
-            .collect();
-        if matching.is_empty() {
-            return Err(Error::new(
-                SqlState::INVALID_COLUMN_REFERENCE,
-                "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-            ));
+        let mut matching = Vec::new();
+        for (place, index) in target.indexes().iter().enumerate() {
+            if index.unique && self.is_meant(target, index, &wanted, &conditions)? {
+                matching.push(place);
+            }
         }
         Ok(matching)
+    }
+
+    fn is_meant(
+        &mut self,
+        target: &Arc<Relation>,
+        index: &Index,
+        wanted: &[Expr],
+        conditions: &[Expr],
+    ) -> Result<bool> {
+        let mut keys = Vec::with_capacity(index.columns.len());
+        for column in &index.columns {
+            let attribute = &target.columns[(column.attnum - 1) as usize];
+            keys.push(match (&attribute.default, attribute.hidden) {
+                (Some(text), true) => self.of_row(target, None, text)?,
+                _ => row_column(column.attnum),
+            });
+        }
+        let same = keys.iter().all(|key| wanted.contains(key))
+            && wanted.iter().all(|key| keys.contains(key));
+        let Some(predicate) = target.index_predicate(index).filter(|_| same) else {
+            return Ok(same);
+        };
+        let predicate = self.of_row(target, None, predicate)?;
+        let needed = split_conjunction(&predicate);
+        Ok(needed.into_iter().all(|part| conditions.contains(part)))
     }
 
     fn arbiter_by_constraint(
@@ -370,6 +479,10 @@ impl Binder<'_> {
     }
 }
 
+fn row_column(attnum: i16) -> Expr {
+    Expr::Column(Column::new_unqualified(format!("a{attnum}")))
+}
+
 /// The row of the target under the name that the statement gives it.
 fn aliased_row(target: &Arc<Relation>, alias: &str) -> Result<FromItem> {
     let mut item = unqualified_row(target)?;
@@ -400,7 +513,9 @@ fn refuse_foreign(insert: &ast::Insert) -> Result<()> {
         "OVERWRITE"
     } else if !insert.assignments.is_empty() {
         "SET"
-    } else if insert.partitioned.is_some() || !insert.after_columns.is_empty() {
+    } else if (insert.partitioned.is_some() && overriding(insert).is_none())
+        || !insert.after_columns.is_empty()
+    {
         "PARTITION"
     } else if insert.has_table_keyword {
         "TABLE"

@@ -35,13 +35,8 @@ impl Binder<'_> {
         | ast::SetExpr::Update(statement)
         | ast::SetExpr::Delete(statement) = query.body.as_ref()
         {
-            self.bind_with(query.with.as_ref(), None)?;
-            return match statement {
-                ast::Statement::Insert(insert) => Ok(Analyzed::Insert(self.bind_insert(insert)?)),
-                ast::Statement::Update(update) => Ok(Analyzed::Update(self.bind_update(update)?)),
-                ast::Statement::Delete(delete) => Ok(Analyzed::Delete(self.bind_delete(delete)?)),
-                _ => Err(Error::feature_not_supported("this statement can't follow WITH")),
-            };
+            self.bind_with(query, None, true)?;
+            return self.bind_change(statement);
         }
         let mut tail = SelectTail { top: true, ..SelectTail::default() };
         let rows = self.bind_query_with(query, None, true, &mut tail)?;
@@ -51,6 +46,7 @@ impl Binder<'_> {
             output,
             simple: tail.simple,
             locks: tail.locks,
+            row_keys: tail.row_keys,
             relations: std::mem::take(&mut self.relations),
             awaited: tail.awaited,
         }))
@@ -63,11 +59,14 @@ impl Binder<'_> {
         outer: Outer<'_>,
         resolve: bool,
     ) -> Result<Rowset> {
+        if !query.locks.is_empty() {
+            return self.bind_locking(query, outer);
+        }
         let mut tail = SelectTail::default();
         self.bind_query_with(query, outer, resolve, &mut tail)
     }
 
-    fn bind_query_with(
+    pub(super) fn bind_query_with(
         &mut self,
         query: &ast::Query,
         outer: Outer<'_>,
@@ -76,7 +75,7 @@ impl Binder<'_> {
     ) -> Result<Rowset> {
         self.nested(|binder| {
             let known = binder.ctes.len();
-            binder.bind_with(query.with.as_ref(), outer)?;
+            binder.bind_with(query, outer, tail.top)?;
             let rows = binder.bind_query_body(query, outer, resolve, tail);
             binder.ctes.truncate(known);
             rows
@@ -147,8 +146,8 @@ impl Binder<'_> {
             ast::SetExpr::Insert(_)
             | ast::SetExpr::Update(_)
             | ast::SetExpr::Delete(_)
-            | ast::SetExpr::Merge(_) => Err(Error::feature_not_supported(
-                "changes inside of a query (data-modifying WITH) are not supported",
+            | ast::SetExpr::Merge(_) => Err(Error::syntax_error(
+                "INSERT, UPDATE and DELETE inside of a query stand in its WITH",
             )),
         })
     }
@@ -166,9 +165,14 @@ impl Binder<'_> {
         self.project_scope(item.plan, &columns)
     }
 
-    /// Makes the queries of a WITH known.
-    fn bind_with(&mut self, with: Option<&ast::With>, outer: Outer<'_>) -> Result<()> {
-        let Some(with) = with else { return Ok(()) };
+    /// Makes the queries of a WITH known. Changes among them may only be where `top` says so.
+    pub(super) fn bind_with(
+        &mut self,
+        query: &ast::Query,
+        outer: Outer<'_>,
+        top: bool,
+    ) -> Result<()> {
+        let Some(with) = &query.with else { return Ok(()) };
         for cte in &with.cte_tables {
             let name = fold(&cte.alias.name);
             let twice = with.cte_tables.iter().filter(|c| fold(&c.alias.name) == name).count() > 1;
@@ -179,15 +183,46 @@ impl Binder<'_> {
                 )
                 .at_place(self.places.span(cte.alias.name.span)));
             }
-            let body = if with.recursive && mentions(&cte.query, &name) {
-                self.bind_recursive(cte, &name, outer)?
-            } else {
-                let rows = self.bind_query(&cte.query, outer, true)?;
-                self.rename_columns(rows, &cte.alias.columns, &name)?
-            };
-            self.ctes.push(Cte { name, body: CteBody::Rows(body) });
+        }
+        let known = self.ctes.len();
+        for (i, cte) in with.cte_tables.iter().enumerate() {
+            // PostgreSQL says of a name further down that it is there, and out of reach.
+            for later in &with.cte_tables[i..] {
+                self.ctes.push(Cte { name: fold(&later.alias.name), body: CteBody::Later });
+            }
+            let body = self.bind_one_of_with(query, cte, outer, top);
+            self.ctes.truncate(known + i);
+            self.ctes.push(Cte { name: fold(&cte.alias.name), body: body? });
         }
         Ok(())
+    }
+
+    fn bind_one_of_with(
+        &mut self,
+        query: &ast::Query,
+        cte: &ast::Cte,
+        outer: Outer<'_>,
+        top: bool,
+    ) -> Result<CteBody> {
+        let name = fold(&cte.alias.name);
+        if let ast::SetExpr::Insert(statement)
+        | ast::SetExpr::Update(statement)
+        | ast::SetExpr::Delete(statement) = cte.query.body.as_ref()
+        {
+            return self.bind_changing(cte, statement, top);
+        }
+        let is_recursive = query.with.as_ref().is_some_and(|with| with.recursive);
+        if is_recursive && mentions(&cte.query, &name) > 0 {
+            return Ok(CteBody::Rows(self.bind_recursive(cte, &name, outer)?));
+        }
+        let rows = self.bind_query(&cte.query, outer, true)?;
+        let rows = self.rename_columns(rows, &cte.alias.columns, &name)?;
+        // Each reference runs the query; what is different each time must run once.
+        let is_inner = outer.is_some() || self.in_recursion;
+        if !is_inner && mentions(query, &name) > 1 && super::stage::is_volatile(&rows.plan)? {
+            return Ok(CteBody::Rows(self.bind_once(rows)?));
+        }
+        Ok(CteBody::Rows(rows))
     }
 
     /// Gives a rowset the column names of an alias.
@@ -198,7 +233,7 @@ impl Binder<'_> {
         table: &str,
     ) -> Result<Rowset> {
         if names.len() > rows.columns.len() {
-            return Err(too_many_aliases(table, rows.columns.len(), names.len()));
+            return Err(too_many_of_with(table, rows.columns.len(), names.len()));
         }
         for (column, alias) in rows.columns.iter_mut().zip(names) {
             column.output.name = fold(&alias.name);
@@ -225,9 +260,14 @@ impl Binder<'_> {
         if *op != ast::SetOperator::Union || cte.query.with.is_some() {
             return Err(malformed());
         }
-        if cte.query.order_by.is_some() || cte.query.limit_clause.is_some() {
+        if cte.query.order_by.is_some() {
             return Err(Error::feature_not_supported(
-                "ORDER BY and LIMIT in a recursive query are not implemented",
+                "ORDER BY in a recursive query is not implemented",
+            ));
+        }
+        if cte.query.limit_clause.is_some() || cte.query.fetch.is_some() {
+            return Err(Error::feature_not_supported(
+                "LIMIT in a recursive query is not implemented",
             ));
         }
         let distinct = !matches!(set_quantifier, ast::SetQuantifier::All);
@@ -248,10 +288,13 @@ impl Binder<'_> {
             name: name.to_owned(),
             body: CteBody::Recursive { table: table.clone(), columns: output.clone() },
         });
-        let next = self.bind_body(right, outer, true);
+        let around = std::mem::replace(&mut self.in_recursion, true);
+        let next = self.bind_body(right, outer, false);
+        self.in_recursion = around;
         self.ctes.pop();
         let next = next?;
-        self.check_recursive_types(name, &output, &next)?;
+        check_recursive_term(name, &table, &next.plan)?;
+        let next = self.with_types_of_first(name, &output, next)?;
         let names: Vec<String> = (1..=output.len()).map(|i| format!("r{i}")).collect();
         let first_plan = renamed(first.plan, &first.columns, &names)?;
         let next_plan = renamed(next.plan, &next.columns, &names)?;
@@ -274,28 +317,35 @@ impl Binder<'_> {
         self.project_outputs(plan, exprs)
     }
 
-    fn check_recursive_types(
-        &self,
+    /// The recursive term with the types of the other, which no column of it may widen.
+    fn with_types_of_first(
+        &mut self,
         name: &str,
         first: &[OutputColumn],
-        next: &Rowset,
-    ) -> Result<()> {
+        next: Rowset,
+    ) -> Result<Rowset> {
         if first.len() != next.columns.len() {
             return Err(column_count("UNION"));
         }
+        let mut exprs = Vec::with_capacity(first.len());
         for (i, (a, b)) in first.iter().zip(&next.columns).enumerate() {
-            if a.ty.oid != b.output.ty.oid {
+            let null = super::returning::null_of(a.ty)?;
+            let mut pair = vec![Typed::new(null, a.ty), b.typed()];
+            let overall = self.unify("UNION", &mut pair, None)?;
+            if a.ty.oid != overall.oid {
                 return Err(Error::datatype_mismatch(format!(
                     "recursive query \"{name}\" column {} has type {} in non-recursive term but \
                      type {} overall",
                     i + 1,
                     a.ty.name(),
-                    b.output.ty.name()
+                    overall.name()
                 ))
                 .with_hint("Cast the output of the non-recursive term to the correct type."));
             }
+            let value = pair.pop().expect("a pair").expr;
+            exprs.push((value, OutputColumn { ty: a.ty, ..b.output.clone() }));
         }
-        Ok(())
+        self.project_outputs(next.plan, exprs)
     }
 
     /// `VALUES (...), (...)` as a query.
@@ -803,15 +853,73 @@ fn is_plain(query: &ast::Query) -> bool {
         && query.locks.is_empty()
 }
 
-/// Whether a query names a table without schema by this name: then a recursive WITH recurses.
-fn mentions(query: &ast::Query, name: &str) -> bool {
+/// 42P19 for what a recursive term can't do with the rows of the round before.
+fn check_recursive_term(name: &str, table: &str, plan: &LogicalPlan) -> Result<()> {
+    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+    let mut found: Option<String> = None;
+    plan.apply(|node| {
+        let within = |inputs: &[&LogicalPlan]| inputs.iter().any(|input| reads(input, table));
+        match node {
+            LogicalPlan::Aggregate(aggregate) => {
+                // DISTINCT is made of these as well.
+                let counts = aggregate.aggr_expr.iter().any(|expr| {
+                    expr.exists(|part| {
+                        Ok(matches!(part, Expr::AggregateFunction(call)
+                            if call.func.name() != "first_value"))
+                    })
+                    .unwrap_or(false)
+                });
+                if counts && within(&[aggregate.input.as_ref()]) {
+                    found = Some(
+                        "aggregate functions are not allowed in a recursive query's recursive term"
+                            .to_owned(),
+                    );
+                }
+            }
+            LogicalPlan::Join(join) => {
+                let missing: Vec<&LogicalPlan> = match join.join_type {
+                    JoinType::Left => vec![join.right.as_ref()],
+                    JoinType::Right => vec![join.left.as_ref()],
+                    JoinType::Full => vec![join.left.as_ref(), join.right.as_ref()],
+                    _ => Vec::new(),
+                };
+                if within(&missing) {
+                    found = Some(format!(
+                        "recursive reference to query \"{name}\" must not appear within an outer \
+                         join"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    match found {
+        Some(message) => Err(Error::new(SqlState::INVALID_RECURSION, message)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a plan scans this table.
+fn reads(plan: &LogicalPlan, table: &str) -> bool {
+    use datafusion::common::tree_node::TreeNode;
+    plan.exists(|node| {
+        Ok(matches!(node, LogicalPlan::TableScan(scan) if scan.table_name.table() == table))
+    })
+    .unwrap_or(false)
+}
+
+/// How often a query names a table without schema by this name.
+fn mentions(query: &ast::Query, name: &str) -> usize {
     use std::ops::ControlFlow;
-    let flow = ast::visit_relations(query, |relation| {
+    let mut count = 0;
+    let _: ControlFlow<()> = ast::visit_relations(query, |relation| {
         let same = relation.0.len() == 1
             && relation.0[0].as_ident().is_some_and(|ident| fold(ident) == name);
-        if same { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        count += usize::from(same);
+        ControlFlow::Continue(())
     });
-    flow.is_break()
+    count
 }
 
 /// One plan after another; column names are those of the first. The others take them as well,
@@ -846,6 +954,15 @@ fn renamed(plan: LogicalPlan, columns: &[RowColumn], names: &[String]) -> Result
 
 fn column_count(name: &str) -> Error {
     Error::syntax_error(format!("each {name} query must have the same number of columns"))
+}
+
+pub(super) fn too_many_of_with(name: &str, available: usize, given: usize) -> Error {
+    Error::new(
+        SqlState::INVALID_COLUMN_REFERENCE,
+        format!(
+            "WITH query \"{name}\" has {available} columns available but {given} columns specified"
+        ),
+    )
 }
 
 pub(super) fn too_many_aliases(table: &str, available: usize, given: usize) -> Error {

@@ -123,7 +123,7 @@ impl Binder<'_> {
         relation
             .live_columns()
             .enumerate()
-            .find(|(_, (_, column))| column.name == name)
+            .find(|(_, (_, column))| column.name == name && !column.hidden)
             .map(|(index, (attnum, _))| (attnum, index))
             .ok_or_else(|| {
                 Error::undefined_column_of(&name, &relation.name)

@@ -44,6 +44,10 @@ pub(super) struct ScopeTable {
     pub(super) base: Option<(Arc<Relation>, String)>,
     /// Whether the columns are those of a single function: then the table's name is a column.
     pub(super) function: bool,
+    /// Whether an outer join may leave its columns NULL.
+    pub(super) nullable: bool,
+    /// A subquery or view: locking its rows would lock those of the tables inside.
+    pub(super) locks_inside: bool,
 }
 
 /// One item of FROM, or all of it: a plan and what its columns are called.
@@ -55,22 +59,39 @@ pub(super) struct FromItem {
     pub(super) columns: Vec<ScopeColumn>,
 }
 
+impl FromItem {
+    /// The same, on the side of an outer join that may be missing.
+    pub(super) fn nullable_if(mut self, nullable: bool) -> Self {
+        for table in &mut self.tables {
+            table.nullable |= nullable;
+        }
+        self
+    }
+}
+
 /// The names visible at one level of a query, and the levels around it.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) tables: &'a [ScopeTable],
     pub(super) columns: &'a [ScopeColumn],
+    /// What is there and can't be named from here: what only LATERAL sees. For errors.
+    pub(super) hidden: &'a [ScopeTable],
     pub(super) parent: Option<&'a Scope<'a>>,
 }
 
 impl<'a> Scope<'a> {
     /// No tables, inside `parent`.
     pub(super) fn empty(parent: Option<&'a Scope<'a>>) -> Self {
-        Scope { tables: &[], columns: &[], parent }
+        Scope { tables: &[], columns: &[], hidden: &[], parent }
+    }
+
+    /// No tables, inside `parent` and beside tables that can't be named.
+    pub(super) fn beside(hidden: &'a [ScopeTable], parent: Option<&'a Scope<'a>>) -> Self {
+        Scope { tables: &[], columns: &[], hidden, parent }
     }
 
     pub(super) fn of(item: &'a FromItem, parent: Option<&'a Scope<'a>>) -> Self {
-        Scope { tables: &item.tables, columns: &item.columns, parent }
+        Scope { tables: &item.tables, columns: &item.columns, hidden: &[], parent }
     }
 
     /// The column that an unqualified name means, innermost level first.
@@ -150,8 +171,29 @@ impl<'a> Scope<'a> {
         Ok(None)
     }
 
+    /// Tables that are there and out of reach, at any level.
+    fn out_of_reach(&self) -> impl Iterator<Item = &'a ScopeTable> {
+        std::iter::successors(Some(*self), |scope| scope.parent.copied())
+            .flat_map(|scope| scope.hidden)
+    }
+
     /// 42P01, with a hint where the table has an alias.
     fn missing_table(&self, name: &str) -> Error {
+        let hidden = self.out_of_reach().find(|table| {
+            let is_base = |(relation, _): &(Arc<Relation>, String)| relation.name == name;
+            table.alias == name || table.base.as_ref().is_some_and(is_base)
+        });
+        if let Some(table) = hidden {
+            return Error::new(
+                crate::error::SqlState::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{name}\""),
+            )
+            .with_hint(format!(
+                "There is an entry for table \"{}\", but it cannot be referenced from this part \
+                 of the query.",
+                table.alias
+            ));
+        }
         let aliased = self.tables.iter().find(|table| {
             table.base.as_ref().is_some_and(|(relation, _)| relation.name == name)
                 && table.alias != name
@@ -172,6 +214,14 @@ impl<'a> Scope<'a> {
     /// What 42703 says about an unqualified name, with PostgreSQL's hint where a near one exists.
     pub(super) fn undefined(&self, name: &str) -> Error {
         let error = Error::undefined_column(name);
+        let has = |table: &&ScopeTable| table.columns.iter().any(|column| column.name == name);
+        if let Some(table) = self.out_of_reach().find(has) {
+            return error.with_hint(format!(
+                "There is a column named \"{name}\" in table \"{}\", but it cannot be referenced \
+                 from this part of the query.",
+                table.alias
+            ));
+        }
         let near = self.tables.iter().flat_map(|table| {
             table.columns.iter().map(move |column| (distance(&column.name, name), table, column))
         });
@@ -248,6 +298,17 @@ pub(crate) fn scan_columns(
         .collect()
 }
 
+/// Those of [`scan_columns`] that may be named.
+pub(super) fn named_columns(relation: &Relation, qualifier: Option<&str>) -> Vec<ScopeColumn> {
+    let is_shown =
+        |attnum: i16| !relation.columns[crate::catalog::layout::attribute_place(attnum)].hidden;
+    scan_columns(relation, qualifier)
+        .into_iter()
+        .filter(|(output, _)| is_shown(output.attnum))
+        .map(ScopeColumn::from)
+        .collect()
+}
+
 impl From<(OutputColumn, Expr)> for ScopeColumn {
     fn from((output, expr): (OutputColumn, Expr)) -> Self {
         let OutputColumn { name, ty, table, attnum } = output;
@@ -282,9 +343,9 @@ mod tests {
     #[test]
     fn inner_names_hide_outer_ones() {
         let outer_columns = [column("a", "c1"), column("b", "c2")];
-        let outer_scope = Scope { tables: &[], columns: &outer_columns, parent: None };
+        let outer_scope = Scope { columns: &outer_columns, ..Scope::empty(None) };
         let inner_columns = [column("a", "c3"), column("x", "c4"), column("x", "c5")];
-        let scope = Scope { tables: &[], columns: &inner_columns, parent: Some(&outer_scope) };
+        let scope = Scope { columns: &inner_columns, ..Scope::empty(Some(&outer_scope)) };
         assert!(
             matches!(scope.column("a").unwrap().unwrap().expr, Expr::Column(c) if c.name == "c3")
         );

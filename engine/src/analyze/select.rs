@@ -1,5 +1,7 @@
 //! One SELECT: from its FROM to its last column, in the order in which the rows go through.
 
+use std::sync::Arc;
+
 use datafusion::{
     common::tree_node::{Transformed, TreeNode},
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr},
@@ -17,8 +19,9 @@ use super::{
     subquery::{Below, has_subquery},
 };
 use crate::{
-    catalog::{RelationBody, TableKind},
+    catalog::{Relation, RelationBody, TableKind},
     error::{Error, Result, SqlState},
+    statement::lock_of,
     types::Oid,
 };
 
@@ -51,9 +54,12 @@ impl Tail<'_> {
 pub(super) struct SelectTail {
     /// Whether this is the statement itself.
     pub(super) top: bool,
+    /// Whether whoever asks will lock the rows.
+    pub(super) locks_rows: bool,
     pub(super) simple: Option<SimpleQuery>,
     pub(super) locks: Vec<BoundLock>,
     pub(super) awaited: Option<Vec<AwaitedTarget>>,
+    pub(super) row_keys: Vec<(Arc<Relation>, usize)>,
 }
 
 /// A column of the select list.
@@ -131,7 +137,10 @@ impl Binder<'_> {
         let from = self.bind_from(&select.from, outer)?;
         let scope = Scope::of(&from, outer);
         let filter = match &select.selection {
-            Some(condition) => Some(self.predicate(condition, &scope, Clause::Where)?),
+            Some(condition) => {
+                let condition = self.predicate(condition, &scope, Clause::Where)?;
+                Some(self.through_indexes(condition, &from)?)
+            }
             None => None,
         };
         let targets = self.bind_targets(select, &from, &scope, tail.resolve)?;
@@ -160,13 +169,17 @@ impl Binder<'_> {
             Some(ast::Distinct::Distinct | ast::Distinct::On(_)) => true,
         };
         let locks = self.bind_locks(&tail, select, &from, is_grouped, is_distinct)?;
-        if !locks.is_empty() && !result.top {
+        if !locks.is_empty() && !result.top && !result.locks_rows {
             return Err(Error::feature_not_supported(format!(
                 "{} in a subquery is not supported",
                 lock_name(&tail.locks[0])
             )));
         }
-        if result.top && !is_grouped && !is_distinct && !tail.with_ties {
+        let stands_on = match self.for_cursor && result.top && !is_grouped && !is_distinct {
+            true => row_under_cursor(&from, &locks),
+            false => None,
+        };
+        if result.top && !is_grouped && !is_distinct && !tail.with_ties && stands_on.is_none() {
             result.simple = simple_query(select, &from, filter.as_ref(), &above, &tail);
         }
         let mut plan = from.plan.clone();
@@ -178,7 +191,11 @@ impl Binder<'_> {
         }
         let (plan, exprs) = self.windows_and_sets(plan, above.take())?;
         above.put(exprs);
-        let keys: Vec<Expr> = locks.iter().map(|(_, key)| key.clone()).collect();
+        let mut keys: Vec<Expr> = locks.iter().map(|(_, key)| key.clone()).collect();
+        if let Some((relation, key)) = stands_on {
+            result.row_keys.push((relation, above.targets.len()));
+            keys.push(key);
+        }
         let (plan, columns, sorts) = self.project_targets(plan, &mut above, &keys)?;
         let mut rows = Rowset { plan, columns };
         let key_names: Vec<String> = sorts.keys;
@@ -245,6 +262,12 @@ impl Binder<'_> {
             .enumerate()
             .map(|(i, (lock, _))| BoundLock { key_column: columns.len() + i, ..lock })
             .collect();
+        if self.for_cursor && result.top {
+            let locked = result.locks.iter();
+            result
+                .row_keys
+                .extend(locked.map(|lock| (Arc::clone(&lock.relation), lock.key_column)));
+        }
         Ok(Rowset { plan, columns })
     }
 
@@ -544,13 +567,8 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         resolve: bool,
     ) -> Result<Target> {
-        let place = self.places.start(expr);
         let typed = self.expression(expr, scope, Clause::Select)?;
         let typed = if resolve { self.resolve_unknown(typed)? } else { typed };
-        if super::expression::is_row(typed.ty) {
-            return Err(Error::feature_not_supported("values of type record are not supported")
-                .at_place(place));
-        }
         let origin = origin(expr, &typed.expr, scope);
         let name = alias.unwrap_or_else(|| column_name(expr));
         let (table, attnum) = origin.unwrap_or((Oid::INVALID, 0));
@@ -651,16 +669,21 @@ impl Binder<'_> {
                     lock_name(clause)
                 )));
             }
-            let only = match &clause.of {
-                Some(name) => Some(super::names::parts(name)?.pop().unwrap_or_default()),
-                None => None,
-            };
+            let (_, only) = lock_of(clause);
+            let only = only.map(fold);
             let mut found = false;
             for table in &from.tables {
                 if only.as_ref().is_some_and(|only| *only != table.alias) {
                     continue;
                 }
                 found = true;
+                if table.locks_inside {
+                    return Err(Error::feature_not_supported(format!(
+                        "{} of the rows of a subquery or view is not supported",
+                        lock_name(clause)
+                    ))
+                    .with_hint("Say it inside of the subquery."));
+                }
                 let Some((relation, qualifier)) = &table.base else {
                     if only.is_some() {
                         return Err(Error::feature_not_supported(format!(
@@ -674,19 +697,24 @@ impl Binder<'_> {
                 if relation.kind == TableKind::System {
                     continue;
                 }
-                let strength = match clause.lock_type {
-                    ast::LockType::Share => LockStrength::Share,
-                    ast::LockType::Update => LockStrength::Update,
+                if table.nullable {
+                    return Err(Error::feature_not_supported(format!(
+                        "{} cannot be applied to the nullable side of an outer join",
+                        lock_name(clause)
+                    )));
+                }
+                let strength = match lock_name(clause) {
+                    "FOR KEY SHARE" => LockStrength::KeyShare,
+                    "FOR SHARE" => LockStrength::Share,
+                    "FOR NO KEY UPDATE" => LockStrength::NoKeyUpdate,
+                    _ => LockStrength::Update,
                 };
                 let wait = match clause.nonblock {
                     None => LockWait::Block,
                     Some(ast::NonBlock::Nowait) => LockWait::NoWait,
                     Some(ast::NonBlock::SkipLocked) => LockWait::SkipLocked,
                 };
-                let key = Expr::Column(datafusion::common::Column::new(
-                    Some(datafusion::common::TableReference::bare(qualifier.clone())),
-                    "_key",
-                ));
+                let key = super::update::key_column(qualifier);
                 match locks.iter_mut().find(|(_, known)| *known == key) {
                     Some((known, _)) => known.strength = known.strength.max(strength),
                     None => {
@@ -707,6 +735,14 @@ impl Binder<'_> {
         }
         Ok(locks)
     }
+}
+
+/// The row that a cursor over one table stands on; with locks it stands on all that are locked.
+fn row_under_cursor(from: &FromItem, locks: &[(BoundLock, Expr)]) -> Option<(Arc<Relation>, Expr)> {
+    let ([table], []) = (from.tables.as_slice(), locks) else { return None };
+    let (relation, qualifier) = table.base.as_ref()?;
+    let is_table = matches!(relation.body, RelationBody::Table { .. });
+    is_table.then(|| (Arc::clone(relation), super::update::key_column(qualifier)))
 }
 
 /// The first items of ORDER BY must be those of DISTINCT ON, in any order.
@@ -751,9 +787,11 @@ fn has_group_by(select: &ast::Select) -> bool {
 
 /// The words of a locking clause.
 pub(super) fn lock_name(clause: &ast::LockClause) -> &'static str {
-    match clause.lock_type {
-        ast::LockType::Share => "FOR SHARE",
-        ast::LockType::Update => "FOR UPDATE",
+    match (lock_of(clause).0, clause.lock_type) {
+        (Some("no key update"), _) => "FOR NO KEY UPDATE",
+        (Some("key share"), _) => "FOR KEY SHARE",
+        (_, ast::LockType::Share) => "FOR SHARE",
+        (_, ast::LockType::Update) => "FOR UPDATE",
     }
 }
 
@@ -869,7 +907,9 @@ pub(super) fn unqualified(expr: &Expr) -> Option<Expr> {
             ))
         })
         .ok()?;
-    if special || has_subquery(expr) {
+    // The key of a row is not among its columns.
+    let names_key = expr.column_refs().iter().any(|column| column.name == "_key");
+    if special || names_key || has_subquery(expr) {
         return None;
     }
     let plain = expr.clone().transform(|node| {

@@ -16,13 +16,14 @@ use super::{
     binder::Binder,
     expression::Clause,
     names::fold,
-    scope::{FromItem, Scope, scan_columns},
+    scope::{FromItem, Scope, named_columns, scan_columns},
     select::unqualified,
     subquery::Below,
 };
 use crate::{
     catalog::Relation,
     error::{Error, Result},
+    statement::current_of,
 };
 
 /// The table that a change is about, scanned, with the tables beside it.
@@ -54,9 +55,13 @@ impl Binder<'_> {
         let Changed { target, qualifier, item, alone } = changed;
         let scope = Scope::of(&item, None);
         let assignments = self.bind_assignments(&target, &update.assignments, &scope)?;
+        let current_of = update.selection.as_ref().and_then(current_of).map(str::to_owned);
         let filter = match &update.selection {
-            Some(condition) => Some(self.predicate(condition, &scope, Clause::Where)?),
-            None => None,
+            Some(condition) if current_of.is_none() => {
+                let condition = self.predicate(condition, &scope, Clause::Where)?;
+                Some(self.through_indexes(condition, &item)?)
+            }
+            _ => None,
         };
         let old: Vec<(OutputColumn, Expr)> = scan_columns(&target, Some(&qualifier));
         let mut new_row: Vec<Expr> = old.iter().map(|(_, expr)| expr.clone()).collect();
@@ -94,6 +99,7 @@ impl Binder<'_> {
             target,
             plan,
             simple,
+            current_of,
             assigned: assignments.iter().map(|(attnum, ..)| *attnum).collect(),
             returning,
             relations: std::mem::take(&mut self.relations),
@@ -116,8 +122,7 @@ impl Binder<'_> {
         let target = self.target(name, word)?;
         // A query of WITH by the same name doesn't hide the target.
         let (plan, qualifier) = self.scan(&target)?;
-        let columns: Vec<super::scope::ScopeColumn> =
-            scan_columns(&target, Some(&qualifier)).into_iter().map(Into::into).collect();
+        let columns = named_columns(&target, Some(&qualifier));
         let scope_table = super::scope::ScopeTable {
             alias: alias.as_ref().map_or_else(|| target.name.clone(), |alias| fold(&alias.name)),
             schema: match alias {
@@ -127,6 +132,8 @@ impl Binder<'_> {
             columns: columns.clone(),
             base: Some((Arc::clone(&target), qualifier.clone())),
             function: false,
+            nullable: false,
+            locks_inside: false,
         };
         let first = FromItem { plan, tables: vec![scope_table], columns };
         let item = match others.is_empty() {

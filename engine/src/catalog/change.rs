@@ -91,6 +91,7 @@ impl CatalogTransaction {
             },
             role: published.role,
             namespaces: OnceLock::new(),
+            temporary: published.temporary.clone(),
         })
     }
 

@@ -206,6 +206,9 @@ pub(crate) struct Attribute {
     pub(crate) generated: bool,
     /// Text form of the value that rows older than the column have.
     pub(crate) missing: Option<String>,
+    /// Computed for an index, and no column of the table to anybody: see [`Index::columns`].
+    #[serde(default)]
+    pub(crate) hidden: bool,
 }
 
 /// `GENERATED ... AS IDENTITY`.
@@ -236,11 +239,23 @@ pub(crate) enum ConstraintKind {
 }
 
 /// An index. Columns are attnums.
+///
+/// Storage indexes columns. What an index computes is kept in the rows as a hidden generated
+/// column: an expression as itself, a predicate as true where it holds and else NULL. So a unique
+/// index with a predicate is one over its columns and that one: rows outside never meet another.
+/// Its entries are those of all rows, which a query may use as those of any index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Index {
     pub(crate) oid: Oid,
     pub(crate) name: String,
+    /// Of an expression: its hidden column.
     pub(crate) columns: Vec<IndexColumn>,
+    /// The hidden column of `WHERE`.
+    #[serde(default)]
+    pub(crate) predicate: Option<i16>,
+    /// `INCLUDE`: carried by name alone, since entries lead to rows and rows have everything.
+    #[serde(default)]
+    pub(crate) included: Vec<i16>,
     pub(crate) unique: bool,
     pub(crate) primary: bool,
     pub(crate) nulls_distinct: bool,
@@ -276,6 +291,28 @@ impl Relation {
         (1..).zip(&self.columns).filter(|(_, column)| !column.dropped)
     }
 
+    /// The live columns that anybody may name.
+    pub(crate) fn shown_columns(&self) -> impl Iterator<Item = (i16, &Attribute)> {
+        self.live_columns().filter(|(_, column)| !column.hidden)
+    }
+
+    /// A column of an index as PostgreSQL prints it.
+    pub(crate) fn index_column_text(&self, attnum: i16) -> String {
+        let attribute = &self.columns[super::layout::attribute_place(attnum)];
+        match &attribute.default {
+            Some(text) if attribute.hidden && is_call(text) => text.clone(),
+            Some(text) if attribute.hidden => format!("({text})"),
+            _ => super::part::quote_identifier(&attribute.name),
+        }
+    }
+
+    /// The predicate of an index.
+    pub(crate) fn index_predicate(&self, index: &Index) -> Option<&str> {
+        let attribute = &self.columns[super::layout::attribute_place(index.predicate?)];
+        let text = attribute.default.as_deref()?;
+        text.strip_prefix(PREDICATE_START)?.strip_suffix(PREDICATE_END)
+    }
+
     /// The table's indexes; empty for other relations.
     pub(crate) fn indexes(&self) -> &[Index] {
         match &self.body {
@@ -296,6 +333,28 @@ impl Relation {
     pub(crate) fn primary_key(&self) -> Option<&Index> {
         self.indexes().iter().find(|index| index.primary)
     }
+}
+
+/// What stands around a predicate to make it NULL where it doesn't hold.
+pub(crate) const PREDICATE_START: &str = "NULLIF((";
+pub(crate) const PREDICATE_END: &str = "), false)";
+
+/// Whether an expression is one call of a function: only then PostgreSQL leaves parentheses out.
+fn is_call(text: &str) -> bool {
+    let name = text.split('(').next().unwrap_or_default();
+    let is_name = !name.is_empty()
+        && name.len() < text.len()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let mut depth = 0;
+    let closes_last = text.char_indices().all(|(at, c)| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        depth > 0 || at < name.len() || at + 1 == text.len()
+    });
+    is_name && closes_last
 }
 
 /// Private definitions have OIDs from here on, shared ones lie below, so a session's view never

@@ -39,8 +39,13 @@ pub(crate) fn attribute_place(attnum: i16) -> usize {
 fn index_layout(index: &Index) -> IndexLayout {
     IndexLayout {
         relation: RelationId(index.oid.0),
-        columns: places(index),
-        descending: index.columns.iter().map(|column| column.descending).collect(),
+        columns: places(index).into_iter().chain(index.predicate.map(attribute_place)).collect(),
+        descending: index
+            .columns
+            .iter()
+            .map(|column| column.descending)
+            .chain(index.predicate.map(|_| false))
+            .collect(),
         unique: index.unique,
         nulls_distinct: index.nulls_distinct,
     }

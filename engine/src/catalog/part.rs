@@ -262,7 +262,12 @@ pub(crate) struct CatalogView {
     pub(crate) role: Oid,
     /// The capabilities for the role's namespace and the shared one, once somebody asked.
     pub(crate) namespaces: OnceLock<(Namespace, Namespace)>,
+    /// The name of the session's schema for temporary objects, whether it is there or not.
+    pub(crate) temporary: Option<Arc<str>>,
 }
+
+/// Begins the names of schemas for temporary objects.
+pub(crate) const TEMPORARY_PREFIX: &str = "pg_temp_";
 
 /// Look-ups by name and OID.
 impl CatalogView {
@@ -323,6 +328,7 @@ impl CatalogView {
         match self.find_relation(schema, name, search_path) {
             Some(relation) => {
                 if let Some(schema) = self.schema_by_oid(relation.schema) {
+                    self.check_temporary(&schema)?;
                     self.check_schema(&schema, 'U')?;
                 }
                 Ok(relation)
@@ -376,7 +382,32 @@ impl CatalogView {
 
     /// A schema by name; private before shared, as for relations.
     pub(crate) fn schema_by_name(&self, name: &str) -> Option<Arc<Schema>> {
+        if name == "pg_temp" {
+            return self.temporary_schema();
+        }
         self.parts().into_iter().find_map(|part| part.schema_by_name(name).cloned())
+    }
+
+    /// The session's schema for temporary objects, once it has made some.
+    pub(crate) fn temporary_schema(&self) -> Option<Arc<Schema>> {
+        self.private.schema_by_name(self.temporary.as_deref()?).cloned()
+    }
+
+    /// Whether a relation is temporary, whichever session's.
+    pub(crate) fn is_temporary(&self, relation: &Relation) -> bool {
+        relation.schema.0 >= FIRST_PRIVATE_OID
+            && self.schema_name(relation.schema).starts_with(TEMPORARY_PREFIX)
+    }
+
+    /// 0A000 for another session's temporary objects.
+    fn check_temporary(&self, schema: &Schema) -> Result<()> {
+        let is_own = self.temporary.as_deref() == Some(schema.name.as_str());
+        match schema.name.starts_with(TEMPORARY_PREFIX) && !is_own {
+            true => Err(Error::feature_not_supported(
+                "cannot access temporary tables of other sessions",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// As [`CatalogView::schema_by_name`], with 3F000 where there is none.
@@ -401,8 +432,8 @@ impl CatalogView {
         all
     }
 
-    /// The existing schemas of `search_path` in order; with `implicit` `pg_catalog` before them
-    /// unless the path names it.
+    /// The existing schemas of `search_path` in order; with `implicit` the temporary one and
+    /// `pg_catalog` before them unless the path names them.
     pub(crate) fn search_schemas(&self, search_path: &[String], implicit: bool) -> Vec<Oid> {
         let mut path = Vec::with_capacity(search_path.len() + 1);
         for name in search_path {
@@ -419,6 +450,12 @@ impl CatalogView {
         }
         if implicit && !path.contains(&PG_CATALOG) {
             path.insert(0, PG_CATALOG);
+        }
+        if implicit
+            && let Some(temporary) = self.temporary_schema()
+            && !path.contains(&temporary.oid)
+        {
+            path.insert(0, temporary.oid);
         }
         path
     }

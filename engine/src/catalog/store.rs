@@ -176,6 +176,7 @@ impl CatalogStore {
             shared,
             private: cell,
             view: RwLock::new(None),
+            temporary: OnceLock::new(),
         };
         Ok(Arc::new(session))
     }
@@ -242,6 +243,8 @@ pub(crate) struct SessionCatalog {
     pub(super) private: Arc<PrivateCell>,
     /// The view last made; good as long as no part was published since.
     view: RwLock<Option<Arc<CatalogView>>>,
+    /// Of the session, if it is one's: see [`CatalogView::temporary`].
+    temporary: OnceLock<Arc<str>>,
 }
 
 impl SessionCatalog {
@@ -265,6 +268,7 @@ impl SessionCatalog {
             shared,
             private,
             role: self.role,
+            temporary: self.temporary.get().cloned(),
             namespaces: OnceLock::new(),
         });
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&view));
@@ -290,6 +294,11 @@ impl SessionCatalog {
                 () = private => {}
             }
         }
+    }
+
+    /// Says where temporary objects go; once, before anybody looks.
+    pub(crate) fn name_temporary(&self, schema: String) {
+        let _ = self.temporary.set(schema.into());
     }
 
     pub(super) fn private_slot(&self) -> &Slot<Part> {

@@ -31,6 +31,7 @@ mod builtin;
 mod class;
 mod constraint;
 mod locks;
+mod objects;
 mod roles;
 mod rows;
 mod settings;
@@ -107,6 +108,8 @@ fn source(name: &str) -> Option<Source> {
         "pg_views" => views::views,
         "pg_indexes" => views::indexes,
         "pg_sequences" => views::sequences,
+        "pg_prepared_statements" => objects::prepared_statements,
+        "pg_cursors" => objects::cursors,
         "pg_settings" => settings::settings,
         "pg_timezone_names" => settings::time_zones,
         "pg_stat_activity" => activity::activity,
@@ -243,5 +246,6 @@ fn read_column(text: &str) -> Attribute {
         identity: Identity::No,
         generated: false,
         missing: None,
+        hidden: false,
     }
 }

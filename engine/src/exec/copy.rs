@@ -19,7 +19,6 @@ use crate::{
         rules::Rules,
         write::Writer,
     },
-    prepared::Body,
     session::{CopyShape, Portal, Rows, Session, Started, Tag},
     statement::{Copy, CopySource, Parsed, Statement, parse_single},
     types::{Format, PgType},
@@ -170,14 +169,7 @@ async fn start_query(
     let Some(output) = plan.output() else {
         return Err(Error::feature_not_supported("COPY query must have a RETURNING clause"));
     };
-    match &plan.body {
-        Body::Query(query) => exec::select::run(session, query, portal).await?,
-        Body::Insert(insert) => exec::insert::run(session, insert, portal).await?,
-        Body::Update(change) | Body::Delete(change) => {
-            exec::update::run(session, change, portal).await?
-        }
-        Body::Subscribe(_) | Body::Utility => Started::Done,
-    };
+    exec::run_body(session, &plan.body, portal).await?;
     Ok(output.iter().map(|column| (column.name.clone(), column.ty)).collect())
 }
 
@@ -247,7 +239,7 @@ async fn copy_in(
     exec::enter_change(session, &relation, "a", &[]).await?;
     let targets = target_columns(&relation, columns)?;
     let names: Vec<&str> = targets.iter().map(|(_, name, _)| name.as_str()).collect();
-    let all: Vec<&str> = relation.live_columns().map(|(_, column)| &*column.name).collect();
+    let all: Vec<&str> = relation.shown_columns().map(|(_, column)| &*column.name).collect();
     options.check_columns(&names, Some((name, &all)))?;
     let context = session.execution_context();
     let env = Environment {
@@ -286,12 +278,12 @@ async fn copy_in(
 /// (attnum, name, type) of the columns that are copied.
 fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<(i16, String, PgType)>> {
     if names.is_empty() {
-        let all = relation.live_columns().filter(|(_, column)| !column.generated);
+        let all = relation.shown_columns().filter(|(_, column)| !column.generated);
         return Ok(all.map(|(n, column)| (n, column.name.clone(), column.ty)).collect());
     }
     let mut found: Vec<(i16, String, PgType)> = Vec::with_capacity(names.len());
     for name in names {
-        let column = relation.live_columns().find(|(_, column)| column.name == *name);
+        let column = relation.shown_columns().find(|(_, column)| column.name == *name);
         let (attnum, column) =
             column.ok_or_else(|| Error::undefined_column_of(name, &relation.name))?;
         if column.generated {

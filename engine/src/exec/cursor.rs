@@ -10,16 +10,18 @@ use std::{
     time::Duration,
 };
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use futures::StreamExt;
+use kalamdb_storage::Key;
 
 use crate::{
     analyze::OutputColumn,
+    catalog::Relation,
     error::{Error, Result, SqlState},
     exec::{self, select::RowStream, subscribe},
     prepared::Body,
-    session::{Discard, Field, Portal, Rows, Session, Started, Tag},
-    statement::{CursorQuery, Declare, Fetch, FetchDirection, Name},
+    session::{Discard, Field, Portal, Rows, Session, Started, Tag, now_us},
+    statement::{CursorQuery, Declare, Fetch, FetchDirection, Name, Statement},
     subscribe::Subscription,
     txn::Phase,
 };
@@ -34,7 +36,7 @@ pub(crate) struct Cursor {
     pub(crate) output: Arc<[OutputColumn]>,
     pub(crate) statement: Arc<str>,
     source: Source,
-    hold: bool,
+    pub(crate) hold: bool,
     /// The transaction that declared it has committed.
     committed: bool,
     scroll: bool,
@@ -43,6 +45,13 @@ pub(crate) struct Cursor {
     kept_bytes: usize,
     /// Rows passed; with SCROLL the number of the present row, 0 before the first.
     place: i64,
+    /// Tables whose rows it stands on, each with the column of its `_key` in `rows`.
+    row_keys: Vec<(Arc<Relation>, usize)>,
+    /// The keys of the row it stands on, in the order of `row_keys`.
+    current: Option<Vec<Option<Key>>>,
+    /// Microseconds since 1970.
+    pub(crate) created: i64,
+    pub(crate) may_scroll: bool,
 }
 
 enum Source {
@@ -82,12 +91,13 @@ impl Cursor {
         if limit == 0 {
             return Ok(None);
         }
-        let batch = match self.rows.pop_front() {
-            Some(batch) => batch,
-            None => match self.pull().await? {
-                Some(batch) => batch,
-                None => return Ok(None),
-            },
+        let next = match self.rows.pop_front() {
+            Some(batch) => Some(batch),
+            None => self.pull().await?,
+        };
+        let Some(batch) = next else {
+            self.stand_on_last(&[]);
+            return Ok(None);
         };
         let rows = batch.num_rows();
         let taken = usize::try_from(limit).unwrap_or(usize::MAX).min(rows);
@@ -95,7 +105,9 @@ impl Cursor {
             self.rows.push_front(batch.slice(taken, rows - taken));
         }
         self.place += taken as i64;
-        Ok(Some(batch.slice(0, taken)))
+        let batch = batch.slice(0, taken);
+        self.stand_on_last(std::slice::from_ref(&batch));
+        Ok(Some(batch))
     }
 
     /// Passes over the next `limit` rows and tells how many there were.
@@ -170,6 +182,13 @@ impl Cursor {
     }
 
     async fn scroll(&mut self, direction: FetchDirection) -> Result<Vec<RecordBatch>> {
+        let batches = self.scroll_to(direction).await?;
+        let present = self.row(self.place);
+        self.stand_on_last(present.as_slice());
+        batches.into_iter().map(|batch| self.shown(batch)).collect()
+    }
+
+    async fn scroll_to(&mut self, direction: FetchDirection) -> Result<Vec<RecordBatch>> {
         match direction {
             FetchDirection::Forward(0) => Ok(self.row(self.place).into_iter().collect()),
             FetchDirection::Forward(n) if n > 0 => self.scroll_forward(n).await,
@@ -228,6 +247,32 @@ impl Cursor {
         }
     }
 
+    /// Rows in the form of `output`.
+    fn shown(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        if self.row_keys.is_empty() {
+            return Ok(batch);
+        }
+        let places: Vec<usize> = (0..self.output.len()).collect();
+        Ok(batch.project(&places)?)
+    }
+
+    /// The cursor stands on the last of these rows; without one, before the first or past the end.
+    fn stand_on_last(&mut self, batches: &[RecordBatch]) {
+        if self.row_keys.is_empty() {
+            return;
+        }
+        let last = batches.iter().rev().find(|batch| batch.num_rows() > 0);
+        self.current = last.map(|batch| self.keys_at(batch, batch.num_rows() - 1));
+    }
+
+    fn keys_at(&self, batch: &RecordBatch, row: usize) -> Vec<Option<Key>> {
+        let key = |column: usize| {
+            let keys = batch.column(column).as_binary_opt::<i32>()?;
+            keys.is_valid(row).then(|| Key::from_bytes(keys.value(row).to_vec().into()))
+        };
+        self.row_keys.iter().map(|(_, column)| key(*column)).collect()
+    }
+
     /// Goes to where the rows of this direction begin, and tells how many of the next ones they
     /// are.
     async fn approach(&mut self, direction: FetchDirection) -> Result<u64> {
@@ -275,7 +320,7 @@ impl Fetching {
             Some(batch) => self.left - batch.num_rows() as u64,
             None => 0,
         };
-        Ok(batch)
+        batch.map(|batch| cursor.shown(batch)).transpose()
     }
 }
 
@@ -302,25 +347,12 @@ pub(crate) async fn declare(
             format!("a session has at most {MAX_CURSORS} cursors open"),
         ));
     }
+    let mut row_keys = Vec::new();
     let (output, source, statement) = match &declare.query {
         CursorQuery::Query(statement) => {
-            let plan = exec::inner_plan(session, portal, statement).await?;
-            let Body::Query(query) = &plan.body else {
-                return Err(Error::syntax_error("DECLARE CURSOR takes a query"));
-            };
-            let mut inner = Portal::empty();
-            inner.parameters = std::mem::take(&mut portal.parameters);
-            exec::select::run(session, query, &mut inner).await?;
-            let source = match inner.rows {
-                Rows::Stream(stream, context) => {
-                    Source::Rows(exec::select::without_effects(stream, context))
-                }
-                Rows::Ready(rows) => {
-                    Source::Rows(RowStream::new(futures::stream::iter(rows.into_iter().map(Ok))))
-                }
-                _ => Source::Ended,
-            };
-            (Arc::clone(&query.output), source, Arc::clone(&statement.text))
+            let (output, source, keys) = open(session, statement, portal).await?;
+            row_keys = keys;
+            (output, source, Arc::clone(&statement.text))
         }
         CursorQuery::Subscribe(statement) => {
             let subscription = subscribe::open_inner(session, statement)?;
@@ -333,7 +365,7 @@ pub(crate) async fn declare(
     };
     let cursor = Cursor {
         output,
-        statement,
+        statement: session.source_of(&statement),
         source,
         hold: declare.hold,
         committed: false,
@@ -341,10 +373,73 @@ pub(crate) async fn declare(
         rows: VecDeque::new(),
         kept_bytes: 0,
         place: 0,
+        row_keys,
+        current: None,
+        created: now_us(),
+        may_scroll: declare.scroll == Some(true),
     };
     session.cursors.insert(declare.name.clone(), cursor);
     portal.tag = Tag::new("DECLARE CURSOR");
     Ok(Started::Done)
+}
+
+/// What a query gives to the cursor over it: its columns, its rows, and where their keys are.
+type Opened = (Arc<[OutputColumn]>, Source, Vec<(Arc<Relation>, usize)>);
+
+async fn open(
+    session: &mut Session,
+    statement: &Arc<Statement>,
+    portal: &mut Portal,
+) -> Result<Opened> {
+    let types = portal.plan.as_ref().map_or(&[][..], |plan| &plan.parameters);
+    let body = exec::prepare_cursor(session, statement, types)?;
+    if let Body::Staged(staged) = &body
+        && staged.has_changes()
+    {
+        return Err(Error::feature_not_supported(
+            "DECLARE CURSOR must not contain data-modifying statements in WITH",
+        ));
+    }
+    let query = match &body {
+        Body::Query(query) => query,
+        Body::Staged(staged) if let Body::Query(query) = &staged.main => query,
+        _ => return Err(Error::syntax_error("DECLARE CURSOR takes a query")),
+    };
+    query.constant_error.clone().map_or(Ok(()), Err)?;
+    let mut inner = Portal::empty();
+    inner.parameters = std::mem::take(&mut portal.parameters);
+    exec::run_body(session, &body, &mut inner).await?;
+    let source = match inner.rows {
+        Rows::Stream(stream, context) => {
+            Source::Rows(exec::select::without_effects(stream, context))
+        }
+        Rows::Ready(rows) => {
+            Source::Rows(RowStream::new(futures::stream::iter(rows.into_iter().map(Ok))))
+        }
+        _ => Source::Ended,
+    };
+    Ok((Arc::clone(&query.output), source, query.row_keys.clone()))
+}
+
+/// The key of the row of `target` that a cursor stands on, for WHERE CURRENT OF.
+///
+/// # Errors
+/// 34000 there is no such cursor, 24000 it doesn't stand on a row of the table.
+pub(crate) fn current_row(session: &Session, name: &str, target: &Relation) -> Result<Key> {
+    let cursor = session.cursors.get(name).ok_or_else(|| Error::undefined_cursor(name))?;
+    let invalid = |message: String| Error::new(SqlState::INVALID_CURSOR_STATE, message);
+    if cursor.is_held() {
+        return Err(invalid(format!("cursor \"{name}\" is held from a previous transaction")));
+    }
+    let place = cursor.row_keys.iter().position(|(relation, _)| relation.oid == target.oid);
+    let Some(place) = place else {
+        return Err(invalid(format!(
+            "cursor \"{name}\" is not a simply updatable scan of table \"{}\"",
+            target.name
+        )));
+    };
+    let current = cursor.current.as_ref().and_then(|keys| keys[place].clone());
+    current.ok_or_else(|| invalid(format!("cursor \"{name}\" is not positioned on a row")))
 }
 
 /// The columns FETCH returns, if there is such a cursor.

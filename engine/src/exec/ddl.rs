@@ -43,14 +43,16 @@ mod index;
 mod like;
 mod names;
 pub(crate) mod owned;
+mod reindex;
 mod rename;
 mod rows;
 mod schema;
 mod sequence;
+pub(crate) mod temporary;
 mod truncate;
 mod view;
 
-pub(crate) use grammar::{Command, parse};
+pub(crate) use grammar::{Command, OnCommit, parse};
 
 /// What a definition needs of the transaction it runs in. The executor's transaction implements
 /// it, and the tests of this module do.
@@ -87,16 +89,26 @@ pub(crate) trait DdlContext: Send {
     fn search_path(&self) -> Vec<String>;
     /// Inserts a query's rows into a table that the same statement made; returns their number.
     async fn insert_query(&mut self, target: &Arc<Relation>, query: &ast::Query) -> Result<u64>;
+    /// The schema for temporary objects was made.
+    fn made_temporary(&mut self) {}
+    /// Names of the temporary schemas of all sessions there are.
+    fn temporary_schemas_in_use(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// What happens to a temporary table when the transaction commits, and each one after it.
+    fn on_commit(&mut self, _relation: Oid, _action: OnCommit) {}
     /// Sends a WARNING (SQLSTATE classes 01 and 25) or NOTICE (any other) after this statement.
     fn notice(&mut self, notice: Error);
 }
 
 /// Runs one definition and returns its command tag.
 pub(crate) async fn run(command: &Command, ctx: &mut dyn DdlContext) -> Result<String> {
+    temporary::prepare(command, ctx).await?;
     match command {
         Command::CreateTable(create) => create_table::run(create, ctx).await,
         Command::CreateTableAs(create) => create_table_as::run(create, ctx).await,
         Command::CreateIndex(create) => index::create(create, ctx).await,
+        Command::Reindex(reindex) => reindex::run(reindex, ctx).await,
         Command::CreateSequence(create) => sequence::create(create, ctx).await,
         Command::CreateSchema(create) => schema::create(create, ctx).await,
         Command::CreateView(create) => view::create(create, ctx).await,
@@ -134,6 +146,14 @@ fn refuse_database(command: &grammar::DatabaseCommand, ctx: &mut dyn DdlContext)
         }
         (true, false) => Err(Error::undefined_database(name)),
     }
+}
+
+/// Removes a relation with all that depends on it, as ON COMMIT DROP does.
+pub(crate) async fn drop_relation(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+) -> Result<()> {
+    drop::with_dependents(ctx, relation).await
 }
 
 /// The sequences that a default's text names, for pg_depend.

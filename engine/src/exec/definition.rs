@@ -8,7 +8,7 @@ use futures::StreamExt;
 use kalamdb_storage::{NamespaceId, RelationId, Snapshot, WriteSet};
 
 use crate::{
-    analyze::{Analyzed, Environment, Parameters, analyze},
+    analyze::{Environment, Parameters, analyze},
     catalog::{
         Relation,
         part::CatalogView,
@@ -18,13 +18,14 @@ use crate::{
     error::{Error, Result},
     exec::{
         self,
-        ddl::{self, Command, DdlContext},
+        ddl::{self, Command, DdlContext, OnCommit},
         insert::insert_batch,
         rules::Rules,
         write::Writer,
     },
     locks::{Mode, Target},
-    session::{Portal, Session, Started, Tag},
+    session::{Portal, Rows, Session, Started, Tag},
+    txn::Phase,
     types::Oid,
 };
 
@@ -36,6 +37,12 @@ pub(crate) async fn run(
 ) -> Result<Started> {
     let words = session.activity_words();
     session.transaction.check_writable(&words)?;
+    if let Command::Reindex(reindex) = command
+        && session.transaction.phase == Phase::Block
+        && let Some(what) = reindex.runs_alone()
+    {
+        return Err(Error::active_transaction(what));
+    }
     let tag = ddl::run(command, session).await?;
     portal.tag = Tag::new(tag);
     Ok(Started::Done)
@@ -110,16 +117,19 @@ impl DdlContext for Session {
         };
         let statement = ast::Statement::Query(Box::new(query.clone()));
         let analyzed = analyze(&statement, "", &env, &mut Parameters::default())?;
-        let Analyzed::Query(query) = analyzed else {
-            return Err(Error::internal("a query was analysed as something else"));
+        let body = exec::compile(analyzed, &[], &env)?;
+        let mut portal = Portal::empty();
+        exec::run_body(self, &body, &mut portal).await?;
+        let mut source = match portal.rows {
+            Rows::Ready(batches) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
+            Rows::Stream(stream, _) => stream.boxed(),
+            _ => return Err(Error::syntax_error("the query must be a SELECT")),
         };
-        exec::enter_read(self, &query.relations).await?;
         let context = self.execution_context();
         let mut writer = Writer::new(self, target)?;
         let rules = Rules::new(target, &env)?;
-        let mut stream = exec::select::stream(self, &query.plan, &[], &context).await?;
         let mut rows = 0;
-        while let Some(batch) = stream.next().await {
+        while let Some(batch) = source.next().await {
             let batch = batch?;
             let columns = batch.columns().to_vec();
             insert_batch(self, &mut writer, &rules, &context, columns, batch.num_rows())
@@ -128,6 +138,22 @@ impl DdlContext for Session {
             rows += batch.num_rows() as u64;
         }
         Ok(rows)
+    }
+
+    fn made_temporary(&mut self) {
+        let role = self.catalog.role;
+        if !self.temporary_for.contains(&role) {
+            self.temporary_for.push(role);
+        }
+    }
+
+    fn temporary_schemas_in_use(&self) -> Vec<String> {
+        let sessions = self.engine.sessions();
+        sessions.iter().map(|session| session.temporary_schema_name()).collect()
+    }
+
+    fn on_commit(&mut self, relation: Oid, action: OnCommit) {
+        self.on_commit.insert(relation, action);
     }
 
     fn notice(&mut self, notice: Error) {

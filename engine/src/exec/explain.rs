@@ -7,6 +7,7 @@ use datafusion::common::ScalarValue;
 
 use crate::{
     analyze::OutputColumn,
+    context::ExecutionContext,
     error::{Error, Result},
     exec::{self, returning::output_schema},
     prepared::{Body, Prepared},
@@ -34,7 +35,8 @@ pub(crate) async fn run(
 ) -> Result<Started> {
     let plan = exec::inner_plan(session, portal, &explain.statement).await?;
     let parameters = std::mem::take(&mut portal.parameters);
-    let mut lines = describe(session, &plan, &parameters)?;
+    let context = session.execution_context();
+    let mut lines = describe(&plan.body, &context, &parameters)?;
     if explain.analyze {
         let (rows, milliseconds) = analyze(session, &plan, parameters).await?;
         lines.push(format!("Rows: {rows}"));
@@ -47,13 +49,12 @@ pub(crate) async fn run(
 }
 
 fn describe(
-    session: &mut Session,
-    plan: &Prepared,
+    body: &Body,
+    context: &Arc<ExecutionContext>,
     parameters: &[ScalarValue],
 ) -> Result<Vec<String>> {
-    let context = session.execution_context();
     let physical = |logical| context.enter(|| crate::plan::describe(logical, parameters.to_vec()));
-    Ok(match &plan.body {
+    Ok(match body {
         Body::Query(query) => match &query.short {
             Some(short) => vec![short.describe()],
             None => physical(&query.plan)?,
@@ -67,7 +68,7 @@ fn describe(
             lines
         }
         Body::Update(change) | Body::Delete(change) => {
-            let verb = if matches!(plan.body, Body::Update(_)) { "Update" } else { "Delete" };
+            let verb = if matches!(body, Body::Update(_)) { "Update" } else { "Delete" };
             let mut lines = vec![format!("{verb} on {}", change.target.name)];
             match &change.access {
                 Some(_) => lines.push("  ->  Short Path Get by primary key".to_owned()),
@@ -76,13 +77,21 @@ fn describe(
             lines
         }
         Body::Subscribe(bound) => bound.explain(),
+        Body::Staged(staged) => {
+            let mut lines = describe(&staged.main, context, parameters)?;
+            for stage in &staged.stages {
+                lines.push(format!("  Stage {}", stage.slot));
+                lines.extend(indent(indent(describe(&stage.body, context, parameters)?)));
+            }
+            lines
+        }
         Body::Utility => {
             return Err(Error::syntax_error("EXPLAIN takes a query or a change"));
         }
     })
 }
 
-fn indent(lines: Vec<String>) -> impl Iterator<Item = String> {
+fn indent(lines: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
     lines.into_iter().map(|line| format!("  {line}"))
 }
 
@@ -95,17 +104,10 @@ async fn analyze(
     let start = Instant::now();
     let mut inner = Portal::empty();
     inner.parameters = parameters;
-    match &plan.body {
-        Body::Query(query) => exec::select::run(session, query, &mut inner).await?,
-        Body::Insert(insert) => exec::insert::run(session, insert, &mut inner).await?,
-        Body::Update(change) | Body::Delete(change) => {
-            exec::update::run(session, change, &mut inner).await?
-        }
-        Body::Subscribe(_) => {
-            return Err(Error::feature_not_supported("EXPLAIN ANALYZE of SUBSCRIBE never ends"));
-        }
-        Body::Utility => Started::Done,
-    };
+    if let Body::Subscribe(_) = &plan.body {
+        return Err(Error::feature_not_supported("EXPLAIN ANALYZE of SUBSCRIBE never ends"));
+    }
+    exec::run_body(session, &plan.body, &mut inner).await?;
     let mut rows = 0;
     match inner.rows {
         Rows::Ready(batches) => rows += batches.iter().map(|b| b.num_rows() as u64).sum::<u64>(),

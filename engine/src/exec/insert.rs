@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, UInt64Array},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array},
     compute::{concat, take},
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{common::ScalarValue, logical_expr::LogicalPlan};
 use futures::StreamExt;
 use kalamdb_storage::row;
 
 use crate::{
-    analyze::{BoundInsert, ConflictAction, Environment, InsertSource},
+    analyze::{BoundInsert, ConflictAction, ConflictValues, Environment, InsertSource},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result, SqlState},
@@ -23,6 +24,7 @@ use crate::{
         write::{Conflict, Writer},
     },
     locks::Mode,
+    plan::constant_error_in,
     session::{Portal, Session, Started, Tag},
     types::PgType,
 };
@@ -36,8 +38,8 @@ pub(crate) struct InsertPlan {
     on_conflict: Option<OnConflict>,
     pub(crate) returning: Option<Returning>,
     pub(crate) relations: Vec<Arc<Relation>>,
-    /// What a constant in it fails with, wherever it is executed.
-    pub(crate) constant_error: Option<Error>,
+    /// What fails before anything is executed.
+    pub(crate) planning_error: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -61,8 +63,23 @@ enum Action {
         /// Live columns that are assigned, with `values` in the same order.
         columns: Vec<usize>,
         assigned: Vec<i16>,
+        new: NewValues,
+    },
+}
+
+/// What a row that is there already becomes.
+#[derive(Debug)]
+enum NewValues {
+    Expressions {
         values: Evaluator,
         filter: Option<Evaluator>,
+    },
+    /// See [`ConflictValues::Plan`].
+    Plan {
+        slot: usize,
+        plan: LogicalPlan,
+        /// Of the slot.
+        schema: SchemaRef,
     },
 }
 
@@ -73,13 +90,12 @@ impl InsertPlan {
         env: &Environment<'_>,
     ) -> Result<Self> {
         let columns = row_columns(&insert.target, 'a')?;
-        let constant_error = match &insert.source {
-            // Many rows are read once, when they are stored.
-            InsertSource::Values(rows) => match rows.as_slice() {
-                [row] => crate::plan::constant_error_among(row)?,
-                _ => None,
+        let planning_error = match insert.planning_error {
+            Some(error) => Some(error),
+            None => match &insert.source {
+                InsertSource::Values(rows) => constant_error_in(rows.iter().flatten())?,
+                InsertSource::Plan(plan) => crate::plan::constant_error(plan)?,
             },
-            InsertSource::Plan(plan) => crate::plan::constant_error(plan)?,
         };
         let source = match insert.source {
             InsertSource::Values(rows) => Source::Values(
@@ -97,17 +113,13 @@ impl InsertPlan {
                 arbiter: conflict.arbiter,
                 action: match conflict.action {
                     ConflictAction::Nothing => Action::Nothing,
-                    ConflictAction::Update { assignments, filter } => {
-                        let (places, exprs): (Vec<_>, Vec<_>) = assignments.into_iter().unzip();
+                    ConflictAction::Update { columns, new } => {
                         let attnums: Vec<i16> =
                             insert.target.live_columns().map(|(attnum, _)| attnum).collect();
                         Action::Update {
-                            assigned: places.iter().map(|place| attnums[*place]).collect(),
-                            columns: places,
-                            values: Evaluator::new(&exprs, &both, parameters)?,
-                            filter: filter
-                                .map(|filter| Evaluator::new(&[filter], &both, parameters))
-                                .transpose()?,
+                            assigned: columns.iter().map(|place| attnums[*place]).collect(),
+                            columns,
+                            new: NewValues::new(new, &both, parameters)?,
                         }
                     }
                 },
@@ -124,7 +136,7 @@ impl InsertPlan {
             on_conflict,
             returning,
             relations,
-            constant_error,
+            planning_error,
         })
     }
 
@@ -133,6 +145,62 @@ impl InsertPlan {
         match &self.source {
             Source::Values(_) => None,
             Source::Plan(plan) => Some(plan),
+        }
+    }
+}
+
+impl NewValues {
+    fn new(
+        values: ConflictValues,
+        both: &[(String, DataType)],
+        parameters: &[PgType],
+    ) -> Result<Self> {
+        Ok(match values {
+            ConflictValues::Expressions { values, filter } => NewValues::Expressions {
+                values: Evaluator::new(&values, both, parameters)?,
+                filter: filter
+                    .map(|filter| Evaluator::new(&[filter], both, parameters))
+                    .transpose()?,
+            },
+            ConflictValues::Plan { slot, plan } => {
+                let fields = both.iter().map(|(name, ty)| Field::new(name, ty.clone(), true));
+                let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+                NewValues::Plan { slot, plan, schema }
+            }
+        })
+    }
+
+    /// The new values of one row, or `None` where the condition isn't true. `both` is the row that
+    /// is there and the one proposed.
+    async fn of(
+        &self,
+        session: &Session,
+        context: &Arc<ExecutionContext>,
+        both: &[ArrayRef],
+        parameters: &[ScalarValue],
+    ) -> Result<Option<Vec<ArrayRef>>> {
+        let is_true = |truth: &BooleanArray| truth.is_valid(0) && truth.value(0);
+        match self {
+            NewValues::Expressions { values, filter } => {
+                if let Some(filter) = filter
+                    && !is_true(&filter.predicate(context, both, 1, parameters)?)
+                {
+                    return Ok(None);
+                }
+                values.evaluate(context, both, 1, parameters).map(Some)
+            }
+            NewValues::Plan { slot, plan, schema } => {
+                let row = RecordBatch::try_new(Arc::clone(schema), both.to_vec())?;
+                context.slots.set(*slot, vec![row]);
+                let mut rows = exec::select::stream(session, plan, parameters, context).await?;
+                let row = match rows.next().await {
+                    Some(row) => row?,
+                    None => return Err(Error::internal("ON CONFLICT has no new row")),
+                };
+                let mut values = row.columns().to_vec();
+                let truth = values.pop().and_then(|truth| truth.as_boolean_opt().cloned());
+                Ok(truth.is_some_and(|truth| is_true(&truth)).then_some(values))
+            }
         }
     }
 }
@@ -158,7 +226,7 @@ pub(crate) async fn run(
         count: 0,
         returned: Vec::new(),
     };
-    insert.writer.tracks = plan.on_conflict.is_some();
+    insert.writer.tracks |= plan.on_conflict.is_some();
     match &plan.source {
         Source::Values(rows) => {
             let columns = insert.evaluate_rows(rows)?;
@@ -173,7 +241,8 @@ pub(crate) async fn run(
             }
         }
     }
-    let Insert { count, returned, .. } = insert;
+    let Insert { count, returned, mut writer, .. } = insert;
+    session.stage_changed(&mut writer);
     session.absorb_effects(&context)?;
     portal.tag = Tag::new(format!("INSERT 0 {count}"));
     if plan.returning.is_some() {
@@ -315,10 +384,11 @@ impl Insert<'_> {
         if !meant {
             return Err(self.writer.violation(&conflict, batch, place, &self.context.format));
         }
-        let Action::Update { columns, assigned, values, filter } = &on_conflict.action else {
+        let Action::Update { columns, assigned, new } = &on_conflict.action else {
             return Ok(());
         };
-        if self.writer.touched.contains(&conflict.key) {
+        if self.writer.touched.contains(&conflict.key) || self.writer.changed_earlier(&conflict.key)
+        {
             return Err(Error::new(
                 SqlState::CARDINALITY_VIOLATION,
                 "ON CONFLICT DO UPDATE command cannot affect row a second time",
@@ -338,14 +408,8 @@ impl Insert<'_> {
         let old = self.writer.decode(std::slice::from_ref(&existing.image))?;
         let mut both = old.clone();
         both.extend(batch.columns().iter().map(|column| column.slice(place, 1)));
-        if let Some(filter) = filter {
-            let truth = filter.predicate(&self.context, &both, 1, &self.parameters)?;
-            use arrow::array::Array;
-            if truth.is_null(0) || !truth.value(0) {
-                return Ok(());
-            }
-        }
-        let assigned_values = values.evaluate(&self.context, &both, 1, &self.parameters)?;
+        let assigned_values = new.of(session, &self.context, &both, &self.parameters).await?;
+        let Some(assigned_values) = assigned_values else { return Ok(()) };
         let mut new = old;
         for (column, value) in columns.iter().zip(assigned_values) {
             new[*column] = value;

@@ -8,7 +8,7 @@ use crate::{
     analyze::{Environment, Parameters, bind_expression, resolve_type},
     error::{Error, Result, SqlState},
     exec::{self, evaluate::Evaluator},
-    prepared::{Body, Prepared},
+    prepared::Prepared,
     session::{Discard, Portal, Session, Started, Tag},
     statement::{Name, Statement},
 };
@@ -34,15 +34,19 @@ pub(crate) async fn prepare(
         ));
     }
     let types = types.iter().map(|ty| Ok(resolve_type(ty)?.oid.0)).collect::<Result<Vec<u32>>>()?;
-    let plan = exec::prepare(session, statement, &types, true).await?;
-    session.prepared.insert(name.to_owned(), plan);
+    let plan = exec::prepare(session, statement, &types, true)
+        .await
+        .map_err(|error| error.shifted(statement.offset))?;
+    let kept = session.keep(plan);
+    session.prepared.insert(name.to_owned(), kept);
     portal.tag = Tag::new("PREPARE");
     Ok(Started::Done)
 }
 
 /// The statement of this name.
-pub(crate) fn find(session: &Session, name: &str) -> Result<Arc<Prepared>> {
-    session.prepared.get(name).cloned().ok_or_else(|| Error::undefined_prepared(name))
+fn find(session: &Session, name: &str) -> Result<Arc<Prepared>> {
+    let found = session.prepared.get(name).map(|kept| Arc::clone(&kept.plan));
+    found.ok_or_else(|| Error::undefined_prepared(name))
 }
 
 /// EXECUTE: the portal goes on as that of the prepared statement.
@@ -62,7 +66,9 @@ pub(crate) async fn execute(
         if anew.output() != plan.output() {
             return Err(Error::feature_not_supported("cached plan must not change result type"));
         }
-        session.prepared.insert(name.to_owned(), Arc::clone(&anew));
+        if let Some(kept) = session.prepared.get_mut(name) {
+            kept.plan = Arc::clone(&anew);
+        }
         anew
     };
     if arguments.len() != plan.parameters.len() {
@@ -76,16 +82,8 @@ pub(crate) async fn execute(
         )));
     }
     portal.parameters = evaluate(session, &plan, arguments)?;
-    let started = match &plan.body {
-        Body::Query(query) => exec::select::run(session, query, portal).await?,
-        Body::Insert(insert) => exec::insert::run(session, insert, portal).await?,
-        Body::Update(change) | Body::Delete(change) => {
-            exec::update::run(session, change, portal).await?
-        }
-        Body::Subscribe(bound) => exec::subscribe::run(session, bound, portal)?,
-        Body::Utility => return Err(Error::internal("a prepared statement has no plan")),
-    };
-    Ok(started)
+    plan.check_constants()?;
+    exec::run_body(session, &plan.body, portal).await
 }
 
 fn evaluate(
@@ -127,7 +125,7 @@ pub(crate) fn deallocate(
         }
         Name::One(name) => {
             let known = session.prepared.remove(name).is_some();
-            if !known && !session.protocol_statements.contains(name) {
+            if !known && !session.protocol_statements.contains_key(name) {
                 return Err(Error::undefined_prepared(name));
             }
             session.discards.push(Discard::Statement(name.clone()));

@@ -128,10 +128,13 @@ impl Rules {
 
     /// `(1, abc, null)`: the row of a violation.
     fn describe(&self, columns: &[ArrayRef], row: usize, format: &FormatSettings) -> String {
-        let types = self.relation.live_columns().map(|(_, column)| column.ty);
-        let texts: Vec<String> = types
+        let texts: Vec<String> = self
+            .relation
+            .live_columns()
             .zip(columns)
-            .map(|(ty, column)| {
+            .filter(|((_, attribute), _)| !attribute.hidden)
+            .map(|((_, attribute), column)| {
+                let ty = attribute.ty;
                 if column.is_null(row) {
                     return "null".to_owned();
                 }

@@ -62,6 +62,8 @@ pub(crate) struct QueryPlan {
     pub(crate) short: Option<Arc<ShortSelect>>,
     awaited: Option<Vec<Awaited>>,
     locks: Option<Locking>,
+    /// Of a cursor: the tables whose rows it stands on, each with the column of its `_key`.
+    pub(crate) row_keys: Vec<(Arc<Relation>, usize)>,
     /// What a constant in it fails with, wherever it is executed.
     pub(crate) constant_error: Option<Error>,
 }
@@ -103,6 +105,7 @@ impl QueryPlan {
         Ok(QueryPlan {
             output,
             relations: query.relations,
+            row_keys: query.row_keys,
             constant_error: crate::plan::constant_error(&query.plan)?,
             plan: query.plan,
             short,
@@ -152,7 +155,7 @@ pub(crate) async fn run(
     portal.has_begun = !plan.relations.is_empty() || plan.awaited.is_some();
     if let Some(locking) = &plan.locks {
         let parameters = std::mem::take(&mut portal.parameters);
-        let batches = lock_rows(session, locking, &plan.output, &parameters).await?;
+        let batches = lock_rows(session, locking, plan, &parameters).await?;
         return Ok(portal.ready(batches));
     }
     let context = session.execution_context();
@@ -277,7 +280,7 @@ impl Drop for AbortOnDrop {
 async fn lock_rows(
     session: &mut Session,
     locking: &Locking,
-    output: &[OutputColumn],
+    plan: &QueryPlan,
     parameters: &[ScalarValue],
 ) -> Result<Vec<RecordBatch>> {
     session.transaction.check_writable("SELECT FOR UPDATE")?;
@@ -304,8 +307,11 @@ async fn lock_rows(
             }
         }
         if !start_over {
-            return finish(batches, output, offset);
+            // A cursor goes on to need the keys.
+            let keys = if plan.row_keys.is_empty() { 0 } else { locking.locks.len() };
+            return finish(batches, plan.output.len() + keys, offset);
         }
+        session.renew_stages();
     }
 }
 
@@ -390,13 +396,9 @@ async fn lock_one(
     Ok(Locked::Yes)
 }
 
-/// Drops the key columns, and the rows that OFFSET skips.
-fn finish(
-    batches: Vec<RecordBatch>,
-    output: &[OutputColumn],
-    mut offset: u64,
-) -> Result<Vec<RecordBatch>> {
-    let places: Vec<usize> = (0..output.len()).collect();
+/// Leaves the first columns, and drops the rows that OFFSET skips.
+fn finish(batches: Vec<RecordBatch>, columns: usize, mut offset: u64) -> Result<Vec<RecordBatch>> {
+    let places: Vec<usize> = (0..columns).collect();
     let mut finished = Vec::with_capacity(batches.len());
     for batch in batches {
         let rows = batch.num_rows() as u64;

@@ -3,6 +3,7 @@
 use crate::{
     catalog::part::Cluster,
     error::{Error, Result, SqlState},
+    exec::ddl,
     session::{Discard as Dropped, Portal, Session, Started, Tag},
     settings::{self, Who},
     statement::{Discard, Name, SetScope, SetValue},
@@ -164,8 +165,10 @@ pub(crate) async fn discard(
     let tag = match what {
         // Plans belong to all sessions and are made anew when what they mean has changed.
         Discard::Plans => "DISCARD PLANS",
-        // There are no temporary tables.
-        Discard::Temporary => "DISCARD TEMP",
+        Discard::Temporary => {
+            ddl::temporary::drop_all(session).await?;
+            "DISCARD TEMP"
+        }
         Discard::Sequences => {
             session.state.forget_sequences();
             "DISCARD SEQUENCES"
@@ -184,6 +187,7 @@ pub(crate) async fn discard(
             session.listening.unlisten_all()?;
             session.state.locks.unlock_all();
             session.state.forget_sequences();
+            ddl::temporary::drop_all(session).await?;
             "DISCARD ALL"
         }
     };

@@ -51,6 +51,8 @@ pub(crate) struct ChangePlan {
     simple: Option<Simple>,
     /// The key that the WHERE fixes: the short path.
     pub(crate) access: Option<KeyAccess>,
+    /// `WHERE CURRENT OF` this cursor.
+    current_of: Option<String>,
     change: Change,
     /// What a constant in it fails with, wherever it is executed.
     pub(crate) constant_error: Option<Error>,
@@ -85,6 +87,7 @@ impl ChangePlan {
             change,
             parameters,
         )
+        .map(|plan| ChangePlan { current_of: update.current_of, ..plan })
     }
 
     pub(crate) fn delete(delete: BoundDelete, parameters: &[PgType]) -> Result<Self> {
@@ -97,6 +100,7 @@ impl ChangePlan {
             Change::Delete,
             parameters,
         )
+        .map(|plan| ChangePlan { current_of: delete.current_of, ..plan })
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a bound statement, taken apart")]
@@ -140,16 +144,16 @@ impl ChangePlan {
         };
         let returning =
             returning.map(|list| Returning::new(list, &columns, parameters)).transpose()?;
-        let constant_error = crate::plan::constant_error(&plan)?;
         Ok(ChangePlan {
             target,
             relations,
             returning,
+            constant_error: crate::plan::constant_error(&plan)?,
             plan,
             simple,
             access,
+            current_of: None,
             change,
-            constant_error,
         })
     }
 
@@ -236,16 +240,22 @@ pub(crate) async fn run(
             count: 0,
             returned: Vec::new(),
         };
-        let done = match (&plan.access, &plan.simple) {
-            (Some(access), Some(simple)) => running.by_key(session, access, simple).await,
+        let done = match (&plan.current_of, &plan.access, &plan.simple) {
+            (Some(cursor), _, simple) => running.at_cursor(session, cursor, simple.as_ref()).await,
+            (None, Some(access), Some(simple)) => running.by_key(session, access, simple).await,
             _ => running.by_plan(session).await,
         };
         match done? {
             Done::Finished => break running,
-            Done::StartOver => restore(session, &before),
+            Done::StartOver => {
+                restore(session, &before);
+                session.renew_stages();
+            }
         }
     };
     drop(before);
+    let mut running = running;
+    session.stage_changed(&mut running.writer);
     session.absorb_effects(&running.context)?;
     portal.tag = Tag::new(format!("{} {}", plan.verb(), running.count));
     let returned = running.returned;
@@ -294,26 +304,47 @@ impl Running<'_> {
         simple: &Simple,
     ) -> Result<Done> {
         for key in access.keys(&self.context, &self.writer.layout, self.parameters)? {
-            if !self.exists(session, &key).await? {
-                continue;
-            }
-            let wait = Writer::wait(session);
-            self.writer.lock_row(session, &key, self.mode(), wait).await?;
-            match self.writer.newest(session, &key).await? {
-                Some(row) => {
-                    session.transaction.check_unchanged(row.lsn, &self.context.snapshot)?;
-                    self.change_one(session, simple, key, row).await?;
-                }
-                None => session.transaction.check_deleted()?,
-            }
+            self.one_key(session, key, simple).await?;
         }
         Ok(Done::Finished)
     }
 
+    /// The row that a cursor stands on.
+    async fn at_cursor(
+        &mut self,
+        session: &mut Session,
+        cursor: &str,
+        simple: Option<&Simple>,
+    ) -> Result<Done> {
+        let Some(simple) = simple else {
+            return Err(Error::feature_not_supported(
+                "WHERE CURRENT OF beside other tables or subqueries is not supported",
+            ));
+        };
+        let key = exec::cursor::current_row(session, cursor, &self.plan.target)?;
+        self.one_key(session, key, simple).await?;
+        Ok(Done::Finished)
+    }
+
+    async fn one_key(&mut self, session: &mut Session, key: Key, simple: &Simple) -> Result<()> {
+        if self.writer.changed_earlier(&key) || !self.exists(&key).await? {
+            return Ok(());
+        }
+        let wait = Writer::wait(session);
+        self.writer.lock_row(session, &key, self.mode(), wait).await?;
+        match self.writer.newest(session, &key).await? {
+            Some(row) => {
+                session.transaction.check_unchanged(row.lsn, &self.context.snapshot)?;
+                self.change_one(session, simple, key, row).await
+            }
+            None => session.transaction.check_deleted(),
+        }
+    }
+
     /// Whether the row is there for this statement. What nobody sees need not be locked, but a row
     /// that came after a wait counts in READ COMMITTED only if it was there before.
-    async fn exists(&self, session: &Session, key: &Key) -> Result<bool> {
-        let writes = Some(&*session.transaction.writes);
+    async fn exists(&self, key: &Key) -> Result<bool> {
+        let writes = Some(&*self.context.writes);
         let at = &self.context.snapshot;
         Ok(self.writer.namespace.get(at, writes, &self.writer.layout, key).await?.is_some())
     }
@@ -378,7 +409,7 @@ impl Running<'_> {
             let batch = batch?;
             for place in 0..batch.num_rows() {
                 let Some(key) = row_key(&batch, place)? else { continue };
-                if !self.seen.insert(key.clone()) {
+                if !self.seen.insert(key.clone()) || self.writer.changed_earlier(&key) {
                     continue;
                 }
                 if self.planned_row(session, &batch, place, key).await? == Done::StartOver {

@@ -32,6 +32,8 @@ pub(crate) struct Writer {
     pub(crate) touched: HashSet<Key>,
     /// Whether `touched` is kept.
     pub(crate) tracks: bool,
+    /// Keys that other stages of the statement have written.
+    earlier: Option<Arc<HashSet<Key>>>,
     row_ids: std::ops::Range<i64>,
 }
 
@@ -57,11 +59,12 @@ impl Writer {
         };
         Ok(Writer {
             relation: Arc::clone(relation),
+            earlier: session.changed_by_stages(namespace.id(), layout.relation),
             layout,
             namespace,
             schema_name: view.schema_name(relation.schema),
             touched: HashSet::new(),
-            tracks: false,
+            tracks: session.stages.is_some(),
             row_ids: 0..0,
         })
     }
@@ -214,12 +217,17 @@ impl Writer {
         for column in &index.columns {
             let at = (column.attnum - 1) as usize;
             let attribute = &self.relation.columns[at];
-            names.push(crate::catalog::part::quote_identifier(&attribute.name));
+            names.push(self.relation.index_column_text(column.attnum));
             if let Some(live) = self.layout.place(at) {
                 values.push(value_text(attribute.ty, batch.column(live), place, format));
             }
         }
         format!("({})=({})", names.join(", "), values.join(", "))
+    }
+
+    /// Whether another stage of the same statement has changed the row.
+    pub(crate) fn changed_earlier(&self, key: &Key) -> bool {
+        self.earlier.as_ref().is_some_and(|keys| keys.contains(key))
     }
 
     fn track(&mut self, key: &Key) {

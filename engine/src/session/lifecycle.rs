@@ -80,6 +80,7 @@ impl Session {
         )?;
         let state = Arc::new(state);
         let catalog = engine.catalogs.attach(database.oid, role.oid).await?;
+        catalog.name_temporary(state.temporary_schema_name());
         let namespace = namespace_id(database.oid, role.oid);
         let listening = Listening::new(
             Arc::clone(&engine.changefeed),
@@ -99,8 +100,13 @@ impl Session {
             listening,
             prepared: HashMap::new(),
             cursors: HashMap::new(),
+            stages: None,
+            on_commit: HashMap::new(),
+            temporary_for: Vec::new(),
             discards: Vec::new(),
-            protocol_statements: std::collections::HashSet::new(),
+            protocol_statements: HashMap::new(),
+            just_prepared: None,
+            in_portal: false,
             protocol_portals: std::collections::HashSet::new(),
             reported: HashMap::new(),
             reported_version: 0,
@@ -144,6 +150,7 @@ impl Session {
         }
         match self.engine.catalogs.attach(self.catalog.database, role).await {
             Ok(catalog) => {
+                catalog.name_temporary(self.state.temporary_schema_name());
                 self.catalog = catalog;
                 self.transaction.catalog.set_session(Arc::clone(&self.catalog));
                 self.listening.change_namespace(self.catalog_namespace());
@@ -165,7 +172,10 @@ impl Session {
 
     /// What a statement that starts now may ask of the session.
     pub(crate) fn execution_context(&mut self) -> Arc<ExecutionContext> {
-        let snapshot = self.transaction.statement_snapshot(&self.engine.store);
+        let snapshot = match &self.stages {
+            Some(stages) => stages.snapshot.clone(),
+            None => self.transaction.statement_snapshot(&self.engine.store),
+        };
         self.transaction.has_run = true;
         self.context_at(snapshot)
     }
@@ -176,6 +186,10 @@ impl Session {
         let effective = self.effective();
         let mut format = effective.format.clone();
         format.now_us = Some(self.transaction.start_time);
+        let (writes, slots) = match &self.stages {
+            Some(stages) => (&stages.writes, Arc::clone(&stages.slots)),
+            None => (&self.transaction.writes, Arc::default()),
+        };
         Arc::new(ExecutionContext {
             engine: Arc::clone(&self.engine),
             catalog: self.view(),
@@ -183,10 +197,11 @@ impl Session {
             own,
             shared,
             snapshot,
-            writes: Arc::clone(&self.transaction.writes),
+            writes: Arc::clone(writes),
             transaction_time: self.transaction.start_time,
             statement_time: now_us(),
             format,
+            slots,
             effects: std::sync::Mutex::new(Effects::default()),
         })
     }
@@ -245,6 +260,9 @@ impl Session {
     /// The connection ends.
     pub async fn close(mut self) {
         self.rollback().await;
+        if let Err(error) = self.drop_temporary().await {
+            tracing::warn!(%error, "temporary tables stay until the role's next session");
+        }
     }
 }
 

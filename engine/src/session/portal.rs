@@ -225,6 +225,12 @@ impl Portal {
     /// Prepares the encoder, once the session's format settings of this moment are known.
     pub(crate) fn bind_encoder(&mut self, session: &Session) -> Result<()> {
         let Some(output) = &self.output else { return Ok(()) };
+        let is_binary = |place| super::format_at(&self.formats, place) == Format::Binary;
+        let record = output.iter().position(|column| column.ty == PgType::RECORD);
+        if record.is_some_and(is_binary) {
+            return Err(Error::feature_not_supported("rows as values have no binary format here")
+                .with_hint("Ask for text, or cast the row to text."));
+        }
         let columns: Vec<(PgType, Format)> = output
             .iter()
             .enumerate()

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    catalog::part::Cluster,
+    catalog::part::{Cluster, TEMPORARY_PREFIX},
     error::{Error, Result},
     functions::random::Generator,
     listen::Channels,
@@ -40,6 +40,7 @@ pub(crate) struct SessionState {
     pub(crate) channels: Arc<Channels>,
     /// What `random` draws from, once it was asked.
     pub(crate) random: Mutex<Option<Generator>>,
+    objects: Mutex<Objects>,
     /// Set while the present transaction has handed out sequence values that only an unsynced
     /// write remembers.
     pub(crate) sequence_touched: AtomicBool,
@@ -85,6 +86,36 @@ struct Sequences {
     last: Option<Oid>,
 }
 
+/// The session's prepared statements and cursors, as `pg_prepared_statements` and `pg_cursors`
+/// show them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Objects {
+    pub(crate) prepared: Vec<PreparedObject>,
+    pub(crate) cursors: Vec<CursorObject>,
+}
+
+/// A row of `pg_prepared_statements`.
+#[derive(Clone, Debug)]
+pub(crate) struct PreparedObject {
+    pub(crate) name: String,
+    pub(crate) statement: Arc<str>,
+    /// Microseconds since 1970.
+    pub(crate) prepared_at: i64,
+    pub(crate) parameters: Vec<Oid>,
+    pub(crate) from_sql: bool,
+}
+
+/// A row of `pg_cursors`.
+#[derive(Clone, Debug)]
+pub(crate) struct CursorObject {
+    pub(crate) name: String,
+    pub(crate) statement: Arc<str>,
+    pub(crate) is_holdable: bool,
+    pub(crate) is_scrollable: bool,
+    /// Microseconds since 1970.
+    pub(crate) created_at: i64,
+}
+
 /// Notices that wait for the client; more are dropped, the oldest first.
 const MAX_NOTICES: usize = 1000;
 
@@ -128,8 +159,14 @@ impl SessionState {
             locks: Arc::new(locks),
             channels: Arc::default(),
             random: Mutex::default(),
+            objects: Mutex::default(),
             sequence_touched: AtomicBool::new(false),
         })
+    }
+
+    /// A name that no other session has or had.
+    pub(crate) fn temporary_schema_name(&self) -> String {
+        format!("{TEMPORARY_PREFIX}{}_{}", self.process_id, self.backend_start)
     }
 
     pub(crate) fn identity(&self) -> Identity {
@@ -309,6 +346,15 @@ impl SessionState {
 
     pub(crate) fn update_activity(&self, change: impl FnOnce(&mut Activity)) {
         change(&mut lock(&self.activity));
+    }
+
+    /// The objects as they were when a statement that reads them began.
+    pub(crate) fn objects(&self) -> Objects {
+        lock(&self.objects).clone()
+    }
+
+    pub(crate) fn show_objects(&self, objects: Objects) {
+        *lock(&self.objects) = objects;
     }
 
     /// Remembers what `nextval` gave.

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
     error::{Error, Result, SqlState},
+    exec::ddl::{self, OnCommit},
     session::{
         Discard, Session,
         portal::{Ending, Portal, Rows, Tag},
@@ -159,6 +160,10 @@ impl Session {
 
     /// Commits what there is to commit.
     pub(crate) async fn commit(&mut self) -> Result<()> {
+        if let Err(error) = self.end_temporary().await {
+            self.rollback().await;
+            return Err(error);
+        }
         let sync = self.effective().synchronous_commit;
         let touched = self.state.sequence_touched.swap(false, Ordering::AcqRel);
         let is_write = !self.transaction.writes.is_empty();
@@ -186,6 +191,49 @@ impl Session {
         }
         let committed = committed?;
         self.end_of_commit(committed).await;
+        Ok(())
+    }
+
+    /// What ON COMMIT says of temporary tables.
+    async fn end_temporary(&mut self) -> Result<()> {
+        if self.on_commit.is_empty() {
+            return Ok(());
+        }
+        let actions: Vec<_> = self.on_commit.iter().map(|(oid, action)| (*oid, *action)).collect();
+        for (oid, action) in actions {
+            let relation = self.view().relation_by_oid(oid);
+            let layout = relation.as_ref().and_then(|relation| relation.layout.clone());
+            let (Some(relation), Some(layout)) = (relation, layout) else {
+                self.on_commit.remove(&oid);
+                continue;
+            };
+            match action {
+                OnCommit::Drop => ddl::drop_relation(self, &relation).await?,
+                OnCommit::DeleteRows => {
+                    let (own, _) = self.namespaces();
+                    // What an earlier transaction wrote is gone already.
+                    if self.transaction.writes.touches(own.id(), layout.relation) {
+                        self.transaction.writes_mut().truncate(&own, &layout);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end of a session: its temporary objects, in all namespaces it was in.
+    pub(super) async fn drop_temporary(&mut self) -> Result<()> {
+        for role in std::mem::take(&mut self.temporary_for) {
+            if role != self.catalog.role {
+                let catalog = self.engine.catalogs.attach(self.catalog.database, role).await?;
+                catalog.name_temporary(self.state.temporary_schema_name());
+                self.catalog = catalog;
+                self.transaction.catalog.set_session(Arc::clone(&self.catalog));
+            }
+            self.begin_implicit().await?;
+            ddl::temporary::drop_all(self).await?;
+            self.commit().await?;
+        }
         Ok(())
     }
 

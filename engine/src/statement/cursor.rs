@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use super::{Parsed, Statement, parse_single, tokens::Tokens, utility::Name};
+use super::{
+    Parsed, Statement,
+    tokens::Tokens,
+    utility::{self, Name},
+};
 use crate::error::{Error, Result};
 
 /// `DECLARE name CURSOR FOR ...`.
@@ -88,8 +92,7 @@ fn declare(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     }
     tokens.expect("for")?;
     let is_subscribe = tokens.is_word(0, "subscribe");
-    let text = tokens.rest();
-    let query = parse_single(text)?.ok_or_else(|| tokens.unexpected())?;
+    let query = utility::nested(tokens)?;
     let query = match (&query.body, is_subscribe) {
         (Parsed::Subscribe, true) => CursorQuery::Subscribe(query),
         (Parsed::Plannable(statement), false)

@@ -159,6 +159,12 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Characters before the next token.
+    pub(crate) fn offset(&self) -> u32 {
+        let next = self.solid.get(self.next);
+        next.map_or(0, |i| (self.position)(self.all[*i].span.start).saturating_sub(1))
+    }
+
     /// The text from the next token on.
     pub(crate) fn rest(&self) -> &'a str {
         let Some(i) = self.solid.get(self.next) else { return "" };

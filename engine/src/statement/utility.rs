@@ -348,8 +348,15 @@ fn execute(tokens: &mut Tokens<'_>) -> Result<Parsed> {
 }
 
 /// The statement that the rest of the tokens is; its positions count in its own text.
-fn nested(tokens: &mut Tokens<'_>) -> Result<Arc<Statement>> {
-    let statement = parse_single(tokens.rest())?.ok_or_else(|| tokens.unexpected())?;
+pub(super) fn nested(tokens: &mut Tokens<'_>) -> Result<Arc<Statement>> {
+    let offset = tokens.offset();
+    let statement = parse_single(tokens.rest())
+        .map_err(|error| error.shifted(offset))?
+        .ok_or_else(|| tokens.unexpected())?;
+    let statement = match Arc::try_unwrap(statement) {
+        Ok(statement) => Arc::new(Statement { offset, ..statement }),
+        Err(shared) => shared,
+    };
     while !tokens.at_end() {
         tokens.advance();
     }

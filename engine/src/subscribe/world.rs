@@ -59,6 +59,7 @@ impl World {
             transaction_time: self.transaction_time,
             statement_time: self.transaction_time,
             format: self.format.clone(),
+            slots: Arc::default(),
             effects: Mutex::new(Effects::default()),
         })
     }

@@ -114,7 +114,9 @@ impl Column {
             Oid::TIMESTAMP => Values::Timestamp(owned(ty, array)?),
             Oid::TIMESTAMPTZ => Values::TimestampTz(owned(ty, array)?),
             Oid::INTERVAL => Values::Interval(owned(ty, array)?),
-            oid if is_text_like(oid) || named => Values::Text(owned(ty, array)?),
+            oid if is_text_like(oid) || oid == Oid::RECORD || named => {
+                Values::Text(owned(ty, array)?)
+            }
             oid if is_oid_like(oid) => Values::Oid(owned(ty, array)?),
             _ => {
                 let name = ty.name();

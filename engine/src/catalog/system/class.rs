@@ -74,7 +74,7 @@ pub(super) fn classes(
     for relation in candidates(view, oid, filter.text("relname"), schema) {
         class(view, &relation, rows);
         for index in relation.indexes() {
-            index_class(&relation, index, rows);
+            index_class(view, &relation, index, rows);
         }
     }
     Ok(())
@@ -100,7 +100,7 @@ fn class(view: &CatalogView, relation: &Relation, rows: &mut Rows<'_>) {
     }
     let options = if options.is_empty() { Cell::Null } else { Cell::Texts(options) };
     let stored = kind == 'r';
-    common(rows.add(), relation)
+    common(view, rows.add(), relation)
         .set("oid", relation.oid)
         .set("relname", relation.name.as_str())
         .set("reltype", relation.row_type)
@@ -128,22 +128,26 @@ pub(super) fn kind(relation: &Relation) -> char {
     }
 }
 
-fn index_class(table: &Relation, index: &Index, rows: &mut Rows<'_>) {
-    common(rows.add(), table)
+fn index_class(view: &CatalogView, table: &Relation, index: &Index, rows: &mut Rows<'_>) {
+    common(view, rows.add(), table)
         .set("oid", index.oid)
         .set("relname", index.name.as_str())
         .set("relam", BTREE)
         .set("relfilenode", index.oid)
         .set("reltuples", -1.0)
         .set("relkind", 'i')
-        .set("relnatts", i16::try_from(index.columns.len()).unwrap_or(i16::MAX))
+        .set(
+            "relnatts",
+            i16::try_from(index.columns.len() + index.included.len()).unwrap_or(i16::MAX),
+        )
         .set("relreplident", 'n');
 }
 
-fn common<'r, 'a>(row: Row<'r, 'a>, relation: &Relation) -> Row<'r, 'a> {
+fn common<'r, 'a>(view: &CatalogView, row: Row<'r, 'a>, relation: &Relation) -> Row<'r, 'a> {
+    let persistence = if view.is_temporary(relation) { 't' } else { 'p' };
     row.set("relnamespace", relation.schema)
         .set("relowner", relation.owner)
-        .set("relpersistence", 'p')
+        .set("relpersistence", persistence)
         .set("relispopulated", true)
         .set("relisshared", false)
 }
@@ -157,7 +161,8 @@ pub(super) fn attributes(
     let wanted = filter.oid("attrelid");
     for relation in candidates(view, wanted, None, None) {
         if wanted.is_none_or(|oid| oid == relation.oid) {
-            for (attnum, column) in (1_i16..).zip(&relation.columns) {
+            let attributes = (1_i16..).zip(&relation.columns);
+            for (attnum, column) in attributes.filter(|(_, column)| !column.hidden) {
                 attribute(rows.add(), relation.oid, attnum, column);
             }
             if matches!(relation.body, RelationBody::Table { .. }) {
@@ -225,15 +230,20 @@ fn system_column(rows: &mut Rows<'_>, relation: Oid) {
 }
 
 fn index_attributes(table: &Relation, index: &Index, rows: &mut Rows<'_>) {
-    for (number, column) in (1_i16..).zip(&index.columns) {
-        let place = crate::catalog::layout::attribute_place(column.attnum);
+    let attnums = index.columns.iter().map(|column| column.attnum).chain(index.included.clone());
+    for (number, attnum) in (1_i16..).zip(attnums) {
+        let column = &table.columns[crate::catalog::layout::attribute_place(attnum)];
         let plain = Attribute {
+            name: match column.hidden {
+                true => crate::analyze::index_column_name(column.default.as_deref()),
+                false => column.name.clone(),
+            },
             not_null: false,
             default: None,
             identity: Identity::No,
             generated: false,
             missing: None,
-            ..table.columns[place].clone()
+            ..column.clone()
         };
         attribute(rows.add(), index.oid, number, &plain);
     }
@@ -251,7 +261,7 @@ pub(super) fn defaults(
     rows: &mut Rows<'_>,
 ) -> Result<()> {
     for relation in candidates(&context.catalog, filter.oid("adrelid"), None, None) {
-        for (attnum, column) in relation.live_columns() {
+        for (attnum, column) in relation.shown_columns() {
             if let Some(text) = &column.default {
                 rows.add()
                     .set("oid", default_oid(relation.oid, attnum))

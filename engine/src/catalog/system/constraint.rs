@@ -29,7 +29,18 @@ pub(super) fn indexes(
     let wanted = filter.oid("indrelid").or(filter.oid("indexrelid"));
     for table in class::all(&context.catalog, wanted) {
         for index in table.indexes() {
-            let count = i16::try_from(index.columns.len()).unwrap_or(i16::MAX);
+            let count = |columns: usize| i16::try_from(columns).unwrap_or(i16::MAX);
+            let shown = |attnum: i16| match table.columns[attribute_place(attnum)].hidden {
+                true => 0,
+                false => i64::from(attnum),
+            };
+            let expressions: Vec<String> = index
+                .columns
+                .iter()
+                .filter(|column| shown(column.attnum) == 0)
+                .map(|column| table.index_column_text(column.attnum))
+                .collect();
+            let keys = index.columns.iter().map(|column| column.attnum);
             let types = index.columns.iter().map(|c| table.columns[attribute_place(c.attnum)].ty);
             let collation = |oid: Oid| builtin(oid).map_or(0, |entry| i64::from(entry.collation.0));
             let options = index
@@ -39,8 +50,8 @@ pub(super) fn indexes(
             rows.add()
                 .set("indexrelid", index.oid)
                 .set("indrelid", table.oid)
-                .set("indnatts", count)
-                .set("indnkeyatts", count)
+                .set("indnatts", count(index.columns.len() + index.included.len()))
+                .set("indnkeyatts", count(index.columns.len()))
                 .set("indisunique", index.unique)
                 .set("indnullsnotdistinct", !index.nulls_distinct)
                 .set("indisprimary", index.primary)
@@ -50,8 +61,10 @@ pub(super) fn indexes(
                 .set("indislive", true)
                 .set(
                     "indkey",
-                    index.columns.iter().map(|c| i64::from(c.attnum)).collect::<Vec<i64>>(),
+                    keys.chain(index.included.iter().copied()).map(shown).collect::<Vec<i64>>(),
                 )
+                .set("indexprs", (!expressions.is_empty()).then(|| expressions.join(", ")))
+                .set("indpred", table.index_predicate(index))
                 .set("indcollation", types.clone().map(|ty| collation(ty.oid)).collect::<Vec<_>>())
                 .set(
                     "indclass",
@@ -165,7 +178,7 @@ pub(super) fn depends(
                 add(object, (PG_CLASS, relation.oid, i64::from(column.attnum)), 'a');
             }
         }
-        for (attnum, column) in relation.live_columns() {
+        for (attnum, column) in relation.shown_columns() {
             let Some(default) = &column.default else { continue };
             let object = (PG_ATTRDEF, class::default_oid(relation.oid, attnum), 0);
             add(object, (PG_CLASS, relation.oid, i64::from(attnum)), 'a');

@@ -87,6 +87,7 @@ pub(super) fn tables(
     let view = &context.catalog;
     for relation in shown(view, filter, "table_schema", "table_name", ANY) {
         let (kind, insertable) = match class::kind(&relation) {
+            'r' if view.is_temporary(&relation) => ("LOCAL TEMPORARY", true),
             'r' => ("BASE TABLE", true),
             'v' => ("VIEW", false),
             _ => continue,
@@ -185,7 +186,7 @@ pub(super) fn table_constraints(
             };
             add(&constraint.name, kind, nulls);
         }
-        for (attnum, column) in table.live_columns() {
+        for (attnum, column) in table.shown_columns() {
             if column.not_null {
                 add(&not_null_name(&table, attnum), "CHECK", None);
             }
@@ -282,7 +283,7 @@ pub(super) fn check_constraints(
                     .set("check_clause", format!("(({expression}))"));
             }
         }
-        for (attnum, column) in table.live_columns() {
+        for (attnum, column) in table.shown_columns() {
             if column.not_null {
                 let name = not_null_name(&table, attnum);
                 named(rows.add(), context, "constraint", table.schema, &name)

@@ -101,7 +101,7 @@ pub(super) fn columns(
             continue;
         }
         for column in &statistic.columns {
-            let attribute = relation.live_columns().find(|(attnum, _)| *attnum == column.attnum);
+            let attribute = relation.shown_columns().find(|(attnum, _)| *attnum == column.attnum);
             let Some((_, attribute)) = attribute else { continue };
             rows.add()
                 .set("schemaname", view.schema_name(relation.schema))

@@ -106,7 +106,11 @@ pub(super) async fn drop(
     };
     let lost: Vec<_> = indexes
         .iter()
-        .filter(|index| index.columns.iter().any(|c| gone.contains(&c.attnum)))
+        .filter(|index| {
+            let keys = index.columns.iter().map(|column| column.attnum);
+            let mut named = keys.chain(index.predicate).chain(index.included.iter().copied());
+            named.any(|attnum| gone.contains(&attnum))
+        })
         .cloned()
         .collect();
     indexes.retain(|index| !lost.iter().any(|other| other.oid == index.oid));
@@ -120,6 +124,7 @@ pub(super) async fn drop(
         let place = attribute_place(*attnum);
         changed.columns[place] = drop_relations::dropped(&changed.columns[place], *attnum);
     }
+    drop_relations::drop_computed(&mut changed);
     let new = change::write(ctx, |writer| writer.put_relation(changed))?;
     if lost.iter().any(|index| index.primary) {
         let values = new_row(ctx, relation, &new, None)?;
@@ -141,7 +146,9 @@ fn check_generated(
     attnum: i16,
     cascade: bool,
 ) -> Result<()> {
-    let generated = dependency::generated_from(relation, attnum);
+    // Indexes go with their columns unasked.
+    let mut generated = dependency::generated_from(relation, attnum);
+    generated.retain(|number| !relation.columns[attribute_place(*number)].hidden);
     if generated.is_empty() || cascade {
         return Ok(());
     }

@@ -119,6 +119,7 @@ impl Draft {
             identity: Identity::No,
             generated: false,
             missing: None,
+            hidden: false,
         });
         if matches!(definition.ty, ColumnTypeName::Serial(_)) {
             self.serial(ctx, definition).await?;
@@ -410,6 +411,8 @@ impl Draft {
             unique: true,
             primary,
             nulls_distinct,
+            predicate: None,
+            included: Vec::new(),
         };
         let kind = if primary {
             ConstraintKind::PrimaryKey { index: index.oid }
@@ -426,6 +429,7 @@ impl Draft {
         self.relation.indexes().iter().any(|index| {
             index.unique
                 && index.nulls_distinct
+                && index.predicate.is_none()
                 && index.columns.iter().map(|column| column.attnum).eq(attnums.iter().copied())
         })
     }

@@ -3,12 +3,13 @@
 use super::{
     DdlContext, change,
     constraint::Draft,
-    grammar::{CreateTable, TableElement},
+    grammar::{CreateTable, OnCommit, TableElement},
     like, names,
+    temporary::ALIAS,
 };
 use crate::{
     catalog::part::{CatalogView, Named},
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
 };
 
 pub(super) async fn run(create: &CreateTable, ctx: &mut dyn DdlContext) -> Result<String> {
@@ -31,8 +32,30 @@ pub(super) async fn run(create: &CreateTable, ctx: &mut dyn DdlContext) -> Resul
         }
     }
     draft.finish(ctx).await?;
-    draft.save(ctx)?;
+    let relation = draft.save(ctx)?;
+    on_commit(ctx, &create.name, relation.oid, create.on_commit)?;
     Ok("CREATE TABLE".to_owned())
+}
+
+/// Sees to ON COMMIT.
+///
+/// # Errors
+/// 42P16 for a table that isn't temporary.
+pub(super) fn on_commit(
+    ctx: &mut dyn DdlContext,
+    name: &super::grammar::Name,
+    relation: crate::types::Oid,
+    action: Option<OnCommit>,
+) -> Result<()> {
+    let Some(action) = action else { return Ok(()) };
+    if name.schema.as_deref() != Some(ALIAS) {
+        return Err(Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "ON COMMIT can only be used on temporary tables",
+        ));
+    }
+    ctx.on_commit(relation, action);
+    Ok(())
 }
 
 /// Whether the name is taken, with the notice where that is fine.

@@ -3,7 +3,7 @@
 use super::{
     DdlContext,
     constraint::{Draft, check_column_type},
-    create_table::{exists, kind_of},
+    create_table::{exists, kind_of, on_commit},
     grammar::CreateTableAs,
     names, view,
 };
@@ -27,6 +27,7 @@ pub(super) async fn run(create: &CreateTableAs, ctx: &mut dyn DdlContext) -> Res
     let mut draft = Draft::new_table(ctx, target, &create.name.name, options).await?;
     draft.relation.columns = columns;
     let relation = draft.save(ctx)?;
+    on_commit(ctx, &create.name, relation.oid, create.on_commit)?;
     if !create.with_data {
         return Ok("CREATE TABLE AS".to_owned());
     }

@@ -9,7 +9,7 @@ use kalamdb_storage::RelationId;
 
 use super::{
     DdlContext, change, dependency,
-    grammar::{Drop, DropKind, Name},
+    grammar::{Drop, DropKind, Name, is_function},
     names, sequence,
 };
 use crate::{
@@ -249,6 +249,35 @@ async fn schemas(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<Option<Plan>> 
     Ok(Some(plan))
 }
 
+/// Drops a relation and what depends on it, without a word.
+pub(super) async fn with_dependents(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+) -> Result<()> {
+    let relation = change::lock_relation(ctx, relation).await?;
+    let view = ctx.view();
+    let mut plan = Plan::default();
+    plan.add(&view, &relation);
+    plan.add_dependents(&view, &ctx.search_path());
+    plan.dependents.clear();
+    execute(ctx, plan, true).await
+}
+
+/// Drops a schema, what is in it and what depends on that, without a word.
+pub(super) async fn schema_with_all(ctx: &mut dyn DdlContext, schema: &Arc<Schema>) -> Result<()> {
+    let view = ctx.view();
+    let part = dependency::part_of(&view, schema.oid);
+    let inside = part.relations().filter(|relation| relation.schema == schema.oid).cloned();
+    let mut plan = Plan::default();
+    for relation in inside.collect::<Vec<_>>() {
+        plan.add(&view, &relation);
+    }
+    plan.schemas.push(Arc::clone(schema));
+    plan.add_dependents(&view, &ctx.search_path());
+    plan.dependents.clear();
+    execute(ctx, plan, true).await
+}
+
 /// Removes what the plan lists.
 ///
 /// # Errors
@@ -399,13 +428,42 @@ pub(super) async fn drop_index(
     if let RelationBody::Table { indexes, .. } = &mut table.body {
         indexes.retain(|other| other.oid != index);
     }
+    drop_computed(&mut table);
     change::write(ctx, |writer| writer.put_relation(table).map(|_| ()))
+}
+
+/// Hidden columns go with the last index that needs them.
+pub(super) fn drop_computed(table: &mut Relation) {
+    let needed: Vec<i16> = table
+        .indexes()
+        .iter()
+        .flat_map(|index| index.columns.iter().map(|column| column.attnum).chain(index.predicate))
+        .collect();
+    let hidden: Vec<i16> = table
+        .live_columns()
+        .filter(|(attnum, column)| column.hidden && !needed.contains(attnum))
+        .map(|(attnum, _)| attnum)
+        .collect();
+    for attnum in hidden {
+        let place = attribute_place(attnum);
+        table.columns[place] = dropped(&table.columns[place], attnum);
+    }
 }
 
 /// DROP of a kind of object of which there are none.
 fn none(drop: &Drop, ctx: &mut dyn DdlContext, word: &str) -> Result<()> {
-    for name in &drop.names {
-        let error = Error::undefined_object(word, &name.to_string());
+    for (name, signature) in drop.names.iter().zip(&drop.signatures) {
+        let error = match signature {
+            _ if !is_function(word) => Error::undefined_object(word, &name.to_string()),
+            Some(types) => Error::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("{word} {name}({types}) does not exist"),
+            ),
+            None => Error::new(
+                SqlState::UNDEFINED_FUNCTION,
+                format!("could not find a {word} named \"{name}\""),
+            ),
+        };
         if !drop.if_exists {
             return Err(error);
         }

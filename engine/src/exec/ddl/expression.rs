@@ -120,6 +120,49 @@ pub(super) fn generated(
     to_text(ctx, expression, None)
 }
 
+/// What an index is over: immutable, over the columns of its row.
+pub(super) fn index_key(
+    ctx: &dyn DdlContext,
+    relation: &Arc<Relation>,
+    expression: &ast::Expr,
+) -> Result<(String, PgType)> {
+    refuse_subquery(expression, "index expression")?;
+    let scope = Scope::new(ctx);
+    let (bound, ty) = bind(&scope, expression, Some(relation), None)?;
+    if !is_immutable(&bound)? {
+        return Err(Error::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            "functions in index expression must be marked IMMUTABLE",
+        ));
+    }
+    super::constraint::check_column_type("expr", ty)?;
+    Ok((to_text(ctx, expression, None)?, ty))
+}
+
+/// Which rows an index is about.
+pub(super) fn index_predicate(
+    ctx: &dyn DdlContext,
+    relation: &Arc<Relation>,
+    predicate: &ast::Expr,
+) -> Result<String> {
+    refuse_subquery(predicate, "index predicate")?;
+    let scope = Scope::new(ctx);
+    let (bound, ty) = bind(&scope, predicate, Some(relation), None)?;
+    if ty.oid != Oid::BOOL && !ty.is_unknown() {
+        return Err(Error::datatype_mismatch(format!(
+            "argument of WHERE must be type boolean, not type {}",
+            ty.name()
+        )));
+    }
+    if !is_immutable(&bound)? {
+        return Err(Error::new(
+            SqlState::INVALID_OBJECT_DEFINITION,
+            "functions in index predicate must be marked IMMUTABLE",
+        ));
+    }
+    to_text(ctx, predicate, None)
+}
+
 /// Analyses an expression, with its own text for error positions left out: positions in a part of
 /// a definition would point into the wrong text.
 pub(super) fn bind(

@@ -17,6 +17,7 @@ mod object;
 mod role;
 mod table;
 
+pub(crate) use object::is_function;
 pub(crate) use role::{RoleAttribute, RoleChange, RoleCommand, RoleSpec};
 
 /// `[schema.]name`, folded and cut.
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     CreateTable(CreateTable),
     CreateTableAs(CreateTableAs),
     CreateIndex(CreateIndex),
+    Reindex(Reindex),
     CreateSequence(CreateSequence),
     CreateSchema(CreateSchema),
     CreateView(CreateView),
@@ -84,6 +86,14 @@ pub(crate) struct CreateTable {
     pub(crate) elements: Vec<TableElement>,
     /// `WITH (...)`, names in lower case.
     pub(crate) options: Vec<(String, Option<String>)>,
+    pub(crate) on_commit: Option<OnCommit>,
+}
+
+/// `ON COMMIT` of a temporary table; PRESERVE ROWS is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnCommit {
+    DeleteRows,
+    Drop,
 }
 
 #[derive(Debug)]
@@ -92,6 +102,7 @@ pub(crate) struct CreateTableAs {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Vec<String>,
     pub(crate) options: Vec<(String, Option<String>)>,
+    pub(crate) on_commit: Option<OnCommit>,
     pub(crate) query: Box<ast::Query>,
     pub(crate) with_data: bool,
 }
@@ -191,16 +202,51 @@ pub(crate) struct CreateIndex {
     pub(crate) unique: bool,
     pub(crate) method: String,
     pub(crate) columns: Vec<IndexElement>,
+    pub(crate) included: Vec<String>,
     pub(crate) nulls_distinct: bool,
-    /// What of the statement isn't there yet.
-    pub(crate) refused: Option<String>,
+    pub(crate) predicate: Option<ast::Expr>,
+}
+
+/// What an index is over.
+#[derive(Debug)]
+pub(crate) enum IndexKey {
+    Column(String),
+    Expression(ast::Expr),
 }
 
 #[derive(Debug)]
 pub(crate) struct IndexElement {
-    pub(crate) column: String,
+    pub(crate) key: IndexKey,
     pub(crate) descending: bool,
     pub(crate) nulls_first: Option<bool>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reindex {
+    pub(crate) target: ReindexTarget,
+    pub(crate) concurrently: bool,
+}
+
+impl Reindex {
+    /// What can't run inside a transaction block, by its name.
+    pub(crate) fn runs_alone(&self) -> Option<&'static str> {
+        match self.target {
+            ReindexTarget::Schema(_) => Some("REINDEX SCHEMA"),
+            ReindexTarget::Database(_) => Some("REINDEX DATABASE"),
+            ReindexTarget::Index(_) | ReindexTarget::Table(_) if self.concurrently => {
+                Some("REINDEX CONCURRENTLY")
+            }
+            ReindexTarget::Index(_) | ReindexTarget::Table(_) => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum ReindexTarget {
+    Index(Name),
+    Table(Name),
+    Schema(String),
+    Database(String),
 }
 
 #[derive(Debug)]
@@ -352,6 +398,8 @@ pub(crate) enum DropKind {
 pub(crate) struct Drop {
     pub(crate) kind: DropKind,
     pub(crate) names: Vec<Name>,
+    /// Of functions: what stands in parentheses behind each name, as PostgreSQL prints it.
+    pub(crate) signatures: Vec<Option<String>>,
     pub(crate) if_exists: bool,
     pub(crate) cascade: bool,
 }
@@ -425,8 +473,10 @@ pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
         role::revoke(tokens)?
     } else if tokens.take("reassign") {
         role::reassign(tokens)?
-    } else if tokens.take("reindex") || tokens.take("cluster") || tokens.take("refresh") {
-        refused(tokens, "REINDEX, CLUSTER and REFRESH are not supported")
+    } else if tokens.take("reindex") {
+        object::reindex(tokens)?
+    } else if tokens.take("cluster") || tokens.take("refresh") {
+        refused(tokens, "CLUSTER and REFRESH are not supported")
     } else if tokens.is_word(0, "security") && tokens.is_word(1, "label") {
         refused(tokens, "security labels are not supported")
     } else if tokens.is_word(0, "import") && tokens.is_word(1, "foreign") {

@@ -2,15 +2,22 @@
 
 use std::sync::Arc;
 
+use datafusion::sql::sqlparser::ast;
+
 use super::{
-    DdlContext, change, constraint,
-    grammar::CreateIndex,
+    DdlContext, alter_column, change, constraint, expression,
+    grammar::{CreateIndex, IndexKey},
     names::{self, Chooser},
     rows,
 };
 use crate::{
-    catalog::{Index, IndexColumn, Relation, RelationBody, layout::attribute_place},
+    analyze,
+    catalog::{
+        Attribute, Identity, Index, IndexColumn, PREDICATE_END, PREDICATE_START, Relation,
+        RelationBody, layout::attribute_place,
+    },
     error::{Error, Result, SqlState},
+    types::PgType,
 };
 
 pub(super) async fn create(create: &CreateIndex, ctx: &mut dyn DdlContext) -> Result<String> {
@@ -24,7 +31,7 @@ pub(super) async fn create(create: &CreateIndex, ctx: &mut dyn DdlContext) -> Re
         .with_detail(format!("This operation is not supported for {}s.", table.kind_word())));
     }
     ctx.view().check_owner(&table)?;
-    check_supported(create)?;
+    check_method(create)?;
     let table = change::lock_relation(ctx, &table).await?;
     let view = ctx.view();
     let schema = view
@@ -39,12 +46,22 @@ pub(super) async fn create(create: &CreateIndex, ctx: &mut dyn DdlContext) -> Re
         }
         return Err(Error::duplicate_table(name));
     }
-    let columns = columns(create, &table)?;
+    let mut changed = (*table).clone();
+    let columns = columns(ctx, create, &table, &mut changed)?;
+    let predicate = match &create.predicate {
+        Some(predicate) => Some(add_predicate(ctx, create, &table, predicate, &mut changed)?),
+        None => None,
+    };
+    let included = create
+        .included
+        .iter()
+        .map(|name| names::attnum(&table, name).ok_or_else(|| Error::undefined_column(name)))
+        .collect::<Result<_>>()?;
     let name = match &create.name {
         Some(name) => name.clone(),
         None => {
             let parts: Vec<String> =
-                create.columns.iter().map(|element| element.column.clone()).collect();
+                create.columns.iter().map(|element| part_of_name(&element.key)).collect();
             let middle = names::joined(&parts);
             Chooser::default().relation(&view, &schema, &table.name, &middle, "idx")
         }
@@ -53,33 +70,37 @@ pub(super) async fn create(create: &CreateIndex, ctx: &mut dyn DdlContext) -> Re
         oid: change::allocate(ctx, crate::catalog::store::Place::of(table.oid)).await?,
         name,
         columns,
+        predicate,
+        included,
         unique: create.unique,
         primary: false,
         nulls_distinct: create.nulls_distinct,
     };
-    add(ctx, &table, index).await?;
+    add(ctx, &table, changed, index).await?;
     tag()
 }
 
-/// Adds an index to a table and enters its rows.
-pub(super) async fn add(
+/// Adds an index to a table and enters its rows. `changed` is the table with what the index
+/// computes: then all rows are written anew.
+async fn add(
     ctx: &mut dyn DdlContext,
     table: &Arc<Relation>,
+    mut changed: Relation,
     index: Index,
-) -> Result<Arc<Relation>> {
-    let mut changed = (**table).clone();
+) -> Result<()> {
+    let computes = changed.columns.len() > table.columns.len();
     if let RelationBody::Table { indexes, .. } = &mut changed.body {
         indexes.push(index.clone());
     }
     let changed = change::write(ctx, |writer| writer.put_relation(changed))?;
-    rows::fill_index(ctx, &changed, &index).await?;
-    Ok(changed)
+    if computes {
+        let values = alter_column::new_row(ctx, table, &changed, None)?;
+        return rows::rewrite(ctx, table, &changed, &values).await;
+    }
+    rows::fill_index(ctx, &changed, &index).await
 }
 
-fn check_supported(create: &CreateIndex) -> Result<()> {
-    if let Some(message) = &create.refused {
-        return Err(Error::feature_not_supported(message.clone()));
-    }
+fn check_method(create: &CreateIndex) -> Result<()> {
     if create.method == "btree" {
         return Ok(());
     }
@@ -93,15 +114,35 @@ fn check_supported(create: &CreateIndex) -> Result<()> {
     Err(Error::undefined_object("access method", &create.method))
 }
 
-fn columns(create: &CreateIndex, table: &Relation) -> Result<Vec<IndexColumn>> {
+/// The middle of a name that is made up.
+fn part_of_name(key: &IndexKey) -> String {
+    match key {
+        IndexKey::Column(column) => column.clone(),
+        IndexKey::Expression(expression) => analyze::name_of_expression(expression),
+    }
+}
+
+fn columns(
+    ctx: &dyn DdlContext,
+    create: &CreateIndex,
+    table: &Arc<Relation>,
+    changed: &mut Relation,
+) -> Result<Vec<IndexColumn>> {
     constraint::check_key_length(create.columns.len())?;
     create
         .columns
         .iter()
         .map(|element| {
-            let attnum = names::attnum(table, &element.column)
-                .ok_or_else(|| Error::undefined_column(&element.column))?;
-            constraint::check_key_type(table.columns[attribute_place(attnum)].ty)?;
+            let attnum = match &element.key {
+                IndexKey::Column(column) => {
+                    names::attnum(table, column).ok_or_else(|| Error::undefined_column(column))?
+                }
+                IndexKey::Expression(expression) => {
+                    let (text, ty) = expression::index_key(ctx, table, expression)?;
+                    add_hidden(changed, ty, text)
+                }
+            };
+            constraint::check_key_type(changed.columns[attribute_place(attnum)].ty)?;
             let natural = element.descending;
             let nulls_first = element.nulls_first.unwrap_or(natural);
             if nulls_first != natural {
@@ -113,4 +154,40 @@ fn columns(create: &CreateIndex, table: &Relation) -> Result<Vec<IndexColumn>> {
             Ok(IndexColumn { attnum, descending: element.descending, nulls_first })
         })
         .collect()
+}
+
+fn add_predicate(
+    ctx: &dyn DdlContext,
+    create: &CreateIndex,
+    table: &Arc<Relation>,
+    predicate: &ast::Expr,
+    changed: &mut Relation,
+) -> Result<i16> {
+    if create.unique && !create.nulls_distinct {
+        // The rows outside of the index are told from those inside by a NULL.
+        return Err(Error::feature_not_supported(
+            "NULLS NOT DISTINCT is not supported for a unique index with WHERE",
+        ));
+    }
+    let text = expression::index_predicate(ctx, table, predicate)?;
+    let text = format!("{PREDICATE_START}{text}{PREDICATE_END}");
+    Ok(add_hidden(changed, PgType::BOOL, text))
+}
+
+/// Adds a hidden column that computes `text`.
+fn add_hidden(changed: &mut Relation, ty: PgType, text: String) -> i16 {
+    let attnum = i16::try_from(changed.columns.len() + 1).unwrap_or(i16::MAX);
+    changed.columns.push(Attribute {
+        // As PostgreSQL names what can't be named.
+        name: format!("........index.{attnum}........"),
+        ty,
+        not_null: false,
+        dropped: false,
+        default: Some(text),
+        identity: Identity::No,
+        generated: true,
+        missing: None,
+        hidden: true,
+    });
+    attnum
 }

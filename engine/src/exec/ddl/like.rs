@@ -24,7 +24,7 @@ pub(super) async fn copy(
     let source = names::relation(ctx, source)?;
     ctx.view().check_relation(&source, "r")?;
     let first = draft.relation.columns.len();
-    for (attnum, column) in source.live_columns() {
+    for (attnum, column) in source.shown_columns() {
         if names::attnum(&draft.relation, &column.name).is_some() {
             return Err(Error::column_twice(&column.name));
         }
@@ -47,7 +47,7 @@ pub(super) async fn copy(
         comment(ctx, draft, (Class::Relation, source.oid, i32::from(attnum)), including);
     }
     let moved = |attnum: i16| -> i16 {
-        let before = source.live_columns().take_while(|(n, _)| *n < attnum).count();
+        let before = source.shown_columns().take_while(|(n, _)| *n < attnum).count();
         i16::try_from(first + before + 1).expect("tables have at most 1600 columns")
     };
     copy_checks(ctx, draft, &source, including, &moved).await?;
@@ -91,6 +91,16 @@ async fn copy_indexes(
         return Ok(());
     }
     for index in source.indexes() {
+        let is_computed = index
+            .columns
+            .iter()
+            .any(|column| source.columns[attribute_place(column.attnum)].hidden);
+        if is_computed || index.predicate.is_some() {
+            return Err(Error::feature_not_supported(format!(
+                "LIKE INCLUDING INDEXES can't copy index \"{}\": it has expressions or a predicate",
+                index.name
+            )));
+        }
         let columns: Vec<_> = index
             .columns
             .iter()
@@ -125,7 +135,8 @@ async fn copy_indexes(
             let constraint = Constraint { oid: constraint, name: name.clone(), kind };
             draft.constraints_mut().push(constraint);
         }
-        draft.indexes_mut().push(Index { oid, name, columns, ..index.clone() });
+        let included = index.included.iter().map(|attnum| moved(*attnum)).collect();
+        draft.indexes_mut().push(Index { oid, name, columns, included, ..index.clone() });
     }
     Ok(())
 }

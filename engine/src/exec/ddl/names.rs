@@ -299,7 +299,7 @@ pub(super) fn joined(columns: &[String]) -> String {
 
 /// A column that isn't dropped, with its number.
 pub(super) fn attnum(relation: &Relation, column: &str) -> Option<i16> {
-    relation.live_columns().find(|(_, attribute)| attribute.name == column).map(|(n, _)| n)
+    relation.shown_columns().find(|(_, attribute)| attribute.name == column).map(|(n, _)| n)
 }
 
 /// 42703 unless the relation has the column.

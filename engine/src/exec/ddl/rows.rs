@@ -246,7 +246,7 @@ fn duplicated(
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for column in &index.columns {
         let attribute = &relation.columns[attribute_place(column.attnum)];
-        names.push(attribute.name.clone());
+        names.push(relation.index_column_text(column.attnum));
         let place = live.iter().position(|attnum| *attnum == column.attnum);
         let array: Option<&ArrayRef> = place.map(|place| rows.column(place));
         values.push(array.map_or_else(String::new, |array| {
@@ -304,6 +304,7 @@ fn context_in(ctx: &dyn DdlContext, namespace: &Namespace) -> Result<Arc<Executi
         transaction_time: context.transaction_time,
         statement_time: context.statement_time,
         format: context.format.clone(),
+        slots: Arc::clone(&context.slots),
         effects: Mutex::new(Effects::default()),
     }))
 }

@@ -134,6 +134,7 @@ fn columns() -> Vec<Attribute> {
         identity: Identity::No,
         generated: false,
         missing: None,
+        hidden: false,
     };
     vec![
         column("last_value", PgType::INT8),

@@ -36,6 +36,11 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
     if target.place == Place::Shared {
         dependency::check_seen_by_all(&view, &needed)?;
     }
+    if changes_rows(&query) {
+        return Err(Error::feature_not_supported(
+            "views must not contain data-modifying statements in WITH",
+        ));
+    }
     let output = describe(ctx, &query)?;
     let columns = columns(&create.columns, output)?;
     let body = RelationBody::View { query: query.to_string(), search_path: kept_path(ctx) };
@@ -68,6 +73,16 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
     };
     change::write(ctx, |writer| writer.put_relation(relation).map(|_| ()))?;
     tag()
+}
+
+fn changes_rows(query: &ast::Query) -> bool {
+    let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+    tables.into_iter().any(|cte| {
+        matches!(
+            cte.query.body.as_ref(),
+            ast::SetExpr::Insert(_) | ast::SetExpr::Update(_) | ast::SetExpr::Delete(_)
+        )
+    })
 }
 
 fn check_options(options: &[(String, Option<String>)]) -> Result<()> {
@@ -158,10 +173,14 @@ pub(super) fn describe(ctx: &dyn DdlContext, query: &ast::Query) -> Result<Vec<O
     let mut parameters = Parameters::default();
     let statement = ast::Statement::Query(Box::new(query.clone()));
     match analyze(&statement, "", &scope.environment(), &mut parameters)? {
-        Analyzed::Query(query) if parameters.types.is_empty() => Ok(query.output),
-        Analyzed::Query(_) => Err(Error::undefined_parameter(1)),
+        _ if !parameters.types.is_empty() => Err(Error::undefined_parameter(1)),
+        Analyzed::Query(query) => Ok(query.output),
+        Analyzed::Staged(staged) => match *staged.main {
+            Analyzed::Query(query) => Ok(query.output),
+            _ => Err(Error::syntax_error("the query must be a SELECT")),
+        },
         Analyzed::Insert(_) | Analyzed::Update(_) | Analyzed::Delete(_) => {
-            Err(Error::feature_not_supported("a view's query must be a SELECT"))
+            Err(Error::syntax_error("the query must be a SELECT"))
         }
     }
 }
@@ -188,6 +207,7 @@ pub(super) fn columns(given: &[String], output: Vec<OutputColumn>) -> Result<Vec
             identity: Identity::No,
             generated: false,
             missing: None,
+            hidden: false,
         });
     }
     Ok(columns)

@@ -121,10 +121,9 @@ fn index_definition(row: &Row<'_>) -> Result<Value> {
         return Ok(Value::Text(index_text(&row.context.catalog, &table, &index)));
     }
     let place = usize::try_from(column - 1).unwrap_or(usize::MAX);
-    Ok(match index.columns.get(place) {
-        Some(column) => {
-            Value::Text(quote_identifier(&table.columns[attribute_place(column.attnum)].name))
-        }
+    let attnums = index.columns.iter().map(|column| column.attnum).chain(index.included.clone());
+    Ok(match attnums.into_iter().nth(place) {
+        Some(attnum) => Value::Text(table.index_column_text(attnum)),
         None => Value::Text(String::new()),
     })
 }
@@ -135,7 +134,7 @@ pub(crate) fn index_text(view: &CatalogView, table: &Relation, index: &Index) ->
         .columns
         .iter()
         .map(|column| {
-            let name = quote_identifier(&table.columns[attribute_place(column.attnum)].name);
+            let name = table.index_column_text(column.attnum);
             match (column.descending, column.nulls_first) {
                 (false, false) => name,
                 (false, true) => format!("{name} NULLS FIRST"),
@@ -144,13 +143,21 @@ pub(crate) fn index_text(view: &CatalogView, table: &Relation, index: &Index) ->
             }
         })
         .collect();
+    let included: Vec<String> =
+        index.included.iter().map(|attnum| table.index_column_text(*attnum)).collect();
+    let included = match included.is_empty() {
+        true => String::new(),
+        false => format!(" INCLUDE ({})", included.join(", ")),
+    };
+    let predicate = table.index_predicate(index).map(|text| format!(" WHERE ({text})"));
     format!(
-        "CREATE {}INDEX {} ON {} USING btree ({}){}",
+        "CREATE {}INDEX {} ON {} USING btree ({}){included}{}{}",
         if index.unique { "UNIQUE " } else { "" },
         quote_identifier(&index.name),
         view.qualified_name(table),
         columns.join(", "),
         if index.nulls_distinct { "" } else { " NULLS NOT DISTINCT" },
+        predicate.unwrap_or_default(),
     )
 }
 

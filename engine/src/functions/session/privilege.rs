@@ -96,13 +96,13 @@ fn column(row: &Row<'_>) -> Result<Value> {
     let Some(relation) = relation_argument(row, at)? else { return Ok(Value::Null) };
     let known = if row.is_text(at + 1) {
         let name = row.text(at + 1)?;
-        if !relation.live_columns().any(|(_, column)| column.name == name) {
+        if !relation.shown_columns().any(|(_, column)| column.name == name) {
             return Err(Error::undefined_column_of(name, &relation.name));
         }
         true
     } else {
         let number = row.int(at + 1)?;
-        relation.live_columns().any(|(attnum, _)| i64::from(attnum) == number)
+        relation.shown_columns().any(|(attnum, _)| i64::from(attnum) == number)
     };
     if !known {
         return Ok(Value::Null);

@@ -18,7 +18,7 @@ pub(in crate::catalog::system) fn columns(
         if matches!(relation.body, RelationBody::Sequence(_)) {
             continue;
         }
-        for (attnum, column) in relation.live_columns() {
+        for (attnum, column) in relation.shown_columns() {
             add(context, &relation, attnum, column, rows);
         }
     }

@@ -1,14 +1,19 @@
 //! CREATE of everything but tables and roles, DROP, TRUNCATE, COMMENT.
 
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::{ast, tokenizer::Token};
 
 use super::{
     Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView,
-    DatabaseCommand, Drop, DropKind, IndexElement, Name, RelationWord, Truncate, cascade,
-    column_list, column_name, comma_separated, expression, if_exists, if_not_exists, name, options,
-    parenthesized, query, refused, role, sequence_options, skip_rest, table,
+    DatabaseCommand, Drop, DropKind, IndexElement, IndexKey, Name, Reindex, ReindexTarget,
+    RelationWord, Truncate, cascade, column_list, column_name, comma_separated, expression,
+    if_exists, if_not_exists, name, options, parenthesized, query, refused, role, sequence_options,
+    skip_rest, table,
 };
-use crate::{error::Result, statement::Tokens};
+use crate::{
+    error::{Error, Result, SqlState},
+    exec::ddl::temporary::ALIAS,
+    statement::Tokens,
+};
 
 /// After CREATE.
 pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
@@ -25,11 +30,13 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
         }
     }
     if tokens.take("temporary") || tokens.take("temp") {
-        return Ok(refused(tokens, "temporary tables, views and sequences are not supported"));
+        return temporary(tokens);
     }
     if tokens.take_all(&["or", "replace"]) {
+        let is_temporary = tokens.take("temporary") || tokens.take("temp");
         if tokens.take("view") {
-            return view(tokens, true);
+            let command = view(tokens, true)?;
+            return if is_temporary { made_temporary(command) } else { Ok(command) };
         }
         return Ok(refused(tokens, "functions, procedures and triggers are not supported"));
     }
@@ -62,6 +69,35 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
         return role::create(tokens, false);
     }
     create_refused(tokens)
+}
+
+/// After CREATE TEMPORARY.
+fn temporary(tokens: &mut Tokens<'_>) -> Result<Command> {
+    if !["table", "view", "sequence"].iter().any(|word| tokens.is_word(0, word)) {
+        return Err(tokens.unexpected());
+    }
+    create(tokens).and_then(made_temporary)
+}
+
+/// The definition of the same object in the session's temporary schema.
+fn made_temporary(mut command: Command) -> Result<Command> {
+    let name = match &mut command {
+        Command::CreateTable(create) => &mut create.name,
+        Command::CreateTableAs(create) => &mut create.name,
+        Command::CreateView(create) => &mut create.name,
+        Command::CreateSequence(create) => &mut create.name,
+        _ => return Ok(command),
+    };
+    match name.schema.as_deref() {
+        None | Some(ALIAS) => name.schema = Some(ALIAS.to_owned()),
+        Some(_) => {
+            return Err(Error::new(
+                SqlState::INVALID_TABLE_DEFINITION,
+                "cannot create temporary relation in non-temporary schema",
+            ));
+        }
+    }
+    Ok(command)
 }
 
 /// After CREATE or DROP DATABASE.
@@ -125,6 +161,45 @@ fn view(tokens: &mut Tokens<'_>, or_replace: bool) -> Result<Command> {
     Ok(Command::CreateView(CreateView { name, or_replace, columns, query, options }))
 }
 
+/// After REINDEX.
+pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
+    let mut concurrently = false;
+    if tokens.peek() == &Token::LParen {
+        let given = parenthesized(tokens, |tokens| {
+            comma_separated(tokens, |tokens| {
+                let name = tokens.identifier()?;
+                let is_valued = !matches!(tokens.peek(), Token::Comma | Token::RParen);
+                let value = if is_valued { Some(tokens.identifier()?) } else { None };
+                Ok((name, !matches!(value.as_deref(), Some("off" | "false"))))
+            })
+        })?;
+        for (name, on) in given {
+            match name.as_str() {
+                "concurrently" => concurrently = on,
+                // Says more, does the same.
+                "verbose" => {}
+                other => {
+                    return Err(Error::syntax_error(format!(
+                        "unrecognized REINDEX option \"{other}\""
+                    )));
+                }
+            }
+        }
+    }
+    let words = ["index", "table", "schema", "database"];
+    let Some(word) = words.into_iter().find(|word| tokens.take(word)) else {
+        return Err(tokens.unexpected());
+    };
+    concurrently |= tokens.take("concurrently");
+    let target = match word {
+        "index" => ReindexTarget::Index(name(tokens)?),
+        "table" => ReindexTarget::Table(name(tokens)?),
+        "schema" => ReindexTarget::Schema(tokens.identifier()?),
+        _ => ReindexTarget::Database(tokens.identifier()?),
+    };
+    Ok(Command::Reindex(Reindex { target, concurrently }))
+}
+
 fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
     // Without effect: an index is built under a lock either way.
     tokens.take("concurrently");
@@ -140,22 +215,13 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         if_not_exists,
         unique,
         method,
-        columns: Vec::new(),
+        columns: parenthesized(tokens, |tokens| comma_separated(tokens, index_element))?,
+        included: Vec::new(),
         nulls_distinct: true,
-        refused: None,
+        predicate: None,
     };
-    let elements = parenthesized(tokens, |tokens| comma_separated(tokens, index_element))?;
-    for element in elements {
-        match element {
-            Some(element) => create.columns.push(element),
-            None => {
-                create.refused = Some("indexes on expressions are not supported".to_owned());
-            }
-        }
-    }
     if tokens.take("include") {
-        column_list(tokens)?;
-        create.refused = Some("INCLUDE is not supported".to_owned());
+        create.included = column_list(tokens)?;
     }
     if tokens.take_all(&["nulls", "not", "distinct"]) {
         create.nulls_distinct = false;
@@ -169,21 +235,17 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         tokens.identifier()?;
     }
     if tokens.take("where") {
-        expression(tokens)?;
-        create.refused = Some("partial indexes are not supported".to_owned());
+        create.predicate = Some(expression(tokens)?);
     }
     Ok(Command::CreateIndex(create))
 }
 
-/// `None`: an expression.
-fn index_element(tokens: &mut Tokens<'_>) -> Result<Option<IndexElement>> {
-    let expression_follows = !matches!(tokens.peek(), Token::Word(_))
+fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
+    let is_expression = !matches!(tokens.peek(), Token::Word(_))
         || matches!(tokens.peek_at(1), Token::LParen | Token::DoubleColon);
-    let column = if expression_follows {
-        expression(tokens)?;
-        None
-    } else {
-        Some(tokens.identifier()?)
+    let key = match is_expression {
+        true => index_key(expression(tokens)?),
+        false => IndexKey::Column(tokens.identifier()?),
     };
     if tokens.take("collate") {
         name(tokens)?;
@@ -204,7 +266,22 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<Option<IndexElement>> {
     } else {
         None
     };
-    Ok(column.map(|column| IndexElement { column, descending, nulls_first }))
+    Ok(IndexElement { key, descending, nulls_first })
+}
+
+/// A column in parentheses is a column.
+fn index_key(expression: ast::Expr) -> IndexKey {
+    let mut inner = expression;
+    while let ast::Expr::Nested(next) = inner {
+        inner = *next;
+    }
+    match inner {
+        ast::Expr::Identifier(ident) if ident.quote_style.is_some() => {
+            IndexKey::Column(ident.value)
+        }
+        ast::Expr::Identifier(ident) => IndexKey::Column(ident.value.to_lowercase()),
+        other => IndexKey::Expression(other),
+    }
 }
 
 fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
@@ -240,13 +317,10 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
         tokens.take("concurrently");
     }
     let if_exists = if_exists(tokens);
-    let names = comma_separated(tokens, |tokens| {
-        let name = name(tokens)?;
-        skip_signature(tokens, kind)?;
-        Ok(name)
-    })?;
+    let named = comma_separated(tokens, |tokens| Ok((name(tokens)?, signature(tokens, kind)?)))?;
+    let (names, signatures) = named.into_iter().unzip();
     let cascade = cascade(tokens);
-    Ok(Command::Drop(Drop { kind, names, if_exists, cascade }))
+    Ok(Command::Drop(Drop { kind, names, signatures, if_exists, cascade }))
 }
 
 fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
@@ -279,19 +353,29 @@ fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
 }
 
 /// `(integer, text)` after a function's name, `ON table` after a trigger's.
-fn skip_signature(tokens: &mut Tokens<'_>, kind: DropKind) -> Result<()> {
-    if !matches!(kind, DropKind::None(_)) {
-        return Ok(());
-    }
+fn signature(tokens: &mut Tokens<'_>, kind: DropKind) -> Result<Option<String>> {
+    let DropKind::None(word) = kind else { return Ok(None) };
     if tokens.take("on") {
         name(tokens)?;
     }
-    if tokens.take_token(&Token::LParen) {
-        while !tokens.at_end() && !tokens.take_token(&Token::RParen) {
-            tokens.advance();
-        }
+    if !tokens.take_token(&Token::LParen) {
+        return Ok(None);
     }
-    Ok(())
+    if tokens.take_token(&Token::RParen) {
+        return Ok(Some(String::new()));
+    }
+    if !is_function(word) {
+        return Err(tokens.unexpected());
+    }
+    let types = comma_separated(tokens, super::data_type)?;
+    tokens.expect_token(&Token::RParen)?;
+    let names: Vec<String> = types.into_iter().map(|ty| ty.name()).collect();
+    Ok(Some(names.join(",")))
+}
+
+/// Whether objects of a kind go by their arguments as well.
+pub(crate) fn is_function(word: &str) -> bool {
+    matches!(word, "function" | "procedure" | "routine" | "aggregate")
 }
 
 /// After TRUNCATE.

@@ -4,11 +4,15 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
     ColumnConstraint, ColumnDefinition, ColumnTypeName, Command, ConstraintDefinition, CreateTable,
-    CreateTableAs, LikePart, TableConstraint, TableElement, column_list, comma_separated,
+    CreateTableAs, LikePart, OnCommit, TableConstraint, TableElement, column_list, comma_separated,
     data_type, expression, if_not_exists, name, options, parenthesized, query, refused,
     sequence_options, simple_expression,
 };
-use crate::{error::Result, statement::Tokens, types::Oid};
+use crate::{
+    error::{Error, Result, SqlState},
+    statement::Tokens,
+    types::Oid,
+};
 
 /// After `CREATE [UNLOGGED] TABLE`.
 pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
@@ -22,6 +26,7 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
     }
     let as_follows = tokens.is_word(0, "as")
         || tokens.is_word(0, "with")
+        || tokens.is_word(0, "on")
         || tokens.is_word(0, "using")
         || names_only(tokens);
     if as_follows {
@@ -34,6 +39,13 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
         tokens.expect_token(&Token::RParen)?;
     }
     if tokens.take("inherits") {
+        parenthesized(tokens, |tokens| comma_separated(tokens, super::name))?;
+        if tokens.is_word(0, "partition") {
+            return Err(Error::new(
+                SqlState::INVALID_OBJECT_DEFINITION,
+                "cannot create partitioned table as inheritance child",
+            ));
+        }
         return Ok(refused(tokens, "table inheritance is not supported"));
     }
     if tokens.is_word(0, "partition") {
@@ -43,11 +55,21 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
         tokens.identifier()?;
     }
     let options = with_options(tokens)?;
-    if tokens.take_all(&["on", "commit"]) {
-        return Ok(refused(tokens, "temporary tables are not supported"));
-    }
+    let on_commit = on_commit(tokens)?;
     tablespace(tokens)?;
-    Ok(Command::CreateTable(CreateTable { name, if_not_exists, elements, options }))
+    Ok(Command::CreateTable(CreateTable { name, if_not_exists, elements, options, on_commit }))
+}
+
+fn on_commit(tokens: &mut Tokens<'_>) -> Result<Option<OnCommit>> {
+    if !tokens.take_all(&["on", "commit"]) || tokens.take_all(&["preserve", "rows"]) {
+        return Ok(None);
+    }
+    if tokens.take("drop") {
+        return Ok(Some(OnCommit::Drop));
+    }
+    tokens.expect("delete")?;
+    tokens.expect("rows")?;
+    Ok(Some(OnCommit::DeleteRows))
 }
 
 /// Whether a parenthesized list of bare names and then AS or WITH comes: CREATE TABLE t (a, b) AS.
@@ -74,6 +96,7 @@ fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) ->
         tokens.identifier()?;
     }
     let options = with_options(tokens)?;
+    let on_commit = on_commit(tokens)?;
     tablespace(tokens)?;
     tokens.expect("as")?;
     if tokens.is_word(0, "execute") {
@@ -91,6 +114,7 @@ fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) ->
         if_not_exists,
         columns,
         options,
+        on_commit,
         query,
         with_data,
     }))

@@ -153,7 +153,7 @@ impl Expander<'_> {
                     (None, Some(columns)) => columns.clone(),
                     _ => {
                         let relation = self.view.relation(schema, table, self.path)?;
-                        relation.live_columns().map(|(_, column)| column.name.clone()).collect()
+                        relation.shown_columns().map(|(_, column)| column.name.clone()).collect()
                     }
                 };
                 Ok(item(alias.as_ref(), table, columns))

@@ -1,0 +1,75 @@
+//! What a session has prepared and opened, for `pg_prepared_statements` and `pg_cursors`.
+
+use std::sync::Arc;
+
+use super::{
+    Session,
+    state::{CursorObject, Objects, PreparedObject},
+    transaction::now_us,
+};
+use crate::{
+    catalog::{Relation, TableKind},
+    prepared::Prepared,
+};
+
+/// A prepared statement with what its plan doesn't know.
+pub(crate) struct Kept {
+    pub(crate) plan: Arc<Prepared>,
+    /// What the client sent to make it.
+    pub(crate) source: Arc<str>,
+    /// Microseconds since 1970.
+    pub(crate) prepared_at: i64,
+}
+
+impl Session {
+    pub(crate) fn keep(&self, plan: Arc<Prepared>) -> Kept {
+        Kept { source: self.source_of(&plan.statement.text), plan, prepared_at: now_us() }
+    }
+
+    /// The text that the client sent, of which `text` is a part.
+    pub(crate) fn source_of(&self, text: &Arc<str>) -> Arc<str> {
+        let query = self.state.activity().query;
+        // Long queries are cut in what activity shows.
+        if query.contains(&**text) { query.into() } else { Arc::clone(text) }
+    }
+
+    /// Before a statement reads the relations about the session's own objects.
+    pub(crate) fn show_objects(&self, relation: &Relation) {
+        let about_objects = relation.kind == TableKind::System
+            && matches!(relation.name.as_str(), "pg_prepared_statements" | "pg_cursors");
+        if about_objects {
+            self.state.show_objects(self.objects());
+        }
+    }
+
+    fn objects(&self) -> Objects {
+        let of = |(name, kept): (&String, &Kept), from_sql| PreparedObject {
+            name: name.clone(),
+            statement: Arc::clone(&kept.source),
+            prepared_at: kept.prepared_at,
+            parameters: kept.plan.parameters.iter().map(|ty| ty.oid).collect(),
+            from_sql,
+        };
+        let by_sql = self.prepared.iter().map(|entry| of(entry, true));
+        let by_protocol = self.protocol_statements.iter().map(|entry| of(entry, false));
+        let cursors = self.cursors.iter().map(|(name, cursor)| CursorObject {
+            name: name.clone(),
+            statement: Arc::clone(&cursor.statement),
+            is_holdable: cursor.hold,
+            is_scrollable: cursor.may_scroll,
+            created_at: cursor.created,
+        });
+        // The portal that asks is open as well, unless it is a simple query's.
+        let own = self.in_portal.then(|| CursorObject {
+            name: String::new(),
+            statement: self.state.activity().query.into(),
+            is_holdable: false,
+            is_scrollable: false,
+            created_at: now_us(),
+        });
+        Objects {
+            prepared: by_sql.chain(by_protocol).collect(),
+            cursors: cursors.chain(own).collect(),
+        }
+    }
+}
