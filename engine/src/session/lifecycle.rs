@@ -114,6 +114,9 @@ impl Session {
         };
         let cluster = session.engine.catalogs.cluster();
         session.state.end_local_settings(&cluster);
+        if let Err(error) = session.drop_left_behind().await {
+            tracing::warn!(%error, "temporary tables stay until the role's next session");
+        }
         if let Some(role) = start_role {
             session.begin_implicit().await?;
             crate::exec::set::set_role(&mut session, Some(&role), false).map_err(Error::fatal)?;

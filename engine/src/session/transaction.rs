@@ -1,6 +1,9 @@
 //! When transactions begin and end.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use crate::{
     error::{Error, Result, SqlState},
@@ -219,6 +222,29 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// At the beginning of a session: temporary objects that a killed server has left to the role.
+    pub(super) async fn drop_left_behind(&mut self) -> Result<()> {
+        /// The first login after that doesn't wait for another session's definitions.
+        const PATIENCE: Duration = Duration::from_secs(1);
+        if ddl::temporary::left_behind(self).is_empty() {
+            return Ok(());
+        }
+        self.begin_implicit().await?;
+        let dropped =
+            tokio::time::timeout(PATIENCE, ddl::temporary::drop_left_behind(self)).await;
+        match dropped {
+            Ok(Ok(())) => self.commit().await,
+            Ok(Err(error)) => {
+                self.rollback().await;
+                Err(error)
+            }
+            Err(_) => {
+                self.rollback().await;
+                Err(Error::internal("another session holds the catalog"))
+            }
+        }
     }
 
     /// At the end of a session: its temporary objects, in all namespaces it was in.

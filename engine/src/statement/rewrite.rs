@@ -11,6 +11,7 @@
 //! * `ON CONFLICT (a, lower(b)) WHERE c` => `ON CONFLICT (a, <lower(b)>, <where c>)`
 //! * `FOR NO KEY UPDATE OF a, b NOWAIT` => `FOR UPDATE OF <no key update>.a NOWAIT FOR UPDATE OF
 //!   <no key update>.b NOWAIT`
+//! * `FOR UPDATE LIMIT 1` => `LIMIT 1 FOR UPDATE`
 
 use datafusion::sql::sqlparser::{
     ast,
@@ -78,6 +79,7 @@ pub(super) fn for_parser(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         .iter()
         .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
         .collect();
+    let solid = limits_first(&solid);
     let mut written = Writer { tokens: Vec::with_capacity(solid.len() + 8) };
     let mut at = 0;
     while at < solid.len() {
@@ -103,6 +105,37 @@ pub(super) fn for_parser(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     }
     written.tokens.extend(tokens.last().filter(|token| token.token == Token::EOF).cloned());
     written.tokens
+}
+
+/// PostgreSQL takes locking clauses and limits in either order, the parser only limits first.
+fn limits_first<'t>(solid: &[&'t TokenWithSpan]) -> Vec<&'t TokenWithSpan> {
+    let mut ordered = Vec::with_capacity(solid.len());
+    let mut at = 0;
+    while at < solid.len() {
+        let mut end = at;
+        while let Some(lock) = Lock::find(solid, end) {
+            end += lock.length;
+        }
+        let rest = &solid[end..];
+        let begins = |token: &&TokenWithSpan| {
+            ["limit", "offset", "fetch"].iter().any(|word| is(token, word))
+        };
+        if end > at && rest.first().is_some_and(begins) {
+            let ends = |token: &TokenWithSpan| {
+                token.token == Token::RParen
+                    || ["for", "on", "returning"].iter().any(|word| is(token, word))
+            };
+            let (limits, length) = until(rest, ends).unwrap_or((rest, rest.len()));
+            ordered.extend(limits);
+            ordered.extend(&solid[at..end]);
+            at = end + length;
+        } else {
+            end = end.max(at + 1);
+            ordered.extend(&solid[at..end]);
+            at = end;
+        }
+    }
+    ordered
 }
 
 fn is(token: &TokenWithSpan, word: &str) -> bool {
@@ -234,9 +267,16 @@ impl<'t> Lock<'t> {
     const STRENGTHS: &'static [&'static [&'static str]] =
         &[&["update"], &["share"], &["no", "key", "update"], &["key", "share"]];
 
-    /// `FOR <strength> [OF a, b] [NOWAIT | SKIP LOCKED]`, unless the parser reads it right.
+    /// A locking clause, unless the parser reads it right.
     fn read(solid: &[&'t TokenWithSpan], at: usize) -> Option<Self> {
-        if !is(solid[at], "for") {
+        let is_read =
+            |lock: &Self| matches!(lock.strength, "update" | "share") && lock.tables.len() < 2;
+        Self::find(solid, at).filter(|lock| !is_read(lock))
+    }
+
+    /// `FOR <strength> [OF a, b] [NOWAIT | SKIP LOCKED]`.
+    fn find(solid: &[&'t TokenWithSpan], at: usize) -> Option<Self> {
+        if !solid.get(at).is_some_and(|token| is(token, "for")) {
             return None;
         }
         let starts = |from: usize, words: &[&str]| {
@@ -264,9 +304,6 @@ impl<'t> Lock<'t> {
             Vec::new()
         };
         end += wait.len();
-        if words.len() == 1 && tables.len() < 2 {
-            return None;
-        }
         let strength = match words.len() {
             1 => words[0],
             2 => "key share",

@@ -3,7 +3,7 @@
 //!
 //! The schema has a name that no other session has or had, is made for the first temporary object
 //! and dropped with all that is in it when the session ends. What a server that was killed has
-//! left is dropped by the role's next session that makes one.
+//! left is dropped by the role's next session.
 
 use std::sync::Arc;
 
@@ -37,7 +37,6 @@ pub(super) async fn prepare(command: &Command, ctx: &mut dyn DdlContext) -> Resu
         .clone()
         .ok_or_else(|| Error::feature_not_supported("there is no session to be temporary for"))?;
     change::lock(ctx, Place::Private).await?;
-    drop_left_behind(ctx).await?;
     let oid = change::allocate(ctx, Place::Private).await?;
     let schema = Schema { oid, name: own.to_string(), owner: ctx.view().role, grants: None };
     change::write(ctx, |writer| writer.put_schema(schema).map(|_| ()))?;
@@ -54,14 +53,20 @@ pub(crate) async fn drop_all(ctx: &mut dyn DdlContext) -> Result<()> {
 }
 
 /// Schemas of sessions that are no more.
-async fn drop_left_behind(ctx: &mut dyn DdlContext) -> Result<()> {
-    let live = ctx.temporary_schemas_in_use();
-    let view = ctx.view();
-    let left = view
-        .schemas()
-        .into_iter()
-        .filter(|schema| schema.name.starts_with(TEMPORARY_PREFIX) && !live.contains(&schema.name));
-    for schema in left {
+pub(crate) fn left_behind(ctx: &dyn DdlContext) -> Vec<Arc<Schema>> {
+    let mut found = ctx.view().schemas();
+    found.retain(|schema| schema.name.starts_with(TEMPORARY_PREFIX));
+    if !found.is_empty() {
+        let live = ctx.temporary_schemas_in_use();
+        found.retain(|schema| !live.contains(&schema.name));
+    }
+    found
+}
+
+/// Drops them.
+pub(crate) async fn drop_left_behind(ctx: &mut dyn DdlContext) -> Result<()> {
+    change::lock(ctx, Place::Private).await?;
+    for schema in left_behind(ctx) {
         drop_schema(ctx, &schema).await?;
     }
     Ok(())
