@@ -26,7 +26,7 @@ use std::{
     },
 };
 
-use kalamdb_storage::{CommitRecord, Feed, NamespaceId, Position, RelationId};
+use kalamdb_storage::{CommitNotice, Feed, NamespaceId, Position, RelationId};
 use tokio::sync::{Notify, watch};
 
 use crate::error::{Error, Result, SqlState};
@@ -154,14 +154,14 @@ pub(crate) struct LiveSubscription {
 }
 
 impl Feed for Changefeed {
-    fn committed(&self, records: &[Arc<CommitRecord>]) {
+    fn committed(&self, notices: &[CommitNotice]) {
         let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
         if namespaces.is_empty() {
             return;
         }
-        for record in records {
-            if let Some(watched) = namespaces.get(&record.namespace)
-                && watched.committed(record)
+        for notice in notices {
+            if let Some(watched) = namespaces.get(&notice.namespace)
+                && watched.committed(notice)
             {
                 lock(&self.unsynced).push(Arc::clone(watched));
             }
@@ -353,9 +353,9 @@ impl Changefeed {
 
 impl Watched {
     /// Delivers notifications; whether this is the first commit that followers are to be told of.
-    fn committed(&self, record: &CommitRecord) -> bool {
+    fn committed(&self, notice: &CommitNotice) -> bool {
         let mut watchers = lock(&self.watchers);
-        for sent in &record.notifications {
+        for sent in &notice.notifications {
             for listener in watchers.listeners.get(&sent.channel).into_iter().flatten() {
                 listener.deliver(Notification {
                     process_id: sent.pid,
@@ -370,13 +370,13 @@ impl Watched {
         let is_first = watchers.unsynced.is_none();
         let Watchers { followers, unsynced, .. } = &mut *watchers;
         let advance = unsynced
-            .get_or_insert_with(|| Advance { position: record.position, relations: Vec::new() });
-        advance.position = record.position;
-        for change in &record.changes {
-            match advance.relations.iter_mut().find(|(one, _)| *one == change.relation) {
-                Some((_, position)) => *position = record.position,
-                None if followers.contains_key(&change.relation) => {
-                    advance.relations.push((change.relation, record.position));
+            .get_or_insert_with(|| Advance { position: notice.position, relations: Vec::new() });
+        advance.position = notice.position;
+        for relation in &notice.relations {
+            match advance.relations.iter_mut().find(|(one, _)| one == relation) {
+                Some((_, position)) => *position = notice.position,
+                None if followers.contains_key(relation) => {
+                    advance.relations.push((*relation, notice.position));
                 }
                 None => {}
             }
@@ -570,11 +570,7 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn notifying(
-        namespace: u64,
-        position: i64,
-        sent: &[(&str, &str)],
-    ) -> Arc<CommitRecord> {
+    pub(crate) fn notifying(namespace: u64, position: i64, sent: &[(&str, &str)]) -> CommitNotice {
         let notifications = sent
             .iter()
             .map(|(channel, payload)| Sent {
@@ -583,14 +579,13 @@ pub(crate) mod tests {
                 pid: 7,
             })
             .collect();
-        Arc::new(CommitRecord {
+        CommitNotice {
             lsn: Lsn(position.unsigned_abs()),
             namespace: NamespaceId(namespace),
             position: Position(position),
-            time_us: 0,
-            changes: Vec::new(),
+            relations: Vec::new(),
             notifications,
-        })
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod write;
 
 pub(crate) use options::{CopyFormat, CopyOptions};
 pub(crate) use read::{CopyBatch, CopyIn};
+pub use write::CopyMessages;
 pub(crate) use write::CopyOut;
 
 /// What starts a binary COPY: the signature, no flags, no header extension.

@@ -45,6 +45,7 @@ mod subscribe;
 mod transaction;
 pub(crate) mod update;
 pub(crate) mod write;
+mod write_many;
 
 /// 25P02 for anything but the end of a failed block.
 pub(crate) fn check_phase(session: &Session, statement: &Statement) -> Result<()> {

@@ -31,6 +31,7 @@ mod txn;
 mod types;
 
 pub use changefeed::{Changefeed, FeedLimits, Notification, NotificationSink};
+pub use copy::CopyMessages;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorFields, Result, Severity, SqlState};
 pub use session::{

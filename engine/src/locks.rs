@@ -8,9 +8,12 @@
 //! looks for a cycle among the waiting and, finding itself in one, fails with 40P01, as in
 //! PostgreSQL.
 
+mod hash;
+mod many;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry as MapEntry},
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -18,10 +21,12 @@ use std::{
     time::Duration,
 };
 
-use kalamdb_storage::{Key, NamespaceId, RelationId};
+use kalamdb_storage::{NamespaceId, RelationId};
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+pub(crate) use hash::KeyHash;
+use hash::Spread;
 
 pub(crate) mod advisory;
 
@@ -31,9 +36,9 @@ use advisory::AdvisoryKey;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
     /// A row, by its key.
-    Row(NamespaceId, RelationId, Key),
+    Row(NamespaceId, RelationId, KeyHash),
     /// A value of a unique index, so that two transactions can't both find it free.
-    Unique(NamespaceId, RelationId, Vec<u8>),
+    Unique(NamespaceId, RelationId, KeyHash),
     /// A relation in all namespaces: what definitions conflict on.
     Relation(RelationId),
     /// A relation's rows in one namespace: LOCK TABLE, TRUNCATE.
@@ -166,11 +171,13 @@ const MAX_LOCKS_PER_TRANSACTION: usize = 10_000_000;
 
 const SHARDS: usize = 64;
 
+type Shard = HashMap<Target, Lock, Spread>;
+
 /// All locks of a server.
 #[derive(Debug)]
 pub(crate) struct LockTable {
-    shards: Vec<Mutex<HashMap<Target, Lock>>>,
-    hasher: RandomState,
+    shards: Vec<Mutex<Shard>>,
+    spread: Spread,
     next_owner: AtomicU64,
     /// What each waiting owner waits for: all that the search for cycles needs.
     waiting: Mutex<HashMap<OwnerId, (Target, Mode)>>,
@@ -253,9 +260,10 @@ enum Asked {
 
 impl LockTable {
     pub(crate) fn new() -> Arc<Self> {
+        let spread = Spread::new();
         Arc::new(LockTable {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::new(HashMap::with_hasher(spread))).collect(),
+            spread,
             next_owner: AtomicU64::new(1),
             waiting: Mutex::default(),
         })
@@ -267,8 +275,9 @@ impl LockTable {
         Owner { table: Arc::clone(self), id, held: Mutex::default(), kept: Mutex::default() }
     }
 
-    fn shard(&self, target: &Target) -> MutexGuard<'_, HashMap<Target, Lock>> {
-        let place = self.hasher.hash_one(target) as usize % SHARDS;
+    fn shard(&self, target: &Target) -> MutexGuard<'_, Shard> {
+        // Not the bits by which the map itself places it.
+        let place = (self.spread.hash_one(target) >> 32) as usize % SHARDS;
         lock(&self.shards[place])
     }
 
@@ -365,7 +374,11 @@ impl Owner {
     fn note(&self, target: Target, mode: Mode) -> Result<()> {
         let mut held = lock(&self.held);
         held.push((target, mode));
-        if held.len() > MAX_LOCKS_PER_TRANSACTION { Err(too_many()) } else { Ok(()) }
+        Owner::check_count(held.len())
+    }
+
+    fn check_count(held: usize) -> Result<()> {
+        if held > MAX_LOCKS_PER_TRANSACTION { Err(too_many()) } else { Ok(()) }
     }
 
     async fn wait(
@@ -417,14 +430,12 @@ impl Owner {
             // All: the memory of a large transaction goes as well.
             if mark == 0 { std::mem::take(&mut *held) } else { held.split_off(mark) }
         };
-        let kept = lock(&self.held).clone();
+        let mut kept: HashMap<Target, u16> = HashMap::new();
+        for (target, mode) in lock(&self.held).iter() {
+            *kept.entry(target.clone()).or_default() |= mode.bit();
+        }
         for (target, mode) in released {
-            let still: u16 = if mark == 0 {
-                0
-            } else {
-                let same = kept.iter().filter(|(other, _)| *other == target);
-                same.fold(0, |bits, (_, mode)| bits | mode.bit())
-            };
+            let still = kept.get(&target).copied().unwrap_or_default();
             self.release(&target, mode, still);
         }
     }

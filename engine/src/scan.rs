@@ -391,8 +391,7 @@ struct Shape {
 impl Shape {
     fn new(layout: &Layout, schema: &SchemaRef) -> Result<Self> {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        // Without columns the key stands in: something has to carry the number of rows.
-        let key = names.contains(&KEY_COLUMN) || names.is_empty();
+        let key = names.contains(&KEY_COLUMN);
         let lsn = names.contains(&LSN_COLUMN);
         let extra = usize::from(key) + usize::from(lsn);
         let mut columns = Vec::with_capacity(names.len());

@@ -167,6 +167,15 @@ impl Transaction {
         self.locks.acquire(target, mode, wait).await
     }
 
+    /// Takes locks that nobody holds; see [`Owner::acquire_free`].
+    pub(crate) fn lock_free(
+        &mut self,
+        targets: impl Iterator<Item = Target>,
+        mode: Mode,
+    ) -> Result<bool> {
+        self.locks.acquire_free(targets, mode)
+    }
+
     /// A relation lock, against definitions (in all namespaces) and against LOCK TABLE (in one).
     pub(crate) async fn lock_relation(
         &mut self,

@@ -1,6 +1,8 @@
 //! Pieces of sorted rows, and batches made of runs of them.
 
 use crate::error::{Error, Result};
+use crate::hot;
+use crate::key::PREFIX_BYTES;
 use crate::segment::keys::KeyColumns;
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
@@ -12,8 +14,8 @@ use std::sync::{Arc, OnceLock};
 
 /// Rows of one source, ascending by key, keys unique.
 ///
-/// The keys of cold rows are made only when somebody looks at them: where sources don't overlap
-/// nobody does, the span `low..high` is enough.
+/// Keys are made only when somebody looks at them: where sources don't overlap nobody does, the
+/// span `low..high` is enough.
 pub(crate) struct Chunk {
     /// At most the first key.
     pub(crate) low: Bytes,
@@ -26,7 +28,30 @@ pub(crate) struct Chunk {
     /// Wanted columns. A tombstone's values mean nothing.
     pub(crate) columns: Vec<ArrayRef>,
     keys: OnceLock<Vec<Bytes>>,
-    key_columns: Option<(Arc<KeyColumns>, Vec<ArrayRef>)>,
+    key_source: Option<KeySource>,
+}
+
+/// What keys are made of.
+pub(crate) enum KeySource {
+    /// The columns of cold rows.
+    Columns(Arc<KeyColumns>, Vec<ArrayRef>),
+    /// The pairs of hot rows, which descend if so said.
+    Pairs { pairs: hot::Chunk, descending: bool },
+}
+
+impl KeySource {
+    fn keys(&self) -> Result<Vec<Bytes>> {
+        match self {
+            KeySource::Columns(maker, columns) => maker.encode(columns),
+            KeySource::Pairs { pairs, descending } => {
+                let key = |at| pairs.key_bytes(at).slice(PREFIX_BYTES..);
+                Ok(match descending {
+                    false => (0..pairs.len()).map(key).collect(),
+                    true => (0..pairs.len()).rev().map(key).collect(),
+                })
+            }
+        }
+    }
 }
 
 impl Chunk {
@@ -46,20 +71,20 @@ impl Chunk {
             deleted,
             columns,
             keys: OnceLock::from(keys),
-            key_columns: None,
+            key_source: None,
         }
     }
 
-    /// Rows whose keys are made on demand from their key columns.
+    /// Rows whose keys are made on demand.
     pub(crate) fn lazy(
         (low, high): (Bytes, Bytes),
         lsns: UInt64Array,
         deleted: Option<BooleanArray>,
         columns: Vec<ArrayRef>,
-        key_columns: (Arc<KeyColumns>, Vec<ArrayRef>),
+        key_source: KeySource,
     ) -> Chunk {
-        let (keys, key_columns) = (OnceLock::new(), Some(key_columns));
-        Chunk { low, high, lsns, deleted, columns, keys, key_columns }
+        let (keys, key_source) = (OnceLock::new(), Some(key_source));
+        Chunk { low, high, lsns, deleted, columns, keys, key_source }
     }
 
     /// Number of rows.
@@ -77,10 +102,10 @@ impl Chunk {
         if let Some(keys) = self.keys.get() {
             return Ok(keys);
         }
-        let Some((maker, columns)) = &self.key_columns else {
+        let Some(source) = &self.key_source else {
             return Err(Error::invalid("rows without keys"));
         };
-        let keys = maker.encode(columns)?;
+        let keys = source.keys()?;
         Ok(self.keys.get_or_init(|| keys))
     }
 

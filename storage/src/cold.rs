@@ -13,6 +13,7 @@ use crate::layout::Layout;
 use crate::manifest::{Manifest, SegmentEntry};
 use crate::meta;
 use crate::namespace::RelationUse;
+use crate::new_rows::NewRows;
 use crate::objects::Objects;
 use crate::options::StoreOptions;
 use crate::pressure::Pressure;
@@ -105,6 +106,29 @@ impl Cold {
             None => Ok(None),
             Some(manifest) => get(&self.segments, &manifest, layout, key.as_bytes()).await,
         }
+    }
+
+    /// Whether one of these rows' keys, none of which is hot, may be taken; `false` is certain.
+    pub(crate) async fn may_hold_any(
+        &self,
+        at: &Snapshot,
+        namespace: NamespaceId,
+        layout: &Arc<Layout>,
+        rows: &NewRows,
+    ) -> Result<bool> {
+        let Some(manifest) = self.manifest(at, namespace, layout.relation).await? else {
+            return Ok(false);
+        };
+        let (first, last) = (rows.key_slice(0), rows.key_slice(rows.len() - 1));
+        let meets = |s: &&Arc<SegmentEntry>| s.key_min[..] <= *last && *first <= s.key_max[..];
+        if !manifest.segments.iter().any(|segment| meets(&segment)) {
+            return Ok(false);
+        }
+        let projection = Arc::new(Projection::new(layout, Vec::new())?);
+        let keys: Vec<Bytes> = (0..rows.len()).map(|row| rows.key(row).into_bytes()).collect();
+        let mut search = Search::new(&projection, &keys, false);
+        search.run(&self.segments, &manifest).await?;
+        Ok(search.met.contains(&true))
     }
 
     /// Adds what is cold of a relation.
@@ -299,20 +323,9 @@ pub(crate) async fn find(
     projection: &Arc<Projection>,
     keys: &[Bytes],
 ) -> Result<Vec<Option<Found>>> {
-    let mut search = Search {
-        projection,
-        keys,
-        found: vec![None; keys.len()],
-        met: vec![false; keys.len()],
-        probes: (0..keys.len()).map(|_| None).collect(),
-        alone: manifest.segments.len() == 1,
-    };
-    for entry in manifest.segments.iter().rev() {
-        if search.open().any(|at| entry.spans(&keys[at])) {
-            let segment = segments.open(entry).await?;
-            search.within(entry, segments, &segment).await?;
-        }
-    }
+    // Many keys come from an index: they are there, and where there is one segment, there.
+    let mut search = Search::new(projection, keys, manifest.segments.len() == 1);
+    search.run(segments, manifest).await?;
     Ok(search.found)
 }
 
@@ -323,11 +336,33 @@ struct Search<'a> {
     /// Which keys were met, as a row or as a tombstone.
     met: Vec<bool>,
     probes: Vec<Option<Vec<Probe>>>,
-    /// Whether there is but one segment.
-    alone: bool,
+    /// Whether all keys are known to be there, in the one segment that there is.
+    sure: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(projection: &'a Arc<Projection>, keys: &'a [Bytes], sure: bool) -> Search<'a> {
+        Search {
+            projection,
+            keys,
+            found: vec![None; keys.len()],
+            met: vec![false; keys.len()],
+            probes: (0..keys.len()).map(|_| None).collect(),
+            sure: sure && keys.len() > 1,
+        }
+    }
+
+    async fn run(&mut self, segments: &Segments, manifest: &Manifest) -> Result<()> {
+        for entry in manifest.segments.iter().rev() {
+            let keys = self.keys;
+            if self.open().any(|at| entry.spans(&keys[at])) {
+                let segment = segments.open(entry).await?;
+                self.within(entry, segments, &segment).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Places of the keys not yet met.
     fn open(&self) -> impl Iterator<Item = usize> + '_ {
         self.met.iter().enumerate().filter(|(_, met)| !**met).map(|(at, _)| at)
@@ -348,9 +383,7 @@ impl Search<'_> {
             let block = entry.spans(key).then(|| segment.blocks().find(key)).flatten();
             let Some(block) = block else { continue };
             let group = segment.blocks().get(block).map_or(0, |b| b.group);
-            // Many keys come from an index: they are there, and where there is one segment, there.
-            let filtered = self.keys.len() == 1 || !self.alone;
-            if filtered && self.probes[at].is_none() {
+            if !self.sure && self.probes[at].is_none() {
                 self.probes[at] = Some(self.projection.key.probes(key)?);
             }
             let probes = self.probes[at].as_deref().unwrap_or_default();

@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
 use crate::{
-    Column, ColumnType, Commit, CommitRecord, Committed, Feed, HotKind, IndexLayout, Key, Layout,
+    Column, ColumnType, Commit, CommitNotice, Committed, Feed, HotKind, IndexLayout, Key, Layout,
     Lsn, Namespace, NamespaceId, Owner, RelationId, RowImage, Store, StoreOptions, WriteSet, key,
     row,
 };
 
 /// Keeps what it is told.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(pub(crate) Mutex<Vec<Arc<CommitRecord>>>);
+pub(crate) struct Kept(pub(crate) Mutex<Vec<CommitNotice>>);
 
 impl Feed for Kept {
-    fn committed(&self, records: &[Arc<CommitRecord>]) {
-        self.0.lock().unwrap().extend(records.iter().cloned());
+    fn committed(&self, notices: &[CommitNotice]) {
+        self.0.lock().unwrap().extend(notices.iter().cloned());
     }
 
     fn durable(&self) {}

@@ -82,6 +82,10 @@ pub(crate) trait HotSnapshot: Send + Sync {
     /// The value at a key.
     async fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>>;
 
+    /// Whether there is a value at any of these keys, which ascend. Cheap where they lie after all
+    /// that is held, or where a filter tells.
+    async fn holds_any(&self, family: Family, keys: &[&[u8]]) -> Result<bool>;
+
     /// The first pairs of a range, from its end if `reverse`, as many as `limit` lets through.
     async fn scan(
         &self,
@@ -173,7 +177,10 @@ pub(crate) struct ChunkBuilder {
 
 impl ChunkBuilder {
     pub(crate) fn new(limit: ChunkLimit) -> ChunkBuilder {
-        ChunkBuilder { bytes: Vec::new(), ends: Vec::new(), limit }
+        const ROW_BYTES: usize = 128;
+        const MAX_BYTES: usize = 64 << 10;
+        let bytes = Vec::with_capacity(MAX_BYTES.min(limit.rows.saturating_mul(ROW_BYTES)));
+        ChunkBuilder { bytes, ends: Vec::new(), limit }
     }
 
     /// Whether the limit is reached.
@@ -254,6 +261,12 @@ impl Batch {
         if !range.is_empty() {
             self.op(family, OpKind::DeleteRange, &[&range.start], &[&range.end]);
         }
+    }
+
+    /// Makes room for so many changes of so many bytes in all.
+    pub(crate) fn reserve(&mut self, ops: usize, bytes: usize) {
+        self.ops.reserve(ops);
+        self.bytes.reserve(bytes);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -14,6 +14,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::error::{Error, Result};
 use crate::id::{NamespaceId, RelationId};
 use crate::layout::{IndexLayout, Layout};
+use crate::new_rows::NewRows;
+use crate::packed::{Packed, Packer};
 use crate::row::{self, RowImage};
 use crate::value::{Reader, Value};
 pub(crate) use range::HotRange;
@@ -37,7 +39,11 @@ impl Key {
 
     /// The key of a hidden row id.
     pub fn from_row_id(id: i64) -> Key {
-        Key(Bytes::copy_from_slice(&(id ^ i64::MIN).to_be_bytes()))
+        Key(Bytes::copy_from_slice(&Key::row_id_bytes(id)))
+    }
+
+    pub(crate) fn row_id_bytes(id: i64) -> [u8; 8] {
+        (id ^ i64::MIN).to_be_bytes()
     }
 
     /// The hidden row id of a key made by [`Key::from_row_id`].
@@ -54,6 +60,12 @@ impl Key {
     /// The bytes.
     pub fn into_bytes(self) -> Bytes {
         self.0
+    }
+}
+
+impl std::borrow::Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -79,17 +91,19 @@ pub fn encode(layout: &Layout, batch: &RecordBatch, row: usize) -> Result<Key> {
 
 /// The primary keys of all rows of a batch; they share memory. Fails as [`encode`] does.
 pub fn encode_all(layout: &Layout, batch: &RecordBatch) -> Result<Vec<Key>> {
+    let keys = encode_packed(layout, batch)?;
+    Ok((0..keys.len()).map(|row| Key(keys.bytes(row))).collect())
+}
+
+pub(crate) fn encode_packed(layout: &Layout, batch: &RecordBatch) -> Result<Packed> {
     let columns = key_columns(layout)?;
     let readers = readers(layout, batch, columns)?;
-    let mut out = Vec::with_capacity(batch.num_rows() * 16);
-    let mut ends = Vec::with_capacity(batch.num_rows());
+    let mut keys = Packer::new(batch.num_rows(), 16);
     for row in 0..batch.num_rows() {
-        write(layout, columns, &readers, row, &mut out)?;
-        ends.push(out.len());
+        write(layout, columns, &readers, row, &mut keys.bytes)?;
+        keys.end()?;
     }
-    let bytes = Bytes::from(out);
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    Ok(starts.zip(&ends).map(|(start, end)| Key(bytes.slice(start..*end))).collect())
+    Ok(keys.finish())
 }
 
 /// The primary key of a row image. Fails as [`encode`] does, or with `Corrupt`.
@@ -119,6 +133,26 @@ pub fn index_key(
     let values = readers.iter().map(|reader| reader.value(row)).collect::<Result<Vec<_>>>()?;
     let (bytes, alone) = index_values(layout, index, &values)?;
     Ok((!alone).then(|| Bytes::from(bytes)))
+}
+
+/// [`index_key`] of every row of a batch. Fails as [`encode`] does.
+pub fn index_keys(
+    layout: &Layout,
+    index: usize,
+    batch: &RecordBatch,
+) -> Result<Vec<Option<Bytes>>> {
+    let index = layout.index(index)?;
+    let readers = readers(layout, batch, &index.columns)?;
+    let mut values = Vec::with_capacity(readers.len());
+    let row = |row| {
+        values.clear();
+        for reader in &readers {
+            values.push(reader.value(row)?);
+        }
+        let (bytes, alone) = index_values(layout, index, &values)?;
+        Ok((!alone).then(|| Bytes::from(bytes)))
+    };
+    (0..batch.num_rows()).map(row).collect()
 }
 
 /// As [`index_key`], for a row image.
@@ -156,7 +190,36 @@ impl IndexEntry {
         image: &RowImage,
     ) -> Result<IndexEntry> {
         let values = row::values(layout, image, &index.columns)?;
-        let (mut bytes, alone) = index_values(layout, index, &values)?;
+        IndexEntry::of_values(layout, index, key, &values)
+    }
+
+    /// The entries of all rows of a batch, in the order of `rows`.
+    pub(crate) fn of_rows(
+        layout: &Layout,
+        index: &IndexLayout,
+        rows: &NewRows,
+        batch: &RecordBatch,
+        mut each: impl FnMut(IndexEntry),
+    ) -> Result<()> {
+        let readers = readers(layout, batch, &index.columns)?;
+        let mut values = Vec::with_capacity(readers.len());
+        for row in 0..rows.len() {
+            values.clear();
+            for reader in &readers {
+                values.push(reader.value(rows.place(row))?);
+            }
+            each(IndexEntry::of_values(layout, index, rows.key_slice(row), &values)?);
+        }
+        Ok(())
+    }
+
+    fn of_values(
+        layout: &Layout,
+        index: &IndexLayout,
+        key: &[u8],
+        values: &[Value<'_>],
+    ) -> Result<IndexEntry> {
+        let (mut bytes, alone) = index_values(layout, index, values)?;
         let mut value = BytesMut::with_capacity(1 + key.len());
         if index.unique && !alone {
             value.put_u8(ENTRY_KEY_IN_VALUE);

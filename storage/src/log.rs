@@ -21,18 +21,33 @@ use crate::namespace::Namespace;
 use crate::row::RowImage;
 use crate::snapshot::Snapshot;
 use crate::store::Shard;
-pub(crate) use codec::{decode, lsn_of, write};
+pub(crate) use codec::{Body, ChangeRef, decode, lsn_of};
 pub(crate) use retention::{LogClock, cut, enforce, open_clock};
 
 /// Called by the commit leader. Everything else waits meanwhile: it must not block.
 pub trait Feed: Send + Sync + 'static {
-    /// These records were committed, in LSN order: as durable as their commits asked, and visible
+    /// These commits were made, in LSN order: as durable as their commits asked, and visible
     /// to every new snapshot.
-    fn committed(&self, records: &[Arc<CommitRecord>]);
+    fn committed(&self, notices: &[CommitNotice]);
 
     /// All that was committed so far is on the device, and from now on in the log: what of a crash
     /// might take away, [`LogCursor`] doesn't show.
     fn durable(&self);
+}
+
+/// What is told at once of a commit in one namespace. Whoever wants the rows reads the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitNotice {
+    /// As in [`CommitRecord`].
+    pub lsn: Lsn,
+    /// The namespace.
+    pub namespace: NamespaceId,
+    /// Where in the namespace's log its record is.
+    pub position: Position,
+    /// The relations whose rows it changed, each once.
+    pub relations: Vec<RelationId>,
+    /// The notifications in the order they were sent.
+    pub notifications: Vec<Notification>,
 }
 
 /// What one commit changed in one namespace.

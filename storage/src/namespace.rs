@@ -11,6 +11,7 @@ use crate::hot::{ChunkLimit, Family, HotRange};
 use crate::id::{Lsn, NamespaceId, RelationId};
 use crate::key::{self, IndexEntry, Key};
 use crate::layout::Layout;
+use crate::new_rows::NewRows;
 use crate::path;
 use crate::row::{Row, RowImage, StoredRow};
 use crate::snapshot::Snapshot;
@@ -105,8 +106,8 @@ impl Namespace {
         key: &Key,
     ) -> Result<Option<Row>> {
         if let Some(own) = writes.and_then(|writes| writes.relation(self.id, layout.relation)) {
-            if let Some(row) = own.rows.get(key) {
-                return Ok(row.new.clone().map(|image| Row { lsn: Lsn::default(), image }));
+            if let Some(image) = own.rows.get(key) {
+                return Ok(image.map(|image| Row { lsn: Lsn::default(), image }));
             }
             if own.replaced.is_some() {
                 return Ok(None);
@@ -145,6 +146,74 @@ impl Namespace {
         Ok(row.map(|row| (key, row)))
     }
 
+    /// Whether one of these rows' keys may be taken, in the write set or as of the snapshot: a
+    /// `false` is certain, a `true` must be looked into key by key. One look for all of them.
+    pub async fn may_hold_any(
+        &self,
+        at: &Snapshot,
+        writes: Option<&WriteSet>,
+        layout: &Arc<Layout>,
+        rows: &NewRows,
+    ) -> Result<bool> {
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        if let Some(own) = writes.and_then(|writes| writes.relation(self.id, layout.relation)) {
+            if own.rows.holds_any(rows.keys()) {
+                return Ok(true);
+            }
+            if own.replaced.is_some() {
+                return Ok(false);
+            }
+        }
+        if self.hot_holds_any(at, Family::Rows, layout.relation, rows.keys()).await? {
+            return Ok(true);
+        }
+        self.cold().may_hold_any(at, self.id, layout, rows).await
+    }
+
+    /// As [`Namespace::may_hold_any`], for values of a unique index, which ascend.
+    pub async fn may_hold_any_values(
+        &self,
+        at: &Snapshot,
+        writes: Option<&WriteSet>,
+        layout: &Layout,
+        index: usize,
+        values: &[Bytes],
+    ) -> Result<bool> {
+        let relation = layout.index(index)?.relation;
+        if let Some(own) = writes.and_then(|writes| writes.index(self.id, relation)) {
+            if values.iter().any(|values| own.entries.get(values).is_some()) {
+                return Ok(true);
+            }
+            if own.replaced {
+                return Ok(false);
+            }
+        }
+        let values = values.iter().map(|values| &values[..]);
+        self.hot_holds_any(at, Family::Index, relation, values).await
+    }
+
+    async fn hot_holds_any<'a>(
+        &self,
+        at: &Snapshot,
+        family: Family,
+        relation: RelationId,
+        keys: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<bool> {
+        let prefix = key::prefix(self.id, relation);
+        let mut bytes = Vec::new();
+        let mut ends = Vec::with_capacity(keys.size_hint().0);
+        for key in keys {
+            bytes.extend_from_slice(&prefix);
+            bytes.extend_from_slice(key);
+            ends.push(bytes.len());
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let keys: Vec<&[u8]> = starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect();
+        at.hot().holds_any(family, &keys).await
+    }
+
     /// How much of a relation is where. Cheap; partly estimated.
     pub async fn relation_use(&self, at: &Snapshot, relation: RelationId) -> Result<RelationUse> {
         const SAMPLE: usize = 256;
@@ -173,11 +242,31 @@ impl Namespace {
     /// Checks a row against the limits, before it gets into a write set.
     pub(crate) fn check_row(&self, key: &Key, image: &RowImage) -> Result<()> {
         key::check_length(key.len())?;
+        self.check_image(image.len())
+    }
+
+    /// As [`Namespace::check_row`], for many.
+    pub(crate) fn check_rows(&self, rows: &NewRows) -> Result<()> {
+        (0..rows.len()).try_for_each(|row| {
+            key::check_length(rows.key_slice(row).len())?;
+            self.check_image(rows.image_slice(row).len())
+        })
+    }
+
+    fn check_image(&self, bytes: usize) -> Result<()> {
         let max = self.shard.options.max_value_bytes;
-        if image.len() > max {
+        if bytes > max {
+            return Err(Error::full(format!("row of {bytes} bytes exceeds the maximum of {max}")));
+        }
+        Ok(())
+    }
+
+    /// Checks a write set's size against the largest commit.
+    pub(crate) fn check_commit(&self, bytes: usize) -> Result<()> {
+        let max = self.shard.options.max_commit_bytes;
+        if bytes > max {
             return Err(Error::full(format!(
-                "row of {} bytes exceeds the maximum of {max}",
-                image.len()
+                "commit of {bytes} bytes exceeds the maximum of {max}"
             )));
         }
         Ok(())

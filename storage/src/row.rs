@@ -9,13 +9,14 @@ mod builder;
 
 use std::ops::Deref;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::id::Lsn;
 use crate::layout::Layout;
+use crate::packed::{Packed, Packer};
 use crate::value::{Reader, Value, short, take};
 use builder::Builder;
 use std::sync::Arc;
@@ -43,6 +44,11 @@ impl RowImage {
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
+
+    /// The bytes.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0
+    }
 }
 
 impl Deref for RowImage {
@@ -65,16 +71,18 @@ pub fn encode(layout: &Layout, batch: &RecordBatch, row: usize) -> Result<RowIma
 
 /// The images of all rows of a batch in the form of [`Layout::schema`]. They share memory.
 pub fn encode_all(layout: &Layout, batch: &RecordBatch) -> Result<Vec<RowImage>> {
+    let images = encode_packed(layout, batch)?;
+    Ok((0..images.len()).map(|row| RowImage(images.bytes(row))).collect())
+}
+
+pub(crate) fn encode_packed(layout: &Layout, batch: &RecordBatch) -> Result<Packed> {
     let readers = readers(layout, batch)?;
-    let mut bytes = Vec::with_capacity(batch.num_rows() * 64);
-    let mut ends = Vec::with_capacity(batch.num_rows());
+    let mut images = Packer::new(batch.num_rows(), 64);
     for row in 0..batch.num_rows() {
-        encode_row(layout, &readers, row, &mut bytes)?;
-        ends.push(bytes.len());
+        encode_row(layout, &readers, row, &mut images.bytes)?;
+        images.end()?;
     }
-    let bytes = Bytes::from(bytes);
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    Ok(starts.zip(&ends).map(|(start, end)| RowImage(bytes.slice(start..*end))).collect())
+    Ok(images.finish())
 }
 
 /// The asked attributes (places in `Layout::columns`) of these rows, in the order asked.
@@ -101,53 +109,54 @@ pub(crate) fn decode_slices<'a>(
 /// Turns images into a batch, one at a time.
 pub(crate) struct Builders<'a> {
     layout: &'a Layout,
+    /// One for each attribute that is wanted.
     builders: Vec<Builder>,
-    /// For each attribute, the builders that want it.
-    wanted: Vec<Vec<usize>>,
-    last: usize,
+    /// For each attribute, up to the last wanted, its builder.
+    wanted: Vec<Option<usize>>,
+    /// For each column of the batch, its builder.
+    columns: Vec<usize>,
     schema: Arc<Schema>,
 }
 
 impl<'a> Builders<'a> {
     pub(crate) fn new(layout: &'a Layout, columns: &[usize], rows: usize) -> Result<Builders<'a>> {
-        let mut wanted = vec![Vec::new(); layout.columns.len()];
+        let last = columns.iter().max().map_or(0, |max| max + 1);
+        let mut wanted = vec![None; last];
         let mut builders = Vec::with_capacity(columns.len());
         let mut fields = Vec::new();
+        let mut places = Vec::with_capacity(columns.len());
         let whole = columns == layout.live();
-        for (i, &place) in columns.iter().enumerate() {
+        for &place in columns {
             let column = layout.column(place)?;
             if column.dropped {
                 return Err(Error::invalid(format!("column {place} is dropped")));
             }
-            builders.push(Builder::new(&column.ty, rows));
             if !whole {
                 fields.push(layout.field(place)?);
             }
-            wanted[place].push(i);
+            places.push(*wanted[place].get_or_insert_with(|| {
+                builders.push(Builder::new(&column.ty, rows));
+                builders.len() - 1
+            }));
         }
-        let last = columns.iter().max().map_or(0, |max| max + 1);
         let schema = if whole { layout.schema() } else { Arc::new(Schema::new(fields)) };
-        Ok(Builders { layout, builders, wanted, last, schema })
+        Ok(Builders { layout, builders, wanted, columns: places, schema })
     }
 
     pub(crate) fn append(&mut self, image: &[u8]) -> Result<()> {
         let mut values = Values::new(self.layout, image)?;
-        for place in 0..self.last {
-            let wanted = &self.wanted[place];
-            if wanted.is_empty() {
-                values.skip()?;
-                continue;
-            }
-            let value = values.next_value()?;
-            for &i in wanted {
-                self.builders[i].append(&value)?;
+        for wanted in &self.wanted {
+            match wanted {
+                None => values.skip()?,
+                Some(builder) => values.read_into(&mut self.builders[*builder])?,
             }
         }
         Ok(())
     }
 
     pub(crate) fn finish(self, rows: usize) -> Result<RecordBatch> {
-        let arrays = self.builders.into_iter().map(Builder::finish).collect();
+        let built: Vec<ArrayRef> = self.builders.into_iter().map(Builder::finish).collect();
+        let arrays = self.columns.iter().map(|place| Arc::clone(&built[*place])).collect();
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(self.schema, arrays, &options)
             .map_err(|error| Error::corrupt(error.to_string()))
@@ -188,6 +197,21 @@ impl<'a> Values<'a> {
             take(&self.layout.columns[place].ty, &mut self.rest)?;
         }
         Ok(())
+    }
+
+    /// As [`Values::next_value`], straight into a builder.
+    fn read_into(&mut self, builder: &mut Builder) -> Result<()> {
+        let place = self.place;
+        if place >= self.known {
+            let value = self.next_value()?;
+            return builder.append(&value);
+        }
+        self.place += 1;
+        if self.is_null(place) {
+            builder.append_null();
+            return Ok(());
+        }
+        builder.read(&self.layout.columns[place].ty, &mut self.rest)
     }
 
     pub(crate) fn next_value(&mut self) -> Result<Value<'a>> {

@@ -119,13 +119,14 @@ impl Store {
     /// * `Unavailable`: the device refused; the store accepts nothing more.
     /// * `Closed`: the store was closed.
     /// * `Unknown`: it may or may not be there when the store is opened again.
-    pub async fn commit(&self, commit: Commit) -> Result<Committed> {
+    pub async fn commit(&self, mut commit: Commit) -> Result<Committed> {
         let (bytes, max) = (commit.writes.bytes(), self.shard.options.max_commit_bytes);
         if bytes > max {
             return Err(Error::full(format!(
                 "commit of {bytes} bytes exceeds the maximum of {max}"
             )));
         }
+        commit.writes.settle();
         match self.shard.submit(Work::Commit(commit)).await? {
             Answer::Committed(committed) => Ok(committed),
             Answer::Flush(..) | Answer::Done => Err(Error::unknown("not the answer to a commit")),

@@ -49,13 +49,13 @@ impl Uses {
         if writes.replaced.is_some() {
             *held = fresh;
         }
-        for (key, row) in &writes.rows {
-            match (&row.old, &row.new) {
+        for row in writes.rows.iter() {
+            match (row.old, row.new) {
                 (None, Some(_)) => held.rows += 1,
                 (Some(_), None) => held.rows = held.rows.saturating_sub(1),
                 (Some(_), Some(_)) | (None, None) => {}
             }
-            held.bytes += row.new.as_ref().map_or(0, |image| (key.len() + image.len()) as u64);
+            held.bytes += row.new.map_or(0, |image| (row.key.len() + image.len()) as u64);
         }
         *held
     }

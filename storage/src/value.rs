@@ -316,6 +316,13 @@ pub(crate) fn take<'a>(ty: &ColumnType, rest: &mut &'a [u8]) -> Result<&'a [u8]>
     Ok(bytes)
 }
 
+/// Takes so many bytes from the front of row bytes.
+pub(crate) fn take_fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N]> {
+    let (bytes, after) = rest.split_first_chunk::<N>().ok_or_else(short)?;
+    *rest = after;
+    Ok(*bytes)
+}
+
 fn write_bytes(ty: &ColumnType, bytes: &[u8], out: &mut Vec<u8>) {
     if ty.width().is_none() {
         write_varint(bytes.len() as u64, out);

@@ -2,8 +2,12 @@
 //!
 //! Changes are folded per key to their net effect: the first old image and the last new image are
 //! kept, and what was inserted and deleted again is nothing. Index entries are derived on the way
-//! in. Parts are shared between clones and copied when one is written, so that a savepoint, a clone
+//! in. What would exceed the largest commit is refused as soon as it does, so that no transaction
+//! takes more memory than it could ever commit. Parts are shared between clones and copied when one is written, so that a savepoint, a clone
 //! of the set, is cheap as long as nothing large is written after it.
+
+mod map;
+mod rows;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +20,11 @@ use crate::key::{IndexEntry, Key};
 use crate::layout::Layout;
 use crate::log::Notification;
 use crate::namespace::{Namespace, Owner};
+use crate::new_rows::NewRows;
 use crate::row::RowImage;
+use arrow::array::RecordBatch;
+pub(crate) use map::SharedMap;
+pub(crate) use rows::{RowWrite, RowWrites, Written};
 
 /// Most notifications of one transaction.
 pub const MAX_NOTIFICATIONS: usize = 1 << 20;
@@ -41,7 +49,7 @@ pub(crate) struct NamespaceWrites {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RelationWrites {
     pub(crate) replaced: Option<Replaced>,
-    pub(crate) rows: BTreeMap<Key, RowWrite>,
+    pub(crate) rows: RowWrites,
     /// Whose it is and its newest shape, for the flush policy; None while nothing was written.
     pub(crate) home: Option<(Arc<Owner>, Arc<Layout>)>,
 }
@@ -55,20 +63,13 @@ pub(crate) enum Replaced {
     Dropped,
 }
 
-/// The net effect on one row: from `old` to `new`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RowWrite {
-    pub(crate) old: Option<RowImage>,
-    pub(crate) new: Option<RowImage>,
-}
-
 /// What is changed in one index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IndexWrites {
     /// Whether all entries from before are gone.
     pub(crate) replaced: bool,
     /// Entries by key: their value (see [`IndexEntry`]), or None where the entry is deleted.
-    pub(crate) entries: BTreeMap<Bytes, Option<Bytes>>,
+    pub(crate) entries: SharedMap<Option<Bytes>>,
 }
 
 /// A sequence's state set as part of the transaction.
@@ -104,7 +105,37 @@ impl WriteSet {
         ns.check_row(&key, &new)?;
         self.index_row(ns, layout, &key, None, Some(&new))?;
         self.row(ns, layout, key, None, Some(new));
-        Ok(())
+        ns.check_commit(self.bytes)
+    }
+
+    /// Inserts rows at keys where there are none; `batch` is what `rows` was made of.
+    ///
+    /// Fails as [`WriteSet::insert`]; then some index entries may be there, so the set must be
+    /// given up.
+    pub fn insert_rows(
+        &mut self,
+        ns: &Namespace,
+        layout: &Arc<Layout>,
+        rows: Arc<NewRows>,
+        batch: &RecordBatch,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        ns.check_rows(&rows)?;
+        for index in &layout.indexes {
+            IndexEntry::of_rows(layout, index, &rows, batch, |entry| {
+                self.index_entry(ns.id(), index.relation, entry.key, Some(entry.value));
+            })?;
+        }
+        // Two ends, and little more.
+        const OVERHEAD: usize = 16;
+        self.bytes += rows.bytes() + OVERHEAD * rows.len();
+        let writes = self.namespace(ns.id()).relations.entry(layout.relation).or_default();
+        let writes = Arc::make_mut(writes);
+        writes.rows.insert(rows);
+        writes.is_at_home(ns, layout);
+        ns.check_commit(self.bytes)
     }
 
     /// Replaces a row; `old` is its image as this transaction saw it. Fails as [`WriteSet::insert`].
@@ -119,7 +150,7 @@ impl WriteSet {
         ns.check_row(&key, &new)?;
         self.index_row(ns, layout, &key, Some(&old), Some(&new))?;
         self.row(ns, layout, key, Some(old), Some(new));
-        Ok(())
+        ns.check_commit(self.bytes)
     }
 
     /// Deletes a row; `old` is its image as this transaction saw it. Fails as [`WriteSet::insert`].
@@ -132,7 +163,7 @@ impl WriteSet {
     ) -> Result<()> {
         self.index_row(ns, layout, &key, Some(&old), None)?;
         self.row(ns, layout, key, Some(old), None);
-        Ok(())
+        ns.check_commit(self.bytes)
     }
 
     /// Enters an existing row into one index of its layout: how CREATE INDEX fills the index.
@@ -149,7 +180,7 @@ impl WriteSet {
         let index = layout.index(index)?;
         let entry = IndexEntry::new(layout, index, key, image)?;
         self.index_entry(ns.id(), index.relation, entry.key, Some(entry.value));
-        Ok(())
+        ns.check_commit(self.bytes)
     }
 
     /// Empties one index of a relation: REINDEX fills it anew.
@@ -204,8 +235,8 @@ impl WriteSet {
                 if index.replaced {
                     self.replace_index(ns, relation);
                 }
-                for (key, value) in index.entries {
-                    self.index_entry(ns, relation, key, value);
+                for (key, value) in index.entries.iter() {
+                    self.index_entry(ns, relation, key.clone(), value.clone());
                 }
             }
             for (relation, changes) in writes.relations {
@@ -213,7 +244,11 @@ impl WriteSet {
                 if let Some(replaced) = changes.replaced {
                     self.replace(ns, relation, replaced, std::iter::empty());
                 }
-                for (key, write) in changes.rows {
+                for written in changes.rows.iter() {
+                    let image = |bytes: &[u8]| RowImage::from_bytes(Bytes::copy_from_slice(bytes));
+                    let write =
+                        RowWrite { old: written.old.map(image), new: written.new.map(image) };
+                    let key = Key::from_bytes(Bytes::copy_from_slice(written.key));
                     self.fold(ns, relation, key, write).home.clone_from(&changes.home);
                 }
             }
@@ -229,6 +264,15 @@ impl WriteSet {
             }
         }
         Ok(())
+    }
+
+    /// Makes going over it cheap, for the commit, which does it several times.
+    pub(crate) fn settle(&mut self) {
+        for writes in self.namespaces.values_mut() {
+            let writes = Arc::make_mut(writes);
+            writes.relations.values_mut().for_each(|held| Arc::make_mut(held).rows.settle());
+            writes.indexes.values_mut().for_each(|held| Arc::make_mut(held).entries.settle());
+        }
     }
 
     /// Whether there is nothing to commit.
@@ -312,7 +356,7 @@ impl WriteSet {
     }
 
     fn replace_index(&mut self, ns: NamespaceId, index: RelationId) {
-        let writes = IndexWrites { replaced: true, entries: BTreeMap::new() };
+        let writes = IndexWrites { replaced: true, entries: SharedMap::default() };
         self.namespace(ns).indexes.insert(index, Arc::new(writes));
     }
 
@@ -324,10 +368,7 @@ impl WriteSet {
         old: Option<RowImage>,
         new: Option<RowImage>,
     ) {
-        let writes = self.fold(ns.id(), layout.relation, key, RowWrite { old, new });
-        if writes.home.as_ref().is_none_or(|(_, known)| !Arc::ptr_eq(known, layout)) {
-            writes.home = Some((ns.shared_owner().clone(), layout.clone()));
-        }
+        self.fold(ns.id(), layout.relation, key, RowWrite { old, new }).is_at_home(ns, layout);
     }
 
     fn fold(
@@ -337,23 +378,12 @@ impl WriteSet {
         key: Key,
         write: RowWrite,
     ) -> &mut RelationWrites {
-        use std::collections::btree_map::Entry;
         const OVERHEAD: usize = 64;
         let size = |image: &Option<RowImage>| image.as_ref().map_or(0, |image| image.len());
         self.bytes += OVERHEAD + key.len() + size(&write.old) + size(&write.new);
         let writes = self.namespace(ns).relations.entry(relation).or_default();
         let writes = Arc::make_mut(writes);
-        match writes.rows.entry(key) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(write);
-            }
-            Entry::Occupied(mut held) => {
-                held.get_mut().new = write.new;
-                if held.get().old.is_none() && held.get().new.is_none() {
-                    held.remove();
-                }
-            }
-        }
+        writes.rows.put(key, write);
         writes
     }
 
@@ -402,6 +432,14 @@ impl WriteSet {
         self.bytes += OVERHEAD + key.len() + value.as_ref().map_or(0, Bytes::len);
         let writes = self.namespace(ns).indexes.entry(index).or_default();
         Arc::make_mut(writes).entries.insert(key, value);
+    }
+}
+
+impl RelationWrites {
+    fn is_at_home(&mut self, ns: &Namespace, layout: &Arc<Layout>) {
+        if self.home.as_ref().is_none_or(|(_, known)| !Arc::ptr_eq(known, layout)) {
+            self.home = Some((ns.shared_owner().clone(), layout.clone()));
+        }
     }
 }
 

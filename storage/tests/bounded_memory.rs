@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use futures::TryStreamExt;
 use kalamdb_storage::{
-    Column, ColumnType, Commit, CommitRecord, Feed, Layout, NamespaceId, Owner, RelationId,
+    Column, ColumnType, Commit, CommitNotice, Feed, Layout, NamespaceId, Owner, RelationId,
     ScanSpec, Store, StoreOptions, WriteSet, key, row,
 };
 
@@ -20,7 +20,7 @@ const GROWTH_KIB_MAX: u64 = 40 << 10;
 struct Deaf;
 
 impl Feed for Deaf {
-    fn committed(&self, _: &[Arc<CommitRecord>]) {}
+    fn committed(&self, _: &[CommitNotice]) {}
 
     fn durable(&self) {}
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use kalamdb_storage::{
-    Column, ColumnType, Commit, CommitRecord, Feed, IndexLayout, Layout, Namespace, NamespaceId,
+    Column, ColumnType, Commit, CommitNotice, Feed, IndexLayout, Layout, Namespace, NamespaceId,
     Owner, Position, RelationId, SequenceOptions, Store, StoreOptions, WriteSet, key, row,
 };
 
@@ -27,7 +27,7 @@ const OTHER: i64 = 1_000_000;
 struct Deaf;
 
 impl Feed for Deaf {
-    fn committed(&self, _: &[Arc<CommitRecord>]) {}
+    fn committed(&self, _: &[CommitNotice]) {}
 
     fn durable(&self) {}
 }

@@ -1,13 +1,43 @@
 //! COPY TO: batches of rows to the bytes of each row's message.
 
 use arrow::array::RecordBatch;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 
 use super::{BINARY_HEADER, CopyFormat, CopyOptions, options::CopyHeader};
 use crate::{
     error::{Error, Result},
     types::{BoundEncoder, Format, FormatSettings, Oid, PgType, RowEncoder},
 };
+
+/// Messages of COPY data, one after another.
+#[derive(Debug, Default)]
+pub struct CopyMessages {
+    bytes: BytesMut,
+    ends: Vec<usize>,
+}
+
+impl CopyMessages {
+    fn with_capacity(messages: usize) -> Self {
+        let bytes = BytesMut::with_capacity(messages * 64);
+        CopyMessages { bytes, ends: Vec::with_capacity(messages) }
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The bytes of one.
+    pub(crate) fn message(&self, at: usize) -> &[u8] {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[at]]
+    }
+
+    /// Ends a message with what was appended since the last.
+    fn end(&mut self) {
+        self.ends.push(self.bytes.len());
+    }
+}
 
 /// Writes rows. First [`CopyOut::header`], then [`CopyOut::write`] for each batch, at the end
 /// [`CopyOut::trailer`].
@@ -22,6 +52,8 @@ pub(crate) struct CopyOut {
     header: Option<&'static [u8]>,
     /// For each column, whether no value of it can need an escape or a quote.
     plain: Vec<bool>,
+    /// Whether a value with this byte in it can.
+    special: Box<[bool; 256]>,
 }
 
 impl CopyOut {
@@ -49,19 +81,19 @@ impl CopyOut {
             names: columns.into_iter().map(|(name, _)| name).collect(),
             encoder: RowEncoder::new(&encoded, settings),
             header: is_binary.then_some(BINARY_HEADER),
+            special: special_bytes(options),
             options: options.clone(),
         })
     }
 
-    /// Appends the header line, a message of its own, if one is wanted. The header of the binary
-    /// format travels with the first row, as PostgreSQL's does.
-    ///
-    /// # Errors
-    /// None so far.
-    pub(crate) fn header(&self, out: &mut BytesMut) -> Result<()> {
+    /// The header line, a message of its own, if one is wanted. The header of the binary format
+    /// travels with the first row, as PostgreSQL's does.
+    pub(crate) fn header(&self) -> Option<CopyMessages> {
         if self.options.header == CopyHeader::Absent {
-            return Ok(());
+            return None;
         }
+        let mut messages = CopyMessages::default();
+        let out = &mut messages.bytes;
         for (i, name) in self.names.iter().enumerate() {
             if i > 0 {
                 out.put_u8(self.options.delimiter);
@@ -69,42 +101,45 @@ impl CopyOut {
             self.put_value(name.as_bytes(), false, out);
         }
         out.put_u8(b'\n');
-        Ok(())
+        messages.end();
+        Some(messages)
     }
 
-    /// Appends the rows of a batch, a message each.
+    /// The rows of a batch, a message each.
     ///
     /// # Errors
     /// What the types' output functions say.
-    pub(crate) fn write(&mut self, batch: &RecordBatch, messages: &mut Vec<Bytes>) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<CopyMessages> {
         let encoder = self.encoder.bind(batch.columns())?;
-        let mut out = BytesMut::with_capacity(batch.num_rows() * 64);
+        let columns = i16::try_from(batch.num_columns()).unwrap_or(i16::MAX);
+        let mut messages = CopyMessages::with_capacity(batch.num_rows());
         let mut scratch = BytesMut::new();
-        let mut ends = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
+            let out = &mut messages.bytes;
             if self.options.format == CopyFormat::Binary {
                 if let Some(header) = self.header.take() {
                     out.put_slice(header);
                 }
-                out.put_i16(i16::try_from(batch.num_columns()).unwrap_or(i16::MAX));
-                encoder.encode_row(row, &mut out)?;
+                out.put_i16(columns);
+                encoder.encode_row(row, out)?;
             } else {
-                self.put_line(&encoder, row, &mut scratch, &mut out)?;
+                self.put_line(&encoder, row, &mut scratch, out)?;
             }
-            ends.push(out.len());
+            messages.end();
         }
-        let out = out.freeze();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        messages.extend(starts.zip(&ends).map(|(start, end)| out.slice(start..*end)));
-        Ok(())
+        Ok(messages)
     }
 
-    /// Appends the trailer of the binary format.
-    pub(crate) fn trailer(&mut self, out: &mut BytesMut) {
-        if self.options.format == CopyFormat::Binary {
-            out.put_slice(self.header.take().unwrap_or_default());
-            out.put_i16(-1);
+    /// The trailer of the binary format.
+    pub(crate) fn trailer(&mut self) -> Option<CopyMessages> {
+        if self.options.format != CopyFormat::Binary {
+            return None;
         }
+        let mut messages = CopyMessages::default();
+        messages.bytes.put_slice(self.header.take().unwrap_or_default());
+        messages.bytes.put_i16(-1);
+        messages.end();
+        Some(messages)
     }
 
     fn put_line(
@@ -118,16 +153,24 @@ impl CopyOut {
             if i > 0 {
                 out.put_u8(self.options.delimiter);
             }
-            scratch.clear();
-            let target = if *plain { &mut *out } else { &mut *scratch };
-            if !encoder.encode_value(i, row, target)? {
+            let start = out.len();
+            if !encoder.encode_value(i, row, out)? {
                 out.put_slice(self.options.null.as_bytes());
-            } else if !plain {
+            } else if !plain && (*force || self.needs_care(&out[start..])) {
+                scratch.clear();
+                scratch.put_slice(&out[start..]);
+                out.truncate(start);
                 self.put_value(scratch, *force, out);
             }
         }
         out.put_u8(b'\n');
         Ok(())
+    }
+
+    /// Whether a value may be in need of an escape or a quote.
+    fn needs_care(&self, value: &[u8]) -> bool {
+        let special = |byte: &u8| self.special[usize::from(*byte)];
+        value.iter().any(special) || value == self.options.null.as_bytes()
     }
 
     fn put_value(&self, value: &[u8], force_quote: bool, out: &mut BytesMut) {
@@ -161,6 +204,17 @@ impl CopyOut {
         out.put_slice(rest);
         out.put_u8(quote);
     }
+}
+
+fn special_bytes(options: &CopyOptions) -> Box<[bool; 256]> {
+    let mut special = Box::new([false; 256]);
+    // In CSV a backslash matters where it makes `\.`.
+    let always = [8, 9, 10, 11, 12, 13, b'\\'];
+    let given = [options.delimiter, options.quote, options.escape];
+    for byte in always.into_iter().chain(given) {
+        special[usize::from(byte)] = true;
+    }
+    special
 }
 
 /// Whether the texts of a type consist of letters, digits and `+-.:/ ` and the options leave these

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use bytes::{Bytes, BytesMut};
 use datafusion::logical_expr::Expr;
 
 use crate::{
     analyze::{Environment, Parameters, bind_expression, column_default},
     catalog::{Relation, RelationBody},
     context::ExecutionContext,
-    copy::{CopyBatch, CopyFormat, CopyIn, CopyOptions, CopyOut},
+    copy::{CopyBatch, CopyFormat, CopyIn, CopyMessages, CopyOptions, CopyOut},
     error::{Error, Result},
     exec::{
         self,
@@ -36,7 +35,7 @@ impl CopyState {
     }
 
     /// The next messages of COPY TO STDOUT.
-    pub(crate) async fn next(&mut self, session: &mut Session) -> Result<Option<Vec<Bytes>>> {
+    pub(crate) async fn next(&mut self, session: &mut Session) -> Result<Option<CopyMessages>> {
         match self {
             CopyState::Out(out) => out.next(session).await,
             CopyState::In(_) => Ok(None),
@@ -174,18 +173,14 @@ async fn start_query(
 }
 
 impl CopyingOut {
-    async fn next(&mut self, session: &mut Session) -> Result<Option<Vec<Bytes>>> {
+    async fn next(&mut self, session: &mut Session) -> Result<Option<CopyMessages>> {
         if self.ended {
             return Ok(None);
         }
-        let mut messages = Vec::new();
         if !self.started {
             self.started = true;
-            let mut header = BytesMut::new();
-            self.writer.header(&mut header)?;
-            if !header.is_empty() {
-                messages.push(header.freeze());
-                return Ok(Some(messages));
+            if let Some(header) = self.writer.header() {
+                return Ok(Some(header));
             }
         }
         let batch = match &mut self.rows {
@@ -202,19 +197,13 @@ impl CopyingOut {
             Some(batch) => {
                 self.count += batch.num_rows() as u64;
                 self.tag.store(self.count, std::sync::atomic::Ordering::Release);
-                self.writer.write(&batch, &mut messages)?;
+                self.writer.write(&batch).map(Some)
             }
             None => {
                 self.ended = true;
-                let mut trailer = BytesMut::new();
-                self.writer.trailer(&mut trailer);
-                if trailer.is_empty() {
-                    return Ok(None);
-                }
-                messages.push(trailer.freeze());
+                Ok(self.writer.trailer())
             }
         }
-        Ok(Some(messages))
     }
 }
 

@@ -268,6 +268,9 @@ pub(crate) async fn insert_batch(
         let place = rules.failing_row(context, &columns, rows);
         (error, place)
     })?;
+    if rows > 1 && writer.insert_all(session, &batch).await.map_err(at_end)? {
+        return Ok(batch);
+    }
     let keys = writer.new_keys(&batch).await.map_err(at_end)?;
     let images = row::encode_all(&writer.layout, &batch).map_err(|error| at_end(error.into()))?;
     for (place, (key, image)) in keys.into_iter().zip(images).enumerate() {

@@ -14,13 +14,10 @@ use crate::{
     catalog::{Index, Relation, TableKind},
     error::{Error, Result},
     exec::rules::value_text,
-    locks::{Acquired, Mode, Target, Wait},
+    locks::{Acquired, KeyHash, Mode, Target, Wait},
     session::Session,
     types::FormatSettings,
 };
-
-/// Row ids taken at a time by a statement that inserts many rows.
-const ROW_IDS_AT_ONCE: u32 = 1024;
 
 /// One table as a statement writes it.
 pub(crate) struct Writer {
@@ -34,7 +31,7 @@ pub(crate) struct Writer {
     pub(crate) tracks: bool,
     /// Keys that other stages of the statement have written.
     earlier: Option<Arc<HashSet<Key>>>,
-    row_ids: std::ops::Range<i64>,
+    pub(super) row_ids: std::ops::Range<i64>,
 }
 
 /// A row that is there already.
@@ -79,7 +76,7 @@ impl Writer {
     }
 
     fn row_target(&self, key: &Key) -> Target {
-        Target::Row(self.namespace.id(), self.layout.relation, key.clone())
+        Target::Row(self.namespace.id(), self.layout.relation, KeyHash::of(key))
     }
 
     pub(crate) async fn lock_row(
@@ -104,19 +101,8 @@ impl Writer {
         if !self.layout.key.is_empty() {
             return Ok(key::encode_all(&self.layout, batch)?);
         }
-        let mut keys = Vec::with_capacity(batch.num_rows());
-        while keys.len() < batch.num_rows() {
-            match self.row_ids.next() {
-                Some(id) => keys.push(Key::from_row_id(id)),
-                None => {
-                    let missing = (batch.num_rows() - keys.len()) as u32;
-                    let n = missing.min(ROW_IDS_AT_ONCE);
-                    let first = self.namespace.allocate_row_ids(self.layout.relation, n).await?;
-                    self.row_ids = first..first + i64::from(n);
-                }
-            }
-        }
-        Ok(keys)
+        let ids = self.new_row_ids(batch.num_rows()).await?;
+        Ok(ids.into_iter().map(Key::from_row_id).collect())
     }
 
     /// Takes the locks of a new row's unique values and looks for a row that has one already.
@@ -172,7 +158,7 @@ impl Writer {
         own: Option<(&Key, &RowImage)>,
     ) -> Result<Option<Conflict>> {
         let relation = self.layout.indexes[layout_index].relation;
-        let target = Target::Unique(self.namespace.id(), relation, values.to_vec());
+        let target = Target::Unique(self.namespace.id(), relation, KeyHash::of(&values));
         session.transaction.lock(target, Mode::Update, Self::wait(session)).await?;
         let now = session.engine.store.snapshot();
         let found = self

@@ -3,13 +3,14 @@
 use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use datafusion::common::ScalarValue;
 use futures::StreamExt;
 
 use crate::{
     analyze::OutputColumn,
     context::ExecutionContext,
+    copy::CopyMessages,
     error::{Error, Result},
     exec::{copy::CopyState, cursor::Fetching, select::RowStream},
     prepared::Prepared as PreparedPlan,
@@ -139,8 +140,8 @@ pub enum Batch {
         /// Their encoder, bound to the columns.
         encoder: BoundEncoder,
     },
-    /// COPY data, one message each.
-    Copy(Vec<Bytes>),
+    /// COPY data.
+    Copy(CopyMessages),
 }
 
 impl Batch {
@@ -157,9 +158,7 @@ impl Batch {
         match self {
             Batch::Rows { encoder, .. } => encoder.encode_row(row, out),
             Batch::Copy(messages) => {
-                if let Some(message) = messages.get(row) {
-                    out.extend_from_slice(message);
-                }
+                out.extend_from_slice(messages.message(row));
                 Ok(())
             }
         }

@@ -8,6 +8,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::commit::{Answer, MetaChange, Work};
 use crate::error::{Error, Result};
 use crate::hot::{Batch, Family};
@@ -117,7 +119,7 @@ impl Flushes {
         &mut self,
         namespace: NamespaceId,
         relation: RelationId,
-        keys: impl Iterator<Item = &'a Key>,
+        keys: impl Iterator<Item = &'a [u8]>,
     ) {
         let Some(noted) = self.running.get_mut(&(namespace, relation)) else { return };
         for key in keys {
@@ -125,7 +127,7 @@ impl Flushes {
                 return;
             }
             noted.bytes += key.len() + 64;
-            noted.touched.insert(key.clone());
+            noted.touched.insert(Key::from_bytes(Bytes::copy_from_slice(key)));
             noted.overtaken = noted.bytes > MAX_NOTED_BYTES;
         }
     }

@@ -10,22 +10,22 @@ use crate::commit::leader::{Leader, nothing};
 use crate::commit::{Answer, Commit, Committed, Work};
 use crate::error::{Error, Result};
 use crate::hot::{Batch, Family, HotRange};
-use crate::id::{Lsn, NamespaceId, RelationId};
-use crate::key::{Key, prefix};
-use crate::log::{self, Change, ChangeKind, CommitRecord};
+use crate::id::{NamespaceId, Position, RelationId};
+use crate::key::prefix;
+use crate::log::{self, Body, ChangeKind, ChangeRef, CommitNotice};
 use crate::meta;
 use crate::row::StoredRow;
 use crate::sequence::{Effect, state_bytes};
 use crate::snapshot::Snapshot;
 use crate::store::Shard;
-use crate::write_set::{NamespaceWrites, RelationWrites, Replaced, WriteSet};
+use crate::write_set::{NamespaceWrites, RelationWrites, Replaced, WriteSet, Written};
 
 pub(super) struct Group<'a> {
     shard: &'a Arc<Shard>,
     snapshot: &'a Snapshot,
     batch: &'a mut Batch,
     pub(super) effects: Vec<Effect>,
-    pub(super) records: Vec<Arc<CommitRecord>>,
+    pub(super) notices: Vec<CommitNotice>,
     pub(super) sync: bool,
     /// Somebody waits for the device though he changes nothing.
     pub(super) syncs_alone: bool,
@@ -40,8 +40,8 @@ impl<'a> Group<'a> {
         snapshot: &'a Snapshot,
         batch: &'a mut Batch,
     ) -> Group<'a> {
-        let (effects, records) = (Vec::new(), Vec::new());
-        Group { shard, snapshot, batch, effects, records, sync: false, syncs_alone: false }
+        let (effects, notices) = (Vec::new(), Vec::new());
+        Group { shard, snapshot, batch, effects, notices, sync: false, syncs_alone: false }
     }
 
     /// Adds a piece of work. Its answer holds once the batch is written. When it fails, nothing of
@@ -95,6 +95,7 @@ impl<'a> Group<'a> {
         }
         leader.lsn = leader.lsn.next();
         let lsn = leader.lsn;
+        self.make_room(&commit.writes);
         let mut positions = Vec::with_capacity(1);
         for (namespace, writes) in commit.writes.namespaces() {
             for (relation, changes) in &writes.relations {
@@ -105,9 +106,10 @@ impl<'a> Group<'a> {
             for (sequence, state) in &writes.sequences {
                 self.set_sequence(namespace, *sequence, *state);
             }
-            let record = record(lsn, namespace, commit.time_us, writes);
-            if let Some(record) = record {
-                positions.push((namespace, self.put_record(leader, record)));
+            let body =
+                Body { lsn, time_us: commit.time_us, notifications: &writes.notifications.list };
+            if let Some(position) = self.put_record(leader, namespace, &body, writes) {
+                positions.push((namespace, position));
             }
         }
         Ok(Answer::Committed(Committed { lsn, positions }))
@@ -118,7 +120,7 @@ impl<'a> Group<'a> {
         let mut manifests = Manifests::new();
         for (namespace, writes) in writes.namespaces() {
             for (relation, changes) in &writes.relations {
-                let deletes = || changes.rows.values().any(|row| row.new.is_none());
+                let deletes = || changes.rows.iter().any(|row| row.new.is_none());
                 if changes.replaced.is_none() && !deletes() {
                     continue;
                 }
@@ -162,22 +164,19 @@ impl<'a> Group<'a> {
                 self.effects.push(Effect::Forget { namespace, relation });
             }
         } else if !leader.flushes.is_empty() {
-            leader.flushes.touch(namespace, relation, changes.rows.keys());
+            leader.flushes.touch(namespace, relation, changes.rows.iter().map(|row| row.key));
         }
         // A row that the cold tier has, or is just getting, stays deleted by a tombstone.
         let cold = changes.replaced.is_none()
             && (manifest.is_some() || leader.flushes.runs(namespace, relation));
-        for (key, row) in &changes.rows {
-            match &row.new {
+        let (header, deleted) = (StoredRow::header(lsn, false), StoredRow::header(lsn, true));
+        for row in changes.rows.iter() {
+            match row.new {
                 Some(image) => {
-                    let header = StoredRow::header(lsn, false);
-                    self.batch.put(Family::Rows, &[&prefix, key], &[&header, image]);
+                    self.batch.put(Family::Rows, &[&prefix, row.key], &[&header, image]);
                 }
-                None if cold => {
-                    let header = StoredRow::header(lsn, true);
-                    self.batch.put(Family::Rows, &[&prefix, key], &[&header]);
-                }
-                None => self.batch.delete(Family::Rows, &[&prefix, key]),
+                None if cold => self.batch.put(Family::Rows, &[&prefix, row.key], &[&deleted]),
+                None => self.batch.delete(Family::Rows, &[&prefix, row.key]),
             }
         }
     }
@@ -188,7 +187,7 @@ impl<'a> Group<'a> {
             if changes.replaced {
                 self.batch.delete_range(Family::Index, &HotRange::prefix(&prefix));
             }
-            for (key, value) in &changes.entries {
+            for (key, value) in changes.entries.iter() {
                 match value {
                     Some(value) => self.batch.put(Family::Index, &[&prefix, key], &[value]),
                     None => self.batch.delete(Family::Index, &[&prefix, key]),
@@ -208,49 +207,68 @@ impl<'a> Group<'a> {
         self.effects.push(Effect::Set { namespace, relation, state });
     }
 
-    fn put_record(&mut self, leader: &mut Leader, mut record: CommitRecord) -> crate::id::Position {
-        let position = leader.positions.entry(record.namespace).or_default();
+    /// A large commit's bytes would otherwise be copied each time the batch grows.
+    fn make_room(&mut self, writes: &WriteSet) {
+        const SMALL: usize = 64 << 10;
+        // Each change goes into its family and into the record.
+        if writes.bytes() > SMALL {
+            self.batch.reserve(writes.change_count(), 2 * writes.bytes());
+        }
+    }
+
+    /// Puts the record of a commit in one namespace, unless it would be empty.
+    fn put_record(
+        &mut self,
+        leader: &mut Leader,
+        namespace: NamespaceId,
+        body: &Body<'_>,
+        writes: &NamespaceWrites,
+    ) -> Option<Position> {
+        let (count, relations) = changed(writes);
+        let notifications = body.notifications.to_vec();
+        if count == 0 && notifications.is_empty() {
+            return None;
+        }
+        let position = leader.positions.entry(namespace).or_default();
         *position = position.next();
-        record.position = *position;
-        let key = log::key(record.namespace, record.position);
+        let position = *position;
         let before = self.batch.bytes();
-        self.batch.put_with(Family::Log, &[&key], |out| log::write(&record, out));
+        let write = |out: &mut Vec<u8>| body.write(count, changes(writes), out);
+        self.batch.put_with(Family::Log, &[&log::key(namespace, position)], write);
         self.shard.log_clock.wrote((self.batch.bytes() - before) as u64);
-        let value = record.position.0.to_be_bytes();
-        self.batch.put(Family::Meta, &[&meta::position(record.namespace)], &[&value]);
-        let position = record.position;
-        self.records.push(Arc::new(record));
-        position
+        let value = position.0.to_be_bytes();
+        self.batch.put(Family::Meta, &[&meta::position(namespace)], &[&value]);
+        let lsn = body.lsn;
+        self.notices.push(CommitNotice { lsn, namespace, position, relations, notifications });
+        Some(position)
     }
 }
 
-/// The record of a commit in one namespace, its position still open; None if it would be empty.
-fn record(
-    lsn: Lsn,
-    namespace: NamespaceId,
-    time_us: i64,
-    writes: &NamespaceWrites,
-) -> Option<CommitRecord> {
-    let count = writes.relations.values().map(|r| r.rows.len() + 1).sum();
-    let mut changes = Vec::with_capacity(count);
-    for (&relation, held) in &writes.relations {
-        if held.replaced == Some(Replaced::Truncated) {
-            let key = Key::from_bytes(Bytes::new());
-            let kind = ChangeKind::Truncate;
-            changes.push(Change { relation, key, old: None, new: None, kind });
+/// How many changes a record holds, and of which relations.
+fn changed(writes: &NamespaceWrites) -> (usize, Vec<RelationId>) {
+    let mut count = 0;
+    let mut relations = Vec::with_capacity(writes.relations.len());
+    for (relation, held) in &writes.relations {
+        let own = usize::from(is_truncated(held)) + held.rows.len();
+        if own > 0 {
+            relations.push(*relation);
         }
-        changes.extend(held.rows.iter().map(|(key, row)| Change {
-            relation,
-            key: key.clone(),
-            old: row.old.clone(),
-            new: row.new.clone(),
-            kind: ChangeKind::Row,
-        }));
+        count += own;
     }
-    let notifications = writes.notifications.list.clone();
-    if changes.is_empty() && notifications.is_empty() {
-        return None;
-    }
-    let position = crate::id::Position(0);
-    Some(CommitRecord { lsn, namespace, position, time_us, changes, notifications })
+    (count, relations)
+}
+
+fn is_truncated(writes: &RelationWrites) -> bool {
+    writes.replaced == Some(Replaced::Truncated)
+}
+
+/// The changes of a record, by relation and key, a truncation of a relation first.
+fn changes(writes: &NamespaceWrites) -> impl Iterator<Item = ChangeRef<'_>> {
+    writes.relations.iter().flat_map(|(&relation, held)| {
+        let nothing = Written { key: &[], old: None, new: None };
+        let truncation = is_truncated(held).then_some((ChangeKind::Truncate, nothing));
+        let rows = held.rows.iter().map(|row| (ChangeKind::Row, row));
+        let all = truncation.into_iter().chain(rows);
+        all.map(move |(kind, row)| ChangeRef { relation, kind, row })
+    })
 }

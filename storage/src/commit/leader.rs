@@ -116,7 +116,7 @@ impl Leader {
         for work in works {
             answers.push(group.add(self, work).await);
         }
-        let Group { effects, records, sync, syncs_alone, .. } = group;
+        let Group { effects, notices, sync, syncs_alone, .. } = group;
         if !batch.is_empty() {
             if self.lsn > before {
                 batch.put(Family::Meta, &[meta::LAST_LSN], &[&self.lsn.0.to_be_bytes()]);
@@ -130,9 +130,9 @@ impl Leader {
                 shard.counters.apply(effect);
             }
             self.publish(shard, sync);
-            if !records.is_empty() {
+            if !notices.is_empty() {
                 failpoint("commit::before_feed")?;
-                shard.feed.committed(&records);
+                shard.feed.committed(&notices);
             }
             if sync {
                 shard.feed.durable();

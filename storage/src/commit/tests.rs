@@ -7,7 +7,7 @@ use crate::harness::{Kept, Stand, TABLE, inserts, name_of, options, people, pers
 use crate::hot::{Family, HotRange, scan_all};
 use crate::key::{self, KeyRange};
 use crate::row::StoredRow;
-use crate::{CommitRecord, ErrorKind, Feed, HotKind, Key, Namespace, RowImage, Store, meta};
+use crate::{CommitNotice, ErrorKind, Feed, HotKind, Key, Namespace, RowImage, Store, meta};
 
 const BOTH: [HotKind; 2] = [HotKind::Memory, HotKind::RocksDb];
 
@@ -16,16 +16,16 @@ const BOTH: [HotKind; 2] = [HotKind::Memory, HotKind::RocksDb];
 struct Strict {
     store: std::sync::OnceLock<Arc<Store>>,
     last: AtomicU64,
-    seen: Mutex<Vec<Arc<CommitRecord>>>,
+    seen: Mutex<Vec<CommitNotice>>,
 }
 
 impl Feed for Strict {
-    fn committed(&self, records: &[Arc<CommitRecord>]) {
+    fn committed(&self, notices: &[CommitNotice]) {
         let visible = self.store.get().unwrap().snapshot().lsn();
-        for record in records {
-            let last = self.last.swap(record.lsn.0, Ordering::SeqCst);
-            assert!(record.lsn.0 >= last && record.lsn <= visible);
-            self.seen.lock().unwrap().push(record.clone());
+        for notice in notices {
+            let last = self.last.swap(notice.lsn.0, Ordering::SeqCst);
+            assert!(notice.lsn.0 >= last && notice.lsn <= visible);
+            self.seen.lock().unwrap().push(notice.clone());
         }
     }
 
@@ -84,8 +84,9 @@ async fn many_tasks_commit_and_positions_have_no_holes() {
                 }
                 read.extend(records);
             }
-            let fed: Vec<_> =
-                seen.iter().filter(|r| r.namespace == NamespaceId(id)).cloned().collect();
+            let read: Vec<_> = read.iter().map(|record| (record.lsn, record.position)).collect();
+            let fed = seen.iter().filter(|notice| notice.namespace == NamespaceId(id));
+            let fed: Vec<_> = fed.map(|notice| (notice.lsn, notice.position)).collect();
             assert_eq!(read, fed, "the log holds what the feed was told");
         }
         store.sync_wal().await.unwrap();
@@ -145,7 +146,11 @@ async fn the_size_of_a_commit_is_limited() {
     options.max_commit_bytes = 1000;
     let store = Store::open(options, Arc::new(Kept::default())).await.unwrap();
     let ns = store.namespace(NamespaceId(1), crate::Owner::Shared);
-    let writes = inserts(&ns, &[(1, Some(&"x".repeat(1000)))]);
+    // Refused as soon as it is too large, so that nobody collects what can't be committed.
+    let mut writes = inserts(&ns, &[(1, Some("small"))]);
+    let (key, image) = person(2, Some(&"x".repeat(1000)));
+    let error = writes.insert(&ns, &people(), key, image).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
     let error = store.commit(Commit { writes, sync: true, time_us: 0 }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full);
     let writes = inserts(&ns, &[(1, Some("small"))]);
@@ -243,7 +248,7 @@ async fn a_truncation_overtakes_a_flush() {
     assert_eq!(get(meta::manifest(ns.id(), TABLE).to_vec()).await, None);
     let garbage = get(meta::garbage(lsn, ns.id(), TABLE).to_vec()).await;
     assert_eq!(garbage, Some(Bytes::from_static(b"pointer")));
-    let changes = stand.feed.0.lock().unwrap().last().unwrap().changes.clone();
+    let changes = ns.log(Position(0)).next(1 << 20).await.unwrap().last().unwrap().changes.clone();
     let kinds: Vec<_> = changes.iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [crate::ChangeKind::Truncate, crate::ChangeKind::Row]);
 }

@@ -165,6 +165,14 @@ impl HotSnapshot for MemorySnapshot {
         Ok(versions.and_then(|versions| visible(versions, self.version)).cloned())
     }
 
+    async fn holds_any(&self, family: Family, keys: &[&[u8]]) -> Result<bool> {
+        let state = self.memory.read();
+        Ok(keys.iter().any(|key| {
+            let versions = state.keys.get(&(family, key.to_vec()));
+            versions.is_some_and(|versions| visible(versions, self.version).is_some())
+        }))
+    }
+
     async fn scan(
         &self,
         family: Family,

@@ -229,6 +229,31 @@ impl HotSnapshot for RocksDbSnapshot {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
+    async fn holds_any(&self, family: Family, keys: &[&[u8]]) -> Result<bool> {
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(false) };
+        let handle = handle(&self.db, family)?;
+        let mut read = ReadOptions::default();
+        read.set_snapshot(&self.snapshot);
+        read.set_total_order_seek(true);
+        read.set_iterate_upper_bound([last, &[0][..]].concat());
+        let mut pairs = self.db.raw_iterator_cf_opt(handle, read);
+        pairs.seek(first);
+        if !pairs.valid() {
+            // Nothing lies between the first and the last, as where keys only grow.
+            pairs.status()?;
+            return Ok(false);
+        }
+        drop(pairs);
+        let sorted = true;
+        let found = self.db.batched_multi_get_cf_opt(handle, keys.iter(), sorted, &self.read);
+        for value in found {
+            if value?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     async fn scan(
         &self,
         family: Family,

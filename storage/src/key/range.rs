@@ -117,6 +117,11 @@ impl KeyRange {
         }
     }
 
+    /// Its bounds.
+    pub(crate) fn as_slices(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
+        (self.start.as_ref().map(|key| &key[..]), self.end.as_ref().map(|key| &key[..]))
+    }
+
     /// The same range among the keys of all namespaces and relations.
     pub(crate) fn absolute(&self, namespace: NamespaceId, relation: RelationId) -> HotRange {
         let just_after = |key: &Bytes| {

@@ -14,33 +14,56 @@ use crate::key::Key;
 use crate::log::{Change, ChangeKind, CommitRecord, Notification};
 use crate::row::RowImage;
 use crate::value::{read_varint, write_varint};
+use crate::write_set::Written;
 
 const TRUNCATE: u8 = 1;
 const HAS_OLD: u8 = 2;
 const HAS_NEW: u8 = 4;
 
-/// Appends the bytes of a record. Its namespace and position are in its key.
-pub(crate) fn write(record: &CommitRecord, out: &mut Vec<u8>) {
-    out.extend_from_slice(&record.lsn.0.to_be_bytes());
-    out.extend_from_slice(&record.time_us.to_be_bytes());
-    write_varint(record.changes.len() as u64, out);
-    for change in &record.changes {
-        let mut flags = match change.kind {
-            ChangeKind::Row => 0,
-            ChangeKind::Truncate => TRUNCATE,
-        };
-        flags |= if change.old.is_some() { HAS_OLD } else { 0 };
-        flags |= if change.new.is_some() { HAS_NEW } else { 0 };
-        out.extend_from_slice(&change.relation.0.to_be_bytes());
-        out.push(flags);
-        write_bytes(&change.key, out);
-        change.old.iter().chain(&change.new).for_each(|image| write_bytes(image, out));
-    }
-    write_varint(record.notifications.len() as u64, out);
-    for notification in &record.notifications {
-        write_bytes(notification.channel.as_bytes(), out);
-        write_bytes(notification.payload.as_bytes(), out);
-        out.extend_from_slice(&notification.pid.to_be_bytes());
+/// A record to be written, but for its changes. Its namespace and position are in its key.
+pub(crate) struct Body<'a> {
+    pub(crate) lsn: Lsn,
+    pub(crate) time_us: i64,
+    pub(crate) notifications: &'a [Notification],
+}
+
+/// A change to be written: a [`Change`] in place.
+#[derive(Clone, Copy)]
+pub(crate) struct ChangeRef<'a> {
+    pub(crate) relation: RelationId,
+    pub(crate) kind: ChangeKind,
+    pub(crate) row: Written<'a>,
+}
+
+impl Body<'_> {
+    /// Appends the bytes of a record of these changes, `count` in number.
+    pub(crate) fn write<'a>(
+        &self,
+        count: usize,
+        changes: impl Iterator<Item = ChangeRef<'a>>,
+        out: &mut Vec<u8>,
+    ) {
+        out.extend_from_slice(&self.lsn.0.to_be_bytes());
+        out.extend_from_slice(&self.time_us.to_be_bytes());
+        write_varint(count as u64, out);
+        for ChangeRef { relation, kind, row } in changes {
+            let mut flags = match kind {
+                ChangeKind::Row => 0,
+                ChangeKind::Truncate => TRUNCATE,
+            };
+            flags |= if row.old.is_some() { HAS_OLD } else { 0 };
+            flags |= if row.new.is_some() { HAS_NEW } else { 0 };
+            out.extend_from_slice(&relation.0.to_be_bytes());
+            out.push(flags);
+            write_bytes(row.key, out);
+            row.old.iter().chain(&row.new).for_each(|image| write_bytes(image, out));
+        }
+        write_varint(self.notifications.len() as u64, out);
+        for notification in self.notifications {
+            write_bytes(notification.channel.as_bytes(), out);
+            write_bytes(notification.payload.as_bytes(), out);
+            out.extend_from_slice(&notification.pid.to_be_bytes());
+        }
     }
 }
 
@@ -163,7 +186,18 @@ mod tests {
             }],
         };
         let mut bytes = Vec::new();
-        write(&record, &mut bytes);
+        let (lsn, time_us) = (record.lsn, record.time_us);
+        let body = Body { lsn, time_us, notifications: &record.notifications };
+        let changes = record.changes.iter().map(|change| ChangeRef {
+            relation: change.relation,
+            kind: change.kind,
+            row: Written {
+                key: &change.key,
+                old: change.old.as_deref(),
+                new: change.new.as_deref(),
+            },
+        });
+        body.write(record.changes.len(), changes, &mut bytes);
         let bytes = Bytes::from(bytes);
         assert_eq!(lsn_of(&bytes).unwrap(), Lsn(99));
         assert_eq!(decode(NamespaceId(3), Position(12), &bytes).unwrap(), record);

@@ -13,7 +13,7 @@ use arrow::datatypes::{Field, IntervalMonthDayNano};
 
 use crate::error::{Error, Result};
 use crate::types::ColumnType;
-use crate::value::{ListValues, Value};
+use crate::value::{ListValues, Value, take_fixed};
 
 /// Collects the values of one column.
 pub(super) enum Builder {
@@ -106,7 +106,29 @@ impl Builder {
         Ok(())
     }
 
-    fn append_null(&mut self) {
+    /// Takes a value of this builder's type, which is `ty`, from the front of row bytes.
+    pub(super) fn read(&mut self, ty: &ColumnType, rest: &mut &[u8]) -> Result<()> {
+        match self {
+            Builder::Bool(b) => b.append_value(take_fixed::<1>(rest)?[0] != 0),
+            Builder::Int16(b) => b.append_value(i16::from_le_bytes(take_fixed(rest)?)),
+            Builder::Int32(b) => b.append_value(i32::from_le_bytes(take_fixed(rest)?)),
+            Builder::Int64(b) => b.append_value(i64::from_le_bytes(take_fixed(rest)?)),
+            Builder::UInt32(b) => b.append_value(u32::from_le_bytes(take_fixed(rest)?)),
+            Builder::Float32(b) => b.append_value(f32::from_le_bytes(take_fixed(rest)?)),
+            Builder::Float64(b) => b.append_value(f64::from_le_bytes(take_fixed(rest)?)),
+            Builder::Date(b) => b.append_value(i32::from_le_bytes(take_fixed(rest)?)),
+            Builder::Time(b) => b.append_value(i64::from_le_bytes(take_fixed(rest)?)),
+            Builder::Timestamp(b) => b.append_value(i64::from_le_bytes(take_fixed(rest)?)),
+            Builder::Interval(_)
+            | Builder::Text(_)
+            | Builder::Binary(_)
+            | Builder::Uuid(_)
+            | Builder::List { .. } => self.append(&Value::read_row(ty, rest)?)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn append_null(&mut self) {
         match self {
             Builder::Bool(b) => b.append_null(),
             Builder::Int16(b) => b.append_null(),

@@ -1,11 +1,11 @@
 //! Hot rows of a relation as a source of sorted chunks.
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, KeySource, after};
 use crate::error::{Error, Result};
-use crate::hot::{ChunkLimit, Family, HotRange};
+use crate::hot::{self, ChunkLimit, Family, HotRange};
 use crate::id::NamespaceId;
 use crate::key::{KeyRange, PREFIX_BYTES};
-use crate::row::{self, StoredRow};
+use crate::row::{self, STORED_HEADER, StoredRow};
 use crate::segment::read::Projection;
 use crate::snapshot::Snapshot;
 use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
@@ -55,16 +55,36 @@ impl HotSource {
         if read.is_empty() {
             return Ok(None);
         }
-        // Pairs come in the order of travel; a chunk ascends.
-        let count = read.len();
-        let place = |i: usize| if self.reverse { count - 1 - i } else { i };
+        chunk_of(read, self.reverse, &self.projection).map(|chunk| Some(Arc::new(chunk)))
+    }
+}
+
+/// Pairs come in the order of travel; a chunk ascends.
+fn chunk_of(read: hot::Chunk, descending: bool, projection: &Projection) -> Result<Chunk> {
+    let count = read.len();
+    let place = |i: usize| if descending { count - 1 - i } else { i };
+    let mut lsns = Vec::with_capacity(count);
+    let mut tombstones = false;
+    for i in 0..count {
+        let (lsn, deleted, _) = StoredRow::split(read.value(place(i)))?;
+        lsns.push(lsn.0);
+        tombstones |= deleted;
+    }
+    if tombstones {
         let keys = (0..count).map(|i| read.key_bytes(place(i)).slice(PREFIX_BYTES..)).collect();
         let mut rows = HotRows::default();
         for i in 0..count {
             rows.push(read.value_bytes(place(i)))?;
         }
-        rows.into_chunk(keys, &self.projection).map(|chunk| Some(Arc::new(chunk)))
+        return rows.into_chunk(keys, projection);
     }
+    let images = (0..count).map(|i| &read.value(place(i))[STORED_HEADER..]);
+    let batch = row::decode_slices(&projection.layout, images, &projection.columns)?;
+    let columns = batch.columns().to_vec();
+    let key = |i: usize| read.key_bytes(place(i)).slice(PREFIX_BYTES..);
+    let (low, high) = (key(0), after(&key(count - 1)));
+    let keys = KeySource::Pairs { pairs: read, descending };
+    Ok(Chunk::lazy((low, high), lsns.into(), None, columns, keys))
 }
 
 /// Rows given as images, on their way to arrays.

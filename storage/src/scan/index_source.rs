@@ -63,13 +63,7 @@ impl IndexSource {
         }
         let mut added: Vec<(Bytes, Option<Bytes>)> = Vec::new();
         if let Some(own) = own {
-            let found = own.entries.range((self.range.start.clone(), self.range.end.clone()));
-            let pair = |(key, value): (&Bytes, &Option<Bytes>)| (key.clone(), value.clone());
-            added = if self.reverse {
-                found.rev().take(count + 1).map(pair).collect()
-            } else {
-                found.take(count + 1).map(pair).collect()
-            };
+            added = own.entries.page(self.range.as_slices(), self.reverse, count + 1);
             if added.len() > count {
                 added.truncate(count);
                 let last = added.last().map(|(key, _)| key.clone());
@@ -115,7 +109,7 @@ impl IndexSource {
         for (at, key) in keys.iter().enumerate() {
             let mine = own.and_then(|own| own.rows.get(key));
             let image = match mine {
-                Some(write) => write.new.as_ref().map(|image| (0, image.as_bytes().clone())),
+                Some(image) => image.map(|image| (0, image.into_bytes())),
                 None if own.is_some_and(|own| own.replaced.is_some()) => None,
                 None => {
                     let whole = absolute(self.namespace, relation, key);

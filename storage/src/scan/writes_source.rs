@@ -5,10 +5,9 @@ use crate::chunk::Chunk;
 use crate::error::Result;
 use crate::hot::CHUNK_ROWS;
 use crate::id::NamespaceId;
-use crate::key::{Key, KeyRange};
+use crate::key::KeyRange;
 use crate::segment::read::Projection;
-use crate::write_set::{RowWrite, WriteSet};
-use bytes::Bytes;
+use crate::write_set::WriteSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -42,25 +41,16 @@ impl WritesSource {
         let Some(changes) = self.writes.relation(self.namespace, relation) else {
             return Ok(None);
         };
-        let bound = |bound: &Bound<Bytes>| bound.clone().map(Key::from_bytes);
-        let range = (bound(&self.range.start), bound(&self.range.end));
-        let found = changes.rows.range(range);
-        let mut pairs: Vec<(&Key, &RowWrite)> = if self.reverse {
-            found.rev().take(CHUNK_ROWS).collect()
-        } else {
-            found.take(CHUNK_ROWS).collect()
-        };
-        let Some((last, _)) = pairs.last() else { return Ok(None) };
-        let last = Bound::Excluded(last.as_bytes().clone());
-        if self.reverse {
-            pairs.reverse();
-        }
         let mut rows = HotRows::default();
-        for (_, write) in &pairs {
+        let mut keys = Vec::new();
+        for (key, image) in changes.rows.page(&self.range, self.reverse, CHUNK_ROWS) {
             // Own rows have no LSN yet: 0, as in `Namespace::get`.
-            rows.push_image(0, write.new.as_ref().map(|image| image.as_bytes().clone()));
+            rows.push_image(0, image);
+            keys.push(key);
         }
-        let keys = pairs.iter().map(|(key, _)| key.as_bytes().clone()).collect();
+        let last = if self.reverse { keys.first() } else { keys.last() };
+        let Some(last) = last else { return Ok(None) };
+        let last = Bound::Excluded(last.clone());
         let chunk = rows.into_chunk(keys, &self.projection)?;
         if self.reverse {
             self.range.end = last;

@@ -1,7 +1,7 @@
 //! One segment as a source of sorted chunks, in either direction.
 
 use super::read::{BlockReader, ColdRows, OpenSegment, Projection};
-use crate::chunk::{Chunk, after};
+use crate::chunk::{Chunk, KeySource, after};
 use crate::cold::Segments;
 use crate::error::{Error, Result};
 use crate::key::KeyRange;
@@ -115,8 +115,8 @@ impl SegmentSource {
             Bound::Included(key) => high.as_ref() > after(key).as_ref(),
             Bound::Excluded(key) => high > *key,
         };
-        let key_columns = (Arc::clone(&self.projection.key), rows.key_columns);
-        let chunk = Chunk::lazy((low, high), rows.lsns, rows.deleted, rows.columns, key_columns);
+        let keys = KeySource::Columns(Arc::clone(&self.projection.key), rows.key_columns);
+        let chunk = Chunk::lazy((low, high), rows.lsns, rows.deleted, rows.columns, keys);
         if !cut_low && !cut_high {
             return Ok(Some(Arc::new(chunk)));
         }

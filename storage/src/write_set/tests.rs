@@ -43,15 +43,15 @@ async fn changes_fold_to_their_net_effect() {
     let mut next = WriteSet::new();
     next.update(&ns, &layout, key.clone(), b.clone(), c.clone()).unwrap();
     writes.absorb(next).unwrap();
-    let row = &writes.relation(ns.id(), TABLE).unwrap().rows[&key];
-    assert_eq!(row, &RowWrite { old: Some(a.clone()), new: Some(c.clone()) });
+    let row = writes.relation(ns.id(), TABLE).unwrap().rows.write_of(&key).unwrap();
+    assert_eq!(row, RowWrite { old: Some(a.clone()), new: Some(c.clone()) });
 
     let savepoint = writes.clone();
     writes.delete(&ns, &layout, key.clone(), c.clone()).unwrap();
     writes.insert(&ns, &layout, key.clone(), b.clone()).unwrap();
-    let row = &writes.relation(ns.id(), TABLE).unwrap().rows[&key];
-    assert_eq!(row, &RowWrite { old: Some(a.clone()), new: Some(b) });
-    let row = &savepoint.relation(ns.id(), TABLE).unwrap().rows[&key];
+    let row = writes.relation(ns.id(), TABLE).unwrap().rows.write_of(&key).unwrap();
+    assert_eq!(row, RowWrite { old: Some(a.clone()), new: Some(b) });
+    let row = savepoint.relation(ns.id(), TABLE).unwrap().rows.write_of(&key).unwrap();
     assert_eq!(row.new, Some(c), "the savepoint is as it was");
 
     writes.truncate(&ns, &layout);
@@ -265,6 +265,9 @@ proptest! {
             assert!(lsns.chunks(2).all(|pair| pair[0] == pair[1]), "both number alike");
             let [memory, rocksdb] = stands.each_ref().map(|stand| stand.feed.0.lock().unwrap().clone());
             assert_eq!(memory, rocksdb);
+            let logs = stands.each_ref().map(|stand| stand.user(1).log(Position(0)));
+            let [mut memory, mut rocksdb] = logs;
+            assert_eq!(memory.next(1 << 20).await.unwrap(), rocksdb.next(1 << 20).await.unwrap());
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kalamdb_storage::{CommitRecord, Feed, StoreOptions};
+use kalamdb_storage::{CommitNotice, Feed, StoreOptions};
 
 use super::*;
 use crate::catalog::{ConstraintKind, TableKind, part::Named};
@@ -10,7 +10,7 @@ use crate::catalog::{ConstraintKind, TableKind, part::Named};
 struct Deaf;
 
 impl Feed for Deaf {
-    fn committed(&self, _: &[Arc<CommitRecord>]) {}
+    fn committed(&self, _: &[CommitNotice]) {}
 
     fn durable(&self) {}
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, Int32Array, StringArray};
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
@@ -31,17 +32,15 @@ fn batch(rows: &[Row]) -> RecordBatch {
 fn write(given: &[(&str, &str)], rows: &[Row]) -> Vec<Bytes> {
     let settings = FormatSettings::default();
     let mut out = CopyOut::new(&options(given, false), columns(), &settings).unwrap();
-    let mut messages = Vec::new();
-    let mut extra = BytesMut::new();
-    out.header(&mut extra).unwrap();
-    messages.push(extra.split().freeze());
+    let mut parts = vec![out.header()];
     if !rows.is_empty() {
-        out.write(&batch(rows), &mut messages).unwrap();
+        parts.push(Some(out.write(&batch(rows)).unwrap()));
     }
-    out.trailer(&mut extra);
-    messages.push(extra.freeze());
-    messages.retain(|message| !message.is_empty());
-    messages
+    parts.push(out.trailer());
+    let each = |part: CopyMessages| -> Vec<Bytes> {
+        (0..part.len()).map(|at| Bytes::copy_from_slice(part.message(at))).collect()
+    };
+    parts.into_iter().flatten().flat_map(each).collect()
 }
 
 fn text(given: &[(&str, &str)], rows: &[Row]) -> String {
