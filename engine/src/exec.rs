@@ -33,7 +33,7 @@ mod function;
 pub(crate) mod insert;
 mod lock_table;
 mod maintenance;
-mod prepare;
+pub(crate) mod prepare;
 pub(crate) mod returning;
 pub(crate) mod rules;
 pub(crate) mod select;

@@ -210,6 +210,7 @@ impl Session {
     pub fn parse_script(&mut self, sql: &str) -> Result<Vec<Prepared>> {
         self.note_query(sql);
         if let Some((statement, values)) = self.engine.plans.template(sql) {
+            self.tell_truncated(&statement);
             let literals = Literals { values, sql: sql.to_owned() };
             let prepared = Prepared::parsed(Some(statement));
             return Ok(vec![Prepared { literals: Some(Arc::new(literals)), ..prepared }]);
@@ -218,8 +219,13 @@ impl Session {
         if statements.len() > MAX_SCRIPT_STATEMENTS {
             return Err(Error::program_limit_exceeded("too many statements in one query"));
         }
+        statements.iter().for_each(|statement| self.tell_truncated(statement));
         let parsed = |statement: &Arc<Statement>| Prepared::parsed(Some(Arc::clone(statement)));
         Ok(statements.iter().map(parsed).collect())
+    }
+
+    fn tell_truncated(&self, statement: &Statement) {
+        statement.notices().for_each(|notice| self.state.notice(notice));
     }
 
     /// Parses and analyses at most one statement. `types` may be shorter than the list of
@@ -229,6 +235,7 @@ impl Session {
         let Some(statement) = self.engine.plans.single(sql)? else {
             return Ok(Prepared::parsed(None));
         };
+        self.tell_truncated(&statement);
         exec::check_phase(self, &statement)?;
         self.begin_implicit().await?;
         let plan = exec::prepare(self, &statement, types, true).await?;
@@ -261,7 +268,12 @@ impl Session {
         let given = arguments.values.iter().enumerate().map(|(i, value)| (format(i), *value));
         let parameters = self.decode_parameters(&plan, given);
         let parameters = parameters.map_err(|misread| misread.in_context(arguments.portal))?;
-        let portal = self.portal(plan, parameters, result_formats)?;
+        let mut portal = self.portal(plan, parameters, result_formats)?;
+        if let statement::Parsed::Execute { name, .. } = &statement.body
+            && portal.fields.is_some()
+        {
+            portal.changed = exec::prepare::current(self, name).await.err();
+        }
         // What a cursor returns is the cursor's affair.
         let is_fetch = matches!(statement.body, statement::Parsed::Fetch(_));
         if !is_fetch && !same_fields(portal.fields.as_ref(), prepared.fields.as_ref()) {

@@ -14,11 +14,12 @@ use datafusion::sql::sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan},
 };
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 
 mod budget;
 mod cursor;
 mod forms;
+mod keywords;
 mod literals;
 mod rewrite;
 mod template;
@@ -28,6 +29,7 @@ mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
 pub(crate) use forms::SYMMETRIC;
+pub(crate) use keywords::is_unreserved;
 pub(crate) use rewrite::{ConflictPart, conflict_target, current_of, lock_of, overriding};
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
@@ -44,6 +46,19 @@ pub(crate) struct Statement {
     /// Characters of the script before `text`, to be added to error positions.
     pub(crate) offset: u32,
     pub(crate) body: Parsed,
+    /// Identifiers that were too long, for a notice each.
+    pub(crate) truncated: Vec<String>,
+}
+
+impl Statement {
+    /// What the client is told when the statement is parsed.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = Error> {
+        self.truncated.iter().map(|name| {
+            let kept = tokens::truncate_identifier(name);
+            let message = format!("identifier \"{name}\" will be truncated to \"{kept}\"");
+            Error::new(SqlState::NAME_TOO_LONG, message)
+        })
+    }
 }
 
 /// What a statement is, by how it runs.
@@ -152,6 +167,8 @@ pub(crate) fn parse_single(sql: &str) -> Result<Option<Arc<Statement>>> {
 struct Script<'a> {
     sql: &'a str,
     tokens: Vec<TokenWithSpan>,
+    /// Identifiers that were longer than they may be.
+    truncated: Vec<String>,
     /// Byte offset of the start of each line.
     lines: Vec<usize>,
     /// Characters are bytes: then places cost nothing, however many statements there are.
@@ -163,9 +180,43 @@ impl<'a> Script<'a> {
         let lines = std::iter::once(0)
             .chain(sql.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
             .collect();
-        let mut script = Script { sql, tokens: Vec::new(), lines, is_ascii: sql.is_ascii() };
+        let mut script = Script {
+            sql,
+            tokens: Vec::new(),
+            truncated: Vec::new(),
+            lines,
+            is_ascii: sql.is_ascii(),
+        };
         script.tokens = script.read_tokens()?;
+        script.check_identifiers()?;
         Ok(script)
+    }
+
+    /// Cuts identifiers to PostgreSQL's length.
+    fn check_identifiers(&mut self) -> Result<()> {
+        for i in 0..self.tokens.len() {
+            let Token::Word(word) = &self.tokens[i].token else { continue };
+            if word.value.is_empty() {
+                let span = self.tokens[i].span;
+                let start = self.byte(span.start);
+                let text = &self.sql[start..self.byte(span.end).max(start)];
+                let message = format!("zero-length delimited identifier at or near \"{text}\"");
+                return Err(Error::syntax_error(message).at(self.position(start)));
+            }
+            if word.value.len() <= tokens::MAX_IDENTIFIER_BYTES {
+                continue;
+            }
+            let name = match word.quote_style {
+                Some(_) => word.value.clone(),
+                None => word.value.to_ascii_lowercase(),
+            };
+            let kept = tokens::truncate_identifier(&name).to_owned();
+            self.truncated.push(name);
+            if let Token::Word(word) = &mut self.tokens[i].token {
+                word.value = kept;
+            }
+        }
+        Ok(())
     }
 
     fn parse(&self, tokens: &[TokenWithSpan]) -> Result<Statement> {
@@ -181,7 +232,7 @@ impl<'a> Script<'a> {
         let offset = self.position(start) - 1;
         let own = Script::tokenize(&text)?;
         let body = own.parse_body().map_err(|error| error.shifted(offset))?;
-        Ok(Statement { text, offset, body })
+        Ok(Statement { text: Arc::clone(&text), offset, body, truncated: own.truncated })
     }
 
     fn parse_body(&self) -> Result<Parsed> {
@@ -219,7 +270,7 @@ impl<'a> Script<'a> {
         });
         if chains.count() + minuses.count() > MAX_CHAINED_OPERATORS {
             return Err(Error::new(
-                crate::error::SqlState::STATEMENT_TOO_COMPLEX,
+                SqlState::STATEMENT_TOO_COMPLEX,
                 "stack depth limit exceeded",
             )
             .with_hint(format!(
@@ -263,11 +314,8 @@ impl<'a> Script<'a> {
         let message = match error {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
             ParserError::RecursionLimitExceeded => {
-                return Error::new(
-                    crate::error::SqlState::STATEMENT_TOO_COMPLEX,
-                    "stack depth limit exceeded",
-                )
-                .with_hint(format!("Statements nest at most {MAX_PARSER_DEPTH} levels deep."));
+                return Error::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                    .with_hint(format!("Statements nest at most {MAX_PARSER_DEPTH} levels deep."));
             }
         };
         let place = message.rsplit_once(" at Line: ").and_then(|(_, place)| {

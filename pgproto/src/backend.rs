@@ -97,6 +97,12 @@ pub trait Session: Send + 'static {
     /// Columns of the portal's rows, `None` if it returns none.
     fn portal_fields(&self, portal: &Self::Portal) -> Option<Arc<[Field]>>;
 
+    /// What Describe fails with although the portal is there: what it would tell is true no longer.
+    fn check_description(&self, portal: &Self::Portal) -> Result<(), Error> {
+        let _ = portal;
+        Ok(())
+    }
+
     /// Columns of an SQL cursor, for Describe of a portal that the protocol doesn't know: `None` if
     /// there is no such cursor.
     fn cursor_fields(&self, name: &str) -> Option<Arc<[Field]>> {

@@ -87,6 +87,10 @@ impl Session for EngineSession {
         portal.fields().map(|fields| convert::fields(&fields))
     }
 
+    fn check_description(&self, portal: &engine::Portal) -> Result<(), Error> {
+        portal.check_description().map_err(convert::error)
+    }
+
     fn cursor_fields(&self, name: &str) -> Option<Arc<[Field]>> {
         self.0.cursor_fields(name).map(|fields| convert::fields(&fields))
     }

@@ -54,6 +54,8 @@ pub(crate) struct Apply {
     pub(crate) subplan: Arc<LogicalPlan>,
     /// The references in `subplan`, and what each stands for in the input.
     outer: Vec<(Expr, Expr)>,
+    /// Rows for which this isn't true have no result, and the plan isn't run for them.
+    guard: Option<Expr>,
     kind: ApplyKind,
     schema: DFSchemaRef,
 }
@@ -72,13 +74,16 @@ impl PartialOrd for Apply {
     }
 }
 
-/// `input` with a column `name` for the value of `subplan`.
+/// `input` with a column `name` for the value of `subplan`, or NULL where one of the conditions in
+/// `guard` isn't true.
 pub(super) fn apply_scalar(
     input: LogicalPlan,
     subplan: LogicalPlan,
     name: &str,
+    guard: &[Expr],
 ) -> Result<LogicalPlan> {
-    apply(input, subplan, ApplyKind::Scalar(name.to_owned()))
+    let guard = guard.iter().cloned().reduce(Expr::and);
+    apply(input, subplan, guard, ApplyKind::Scalar(name.to_owned()))
 }
 
 /// `input` joined with `subplan`'s rows for each of its own.
@@ -87,10 +92,15 @@ pub(super) fn apply_lateral(
     subplan: LogicalPlan,
     keep: bool,
 ) -> Result<LogicalPlan> {
-    apply(input, subplan, ApplyKind::Lateral { keep })
+    apply(input, subplan, None, ApplyKind::Lateral { keep })
 }
 
-fn apply(input: LogicalPlan, subplan: LogicalPlan, kind: ApplyKind) -> Result<LogicalPlan> {
+fn apply(
+    input: LogicalPlan,
+    subplan: LogicalPlan,
+    guard: Option<Expr>,
+    kind: ApplyKind,
+) -> Result<LogicalPlan> {
     let outer = plan_outer_references(&subplan)?
         .into_iter()
         .map(|reference| {
@@ -103,7 +113,7 @@ fn apply(input: LogicalPlan, subplan: LogicalPlan, kind: ApplyKind) -> Result<Lo
             (reference, value)
         })
         .collect();
-    let node = Apply::new(input, Arc::new(subplan), outer, kind)?;
+    let node = Apply::new(input, Arc::new(subplan), outer, guard, kind)?;
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 
@@ -112,6 +122,7 @@ impl Apply {
         input: LogicalPlan,
         subplan: Arc<LogicalPlan>,
         outer: Vec<(Expr, Expr)>,
+        guard: Option<Expr>,
         kind: ApplyKind,
     ) -> DataFusionResult<Self> {
         let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
@@ -127,7 +138,7 @@ impl Apply {
             )?,
         };
         let schema = Arc::new(input.schema().join(&added)?);
-        Ok(Apply { input, subplan, outer, kind, schema })
+        Ok(Apply { input, subplan, outer, guard, kind, schema })
     }
 
     /// The node with `subplan` put through `f`.
@@ -143,12 +154,12 @@ impl Apply {
         Arc::new(self.schema.as_arrow().clone())
     }
 
-    /// What the input's rows give to the subplan.
+    /// What is evaluated over the input's rows: what they give to the subplan, then the guard.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Expr> {
-        self.outer.iter().map(|(_, value)| value)
+        self.outer.iter().map(|(_, value)| value).chain(&self.guard)
     }
 
-    /// The operator over an input and the values of its references.
+    /// The operator over an input and [`Apply::values`].
     pub(crate) fn execution(
         &self,
         input: Arc<dyn ExecutionPlan>,
@@ -185,7 +196,7 @@ impl UserDefinedLogicalNodeCore for Apply {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.outer.iter().map(|(_, value)| value.clone()).collect()
+        self.values().cloned().collect()
     }
 
     fn prevent_predicate_push_down_columns(&self) -> HashSet<String> {
@@ -206,15 +217,18 @@ impl UserDefinedLogicalNodeCore for Apply {
         mut inputs: Vec<LogicalPlan>,
     ) -> DataFusionResult<Self> {
         let input = inputs.pop().ok_or_else(|| Error::internal("Apply without input"))?;
-        let outer = self.outer.iter().map(|(key, _)| key.clone()).zip(exprs).collect();
-        Apply::new(input, Arc::clone(&self.subplan), outer, self.kind.clone())
+        let mut exprs = exprs.into_iter();
+        let keys = self.outer.iter().map(|(key, _)| key.clone());
+        let outer = keys.zip(exprs.by_ref()).collect();
+        let subplan = Arc::clone(&self.subplan);
+        Apply::new(input, subplan, outer, exprs.next(), self.kind.clone())
     }
 
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
         let schema = self.input.schema();
         let own = schema.fields().len();
         let mut needed: Vec<usize> = output.iter().copied().filter(|i| *i < own).collect();
-        for (_, value) in &self.outer {
+        for value in self.values() {
             for column in value.column_refs() {
                 needed.extend(schema.maybe_index_of_column(column));
             }
@@ -360,8 +374,16 @@ impl Runner {
         for value in &self.values {
             columns.push(value.evaluate(batch)?.into_array(rows)?);
         }
+        let guard = self.node.guard.as_ref().and_then(|_| columns.pop());
+        let guard = guard.as_ref().map(|guard| guard.as_boolean());
+        let nothing =
+            RecordBatch::new_empty(Arc::new(self.node.subplan.schema().as_arrow().clone()));
         let mut results = Vec::with_capacity(rows);
         for row in 0..rows {
+            if guard.is_some_and(|guard| guard.is_null(row) || !guard.value(row)) {
+                results.push(nothing.clone());
+                continue;
+            }
             let key = columns
                 .iter()
                 .map(|column| ScalarValue::try_from_array(column, row))

@@ -46,6 +46,23 @@ pub(super) enum Below {
     Other,
 }
 
+/// A plan that computes subqueries beside its own columns.
+struct Lowered {
+    plan: LogicalPlan,
+    /// Each subquery with the conditions under which it was computed, and its column.
+    known: Vec<(Expr, Vec<Expr>, Expr)>,
+}
+
+impl Lowered {
+    /// The column of a subquery that is computed wherever all of `guard` holds.
+    fn known(&self, node: &Expr, guard: &[Expr]) -> Option<Expr> {
+        let serves = |(known, under, _): &&(Expr, Vec<Expr>, Expr)| {
+            known == node && under.iter().all(|condition| guard.contains(condition))
+        };
+        self.known.iter().find(serves).map(|(_, _, column)| column.clone())
+    }
+}
+
 impl Binder<'_> {
     /// A condition of WHERE or HAVING: under AND, OR and NOT, EXISTS and IN stay what they are.
     pub(super) fn predicate(
@@ -429,45 +446,84 @@ impl Binder<'_> {
         exprs: Vec<Expr>,
         below: Below,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
-        let mut plan = plan;
-        let mut lowered: Vec<(Expr, Expr)> = Vec::new();
-        let mut placed = Vec::with_capacity(exprs.len());
-        for expr in exprs {
-            if !has_subquery(&expr) {
-                placed.push(expr);
-                continue;
-            }
-            let expr = expr
-                .transform_down(|node| {
-                    let Some(subquery) = subquery_of(&node) else {
-                        return Ok(Transformed::no(node));
-                    };
-                    let correlated = !subquery.outer_ref_columns.is_empty();
-                    let stays = match (below, &node) {
-                        (Below::Other, _) => false,
-                        (Below::Project, Expr::ScalarSubquery(_)) => true,
-                        (Below::Project, _) => false,
-                        (Below::Filter, _) => true,
-                    };
-                    if stays && !(correlated && self.apply_subqueries) {
-                        return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
-                    }
-                    if let Some((_, column)) = lowered.iter().find(|(known, _)| *known == node) {
-                        return Ok(Transformed::yes(column.clone()));
-                    }
-                    let name = self.fresh();
-                    let input =
-                        std::mem::replace(&mut plan, LogicalPlanBuilder::empty(false).build()?);
-                    let scalar = self.as_scalar(&node, input.schema())?;
-                    plan = apply_scalar(input, scalar, &name)?;
-                    let column = Expr::Column(Column::new_unqualified(name));
-                    lowered.push((node, column.clone()));
-                    Ok(Transformed::yes(column))
-                })?
-                .data;
-            placed.push(expr);
+        let mut lowered = Lowered { plan, known: Vec::new() };
+        let placed = exprs
+            .into_iter()
+            .map(|expr| self.lower(expr, below, &[], &mut lowered))
+            .collect::<Result<_>>()?;
+        Ok((lowered.plan, placed))
+    }
+
+    /// Puts columns in the place of the subqueries that can't stay, and computes these in
+    /// `lowered`, where the conditions of the CASEs around them hold.
+    fn lower(
+        &mut self,
+        expr: Expr,
+        below: Below,
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Expr> {
+        if !has_subquery(&expr) {
+            return Ok(expr);
         }
-        Ok((plan, placed))
+        let lowered = expr.transform_down(|node| match node {
+            Expr::Case(case) if case.expr.is_none() => {
+                let case = self.lower_case(case, below, guard, lowered)?;
+                Ok(Transformed::new(Expr::Case(case), true, TreeNodeRecursion::Jump))
+            }
+            node => {
+                let Some(subquery) = subquery_of(&node) else { return Ok(Transformed::no(node)) };
+                let correlated = !subquery.outer_ref_columns.is_empty();
+                let stays = match (below, &node) {
+                    (Below::Other, _) => false,
+                    (Below::Project, Expr::ScalarSubquery(_)) => true,
+                    (Below::Project, _) => false,
+                    (Below::Filter, _) => true,
+                };
+                if stays && !(correlated && self.apply_subqueries) {
+                    return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
+                }
+                if let Some(column) = lowered.known(&node, guard) {
+                    return Ok(Transformed::yes(column));
+                }
+                let name = self.fresh();
+                let scalar = self.as_scalar(&node, lowered.plan.schema())?;
+                let empty = LogicalPlanBuilder::empty(false).build()?;
+                let input = std::mem::replace(&mut lowered.plan, empty);
+                lowered.plan = apply_scalar(input, scalar, &name, guard)?;
+                let column = Expr::Column(Column::new_unqualified(name));
+                lowered.known.push((node, guard.to_vec(), column.clone()));
+                Ok(Transformed::yes(column))
+            }
+        });
+        Ok(lowered?.data)
+    }
+
+    /// What stands in a branch is needed only where the branch is taken.
+    fn lower_case(
+        &mut self,
+        case: Case,
+        below: Below,
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Case> {
+        let mut reached = guard.to_vec();
+        let mut pairs = Vec::with_capacity(case.when_then_expr.len());
+        for (condition, value) in case.when_then_expr {
+            let condition = self.lower(*condition, below, &reached, lowered)?;
+            let can_guard = can_guard(&condition);
+            if can_guard {
+                reached.push(Expr::IsTrue(Box::new(condition.clone())));
+            }
+            let value = self.lower(*value, below, &reached, lowered)?;
+            if can_guard {
+                reached.pop();
+                reached.push(Expr::IsNotTrue(Box::new(condition.clone())));
+            }
+            pairs.push((Box::new(condition), Box::new(value)));
+        }
+        let last = case.else_expr.map(|last| self.lower(*last, below, &reached, lowered));
+        Ok(Case::new(None, pairs, last.transpose()?.map(Box::new)))
     }
 
     /// A subquery node as a plan of one row and column.
@@ -650,6 +706,16 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 /// Whether a subquery is inside.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|node| Ok(subquery_of(node).is_some())).unwrap_or(false)
+}
+
+/// Whether a condition gives the same when it is evaluated once more, below where it stands.
+fn can_guard(condition: &Expr) -> bool {
+    let is_bound = |node: &Expr| {
+        let is_above =
+            matches!(node, Expr::AggregateFunction(_) | Expr::WindowFunction(_) | Expr::Unnest(_));
+        Ok(is_above || subquery_of(node).is_some())
+    };
+    !condition.is_volatile() && !condition.exists(is_bound).unwrap_or(true)
 }
 
 fn has_set(expr: &Expr) -> bool {

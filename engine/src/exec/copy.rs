@@ -10,7 +10,7 @@ use crate::{
     catalog::{Relation, RelationBody},
     context::ExecutionContext,
     copy::{CopyBatch, CopyFormat, CopyIn, CopyMessages, CopyOptions, CopyOut},
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     exec::{
         self,
         evaluate::{Evaluator, filter_batch, row_columns},
@@ -134,14 +134,14 @@ fn table_query(
         RelationBody::Table { .. } | RelationBody::System => {}
         RelationBody::View { .. } => {
             return Err(Error::new(
-                crate::error::SqlState::WRONG_OBJECT_TYPE,
+                SqlState::WRONG_OBJECT_TYPE,
                 format!("cannot copy from view \"{name}\""),
             )
             .with_hint("Try the COPY (SELECT ...) TO variant."));
         }
         RelationBody::Sequence(_) => {
             return Err(Error::new(
-                crate::error::SqlState::WRONG_OBJECT_TYPE,
+                SqlState::WRONG_OBJECT_TYPE,
                 format!("cannot copy from sequence \"{name}\""),
             ));
         }
@@ -223,7 +223,7 @@ async fn copy_in(
     let relation = view.relation(schema.as_deref(), name, &search_path)?;
     if !matches!(relation.body, RelationBody::Table { .. }) {
         let message = format!("cannot copy to {} \"{name}\"", relation.kind_word());
-        return Err(Error::new(crate::error::SqlState::WRONG_OBJECT_TYPE, message));
+        return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     }
     exec::enter_change(session, &relation, "a", &[]).await?;
     let targets = target_columns(&relation, columns)?;
@@ -277,7 +277,7 @@ fn target_columns(relation: &Relation, names: &[String]) -> Result<Vec<(i16, Str
             column.ok_or_else(|| Error::undefined_column_of(name, &relation.name))?;
         if column.generated {
             return Err(Error::new(
-                crate::error::SqlState::INVALID_COLUMN_REFERENCE,
+                SqlState::INVALID_COLUMN_REFERENCE,
                 format!("column \"{name}\" is a generated column"),
             )
             .with_detail("Generated columns cannot be used in COPY."));
@@ -363,7 +363,12 @@ impl CopyingIn {
         stored.map_err(|(error, place)| {
             // With WHERE the place is one among the rows that are left.
             let place = if self.filter.is_some() { batch.rows.num_rows() - 1 } else { place };
-            error.with_context(batch.context(place))
+            // Unique indexes speak when the rows of a batch are stored, apart from their lines.
+            let is_stored = error.sqlstate == SqlState::UNIQUE_VIOLATION;
+            error.with_context(match is_stored {
+                true => batch.line_context(place),
+                false => batch.context(place),
+            })
         })?;
         self.rows += rows as u64;
         Ok(())

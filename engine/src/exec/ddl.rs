@@ -123,6 +123,7 @@ pub(crate) async fn run(command: &Command, ctx: &mut dyn DdlContext) -> Result<S
         Command::ReassignOwned { from, to } => owned::reassign(from, to, ctx).await,
         Command::Role(role) => crate::roles::run(role, ctx).await,
         Command::Database(database) => refuse_database(database, ctx),
+        Command::Wrong(error) => Err(error.clone()),
         Command::Refused { message } => Err(Error::feature_not_supported(message.clone())),
     }
 }

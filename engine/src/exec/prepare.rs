@@ -49,6 +49,24 @@ fn find(session: &Session, name: &str) -> Result<Arc<Prepared>> {
     found.ok_or_else(|| Error::undefined_prepared(name))
 }
 
+/// The statement of this name as it is to be run now.
+pub(crate) async fn current(session: &mut Session, name: &str) -> Result<Arc<Prepared>> {
+    let plan = find(session, name)?;
+    let search_path = Arc::clone(&session.effective().search_path);
+    if plan.is_current(&session.view(), &search_path) {
+        return Ok(plan);
+    }
+    let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();
+    let anew = exec::prepare(session, &plan.statement, &types, true).await?;
+    if anew.output() != plan.output() {
+        return Err(Error::feature_not_supported("cached plan must not change result type"));
+    }
+    if let Some(kept) = session.prepared.get_mut(name) {
+        kept.plan = Arc::clone(&anew);
+    }
+    Ok(anew)
+}
+
 /// EXECUTE: the portal goes on as that of the prepared statement.
 pub(crate) async fn execute(
     session: &mut Session,
@@ -56,21 +74,7 @@ pub(crate) async fn execute(
     arguments: &[ast::Expr],
     portal: &mut Portal,
 ) -> Result<Started> {
-    let plan = find(session, name)?;
-    let search_path = Arc::clone(&session.effective().search_path);
-    let plan = if plan.is_current(&session.view(), &search_path) {
-        plan
-    } else {
-        let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();
-        let anew = exec::prepare(session, &plan.statement, &types, true).await?;
-        if anew.output() != plan.output() {
-            return Err(Error::feature_not_supported("cached plan must not change result type"));
-        }
-        if let Some(kept) = session.prepared.get_mut(name) {
-            kept.plan = Arc::clone(&anew);
-        }
-        anew
-    };
+    let plan = current(session, name).await?;
     if arguments.len() != plan.parameters.len() {
         return Err(Error::syntax_error(format!(
             "wrong number of parameters for prepared statement \"{name}\""

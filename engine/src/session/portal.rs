@@ -26,6 +26,8 @@ pub struct Portal {
     pub(crate) output: Option<Arc<[OutputColumn]>>,
     pub(crate) fields: Option<Arc<[Field]>>,
     pub(crate) formats: Vec<Format>,
+    /// Why `fields` may not be told: the statement that EXECUTE names is another now.
+    pub(crate) changed: Option<Error>,
     /// It is the last statement of a simple query, whose end commits.
     pub(crate) ends_query: bool,
     /// Its rows are being made: an error from here on comes after their description.
@@ -180,6 +182,7 @@ impl Portal {
             tag: Tag::default(),
             ending: Ending::None,
             copied: None,
+            changed: None,
             encoder: None,
         }
     }
@@ -197,6 +200,14 @@ impl Portal {
     /// The columns of its rows, if it returns some.
     pub fn fields(&self) -> Option<Arc<[Field]>> {
         self.fields.clone()
+    }
+
+    /// What Describe fails with.
+    ///
+    /// # Errors
+    /// Those of analysing anew the statement that EXECUTE names.
+    pub fn check_description(&self) -> Result<()> {
+        self.changed.clone().map_or(Ok(()), Err)
     }
 
     /// Whether its rows were being made when it failed.

@@ -232,8 +232,7 @@ impl Session {
             return Ok(());
         }
         self.begin_implicit().await?;
-        let dropped =
-            tokio::time::timeout(PATIENCE, ddl::temporary::drop_left_behind(self)).await;
+        let dropped = tokio::time::timeout(PATIENCE, ddl::temporary::drop_left_behind(self)).await;
         match dropped {
             Ok(Ok(())) => self.commit().await,
             Ok(Err(error)) => {

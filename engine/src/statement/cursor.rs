@@ -63,7 +63,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
     } else if tokens.take("move") {
         fetch(tokens, true)?
     } else if tokens.take("close") {
-        Parsed::Close(if tokens.take("all") { Name::All } else { Name::One(tokens.identifier()?) })
+        Parsed::Close(if tokens.take("all") { Name::All } else { Name::One(tokens.column_name()?) })
     } else {
         return Ok(None);
     };
@@ -72,7 +72,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
 }
 
 fn declare(tokens: &mut Tokens<'_>) -> Result<Parsed> {
-    let name = tokens.identifier()?;
+    let name = tokens.column_name()?;
     let (mut binary, mut scroll) = (false, None);
     loop {
         if tokens.take("binary") {
@@ -110,7 +110,7 @@ fn fetch(tokens: &mut Tokens<'_>, only_move: bool) -> Result<Parsed> {
     if !tokens.take("from") {
         tokens.take("in");
     }
-    let name = tokens.identifier()?;
+    let name = tokens.column_name()?;
     let mut timeout = None;
     if tokens.take("with") {
         tokens.expect_token(&Token::LParen)?;

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
 
+use super::keywords;
 use crate::error::{Error, Result};
 
 /// PostgreSQL's NAMEDATALEN less one: longer identifiers are cut.
@@ -95,18 +96,31 @@ impl<'a> Tokens<'a> {
         if self.at_end() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// An identifier: folded when unquoted, cut to 63 bytes.
+    /// A word as an identifier: folded when unquoted.
     pub(crate) fn identifier(&mut self) -> Result<String> {
         match self.peek() {
             Token::Word(word) => {
                 self.advance();
                 let name = match word.quote_style {
                     Some(_) => word.value.clone(),
-                    None => word.value.to_lowercase(),
+                    None => word.value.to_ascii_lowercase(),
                 };
-                Ok(truncate_identifier(name))
+                Ok(name)
             }
             _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The name of a table, a column or the like: an identifier that is no reserved word.
+    pub(crate) fn column_name(&mut self) -> Result<String> {
+        match self.peek() {
+            Token::Word(word)
+                if word.quote_style.is_none()
+                    && !keywords::is_column_name(&word.value.to_ascii_lowercase()) =>
+            {
+                Err(self.unexpected())
+            }
+            _ => self.identifier(),
         }
     }
 
@@ -220,14 +234,7 @@ pub(crate) fn for_parser(mut tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     tokens
 }
 
-/// Cuts an identifier to PostgreSQL's length, at a character's edge.
-pub(crate) fn truncate_identifier(mut name: String) -> String {
-    if name.len() > MAX_IDENTIFIER_BYTES {
-        let mut end = MAX_IDENTIFIER_BYTES;
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        name.truncate(end);
-    }
-    name
+/// As much of an identifier as PostgreSQL keeps of one, to a character's edge.
+pub(super) fn truncate_identifier(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_IDENTIFIER_BYTES)]
 }

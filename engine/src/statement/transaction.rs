@@ -64,15 +64,15 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
         skip_noise(tokens);
         if tokens.take("to") {
             tokens.take("savepoint");
-            Parsed::RollbackTo(tokens.identifier()?)
+            Parsed::RollbackTo(tokens.column_name()?)
         } else {
             Parsed::Rollback { chain: chain(tokens)? }
         }
     } else if tokens.take("savepoint") {
-        Parsed::Savepoint(tokens.identifier()?)
+        Parsed::Savepoint(tokens.column_name()?)
     } else if tokens.take("release") {
         tokens.take("savepoint");
-        Parsed::Release(tokens.identifier()?)
+        Parsed::Release(tokens.column_name()?)
     } else if tokens.take_all(&["prepare", "transaction"]) {
         tokens.string()?;
         Parsed::PrepareTransaction

@@ -102,10 +102,10 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
     } else if tokens.take("discard") {
         discard(tokens)?
     } else if tokens.take("listen") {
-        Parsed::Listen(tokens.identifier()?)
+        Parsed::Listen(tokens.column_name()?)
     } else if tokens.take("unlisten") {
         let all = tokens.take_token(&Token::Mul);
-        Parsed::Unlisten(if all { Name::All } else { Name::One(tokens.identifier()?) })
+        Parsed::Unlisten(if all { Name::All } else { Name::One(tokens.column_name()?) })
     } else if tokens.take("notify") {
         notify(tokens)?
     } else if tokens.take("copy") {
@@ -117,7 +117,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
     } else if tokens.take("deallocate") {
         tokens.take("prepare");
         let all = tokens.take("all");
-        Parsed::Deallocate(if all { Name::All } else { Name::One(tokens.identifier()?) })
+        Parsed::Deallocate(if all { Name::All } else { Name::One(tokens.column_name()?) })
     } else if tokens.take("explain") {
         explain(tokens)?
     } else if tokens.take("vacuum") {
@@ -314,13 +314,13 @@ fn discard(tokens: &mut Tokens<'_>) -> Result<Parsed> {
 }
 
 fn notify(tokens: &mut Tokens<'_>) -> Result<Parsed> {
-    let channel = tokens.identifier()?;
+    let channel = tokens.column_name()?;
     let payload = if tokens.take_token(&Token::Comma) { tokens.string()? } else { String::new() };
     Ok(Parsed::Notify { channel, payload })
 }
 
 fn prepare(tokens: &mut Tokens<'_>) -> Result<Parsed> {
-    let name = tokens.identifier()?;
+    let name = tokens.column_name()?;
     let mut types = Vec::new();
     if tokens.take_token(&Token::LParen) {
         types =
@@ -336,7 +336,7 @@ fn prepare(tokens: &mut Tokens<'_>) -> Result<Parsed> {
 }
 
 fn execute(tokens: &mut Tokens<'_>) -> Result<Parsed> {
-    let name = tokens.identifier()?;
+    let name = tokens.column_name()?;
     let mut arguments = Vec::new();
     if tokens.take_token(&Token::LParen) {
         if tokens.peek() != &Token::RParen {

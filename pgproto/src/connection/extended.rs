@@ -80,7 +80,10 @@ impl<S: Session> Connection<S> {
                 (description.fields, &[][..])
             }
             Target::Portal(name) => match self.portals.get(name) {
-                Some(portal) => (portal.fields.clone(), &portal.formats[..]),
+                Some(portal) => {
+                    self.session.check_description(portal.inner()).map_err(Stop::Error)?;
+                    (portal.fields.clone(), &portal.formats[..])
+                }
                 None => match self.session.cursor_fields(name) {
                     Some(fields) => (Some(fields), &[][..]),
                     None => return Err(Stop::Error(no_portal(name))),

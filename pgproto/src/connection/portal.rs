@@ -47,6 +47,11 @@ impl<S: Session> Portal<S> {
         Self { inner, fields, formats, batch: None, describes: false, state: State::Bound }
     }
 
+    /// The session's portal.
+    pub(super) fn inner(&self) -> &S::Portal {
+        &self.inner
+    }
+
     /// The session's portal, if it has given some rows and not all.
     pub(super) fn suspended(&mut self) -> Option<&mut S::Portal> {
         matches!(self.state, State::Running(_)).then_some(&mut self.inner)

@@ -7,7 +7,7 @@
 use datafusion::sql::sqlparser::{ast, tokenizer::Token};
 
 use crate::{
-    error::Result,
+    error::{Error, Result, SqlState},
     statement::Tokens,
     types::{Oid, PgType, parse_type_name},
 };
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Refused {
         message: String,
     },
+    /// It can be read, and fails when it is run.
+    Wrong(Error),
 }
 
 #[derive(Debug)]
@@ -457,6 +459,21 @@ pub(crate) enum GrantTarget {
 /// # Errors
 /// 42601 as PostgreSQL's.
 pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
+    match command(tokens) {
+        // PostgreSQL's grammar knows no types, nor what goes together.
+        Err(error)
+            if matches!(
+                error.sqlstate,
+                SqlState::UNDEFINED_OBJECT | SqlState::INVALID_OBJECT_DEFINITION
+            ) =>
+        {
+            Ok(Some(Command::Wrong(error)))
+        }
+        read => read,
+    }
+}
+
+fn command(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
     let command = if tokens.take("create") {
         object::create(tokens)?
     } else if tokens.take("alter") {
@@ -504,7 +521,7 @@ fn refused(tokens: &mut Tokens<'_>, message: &str) -> Command {
 
 /// `[[database.]schema.]name`.
 fn name(tokens: &mut Tokens<'_>) -> Result<Name> {
-    let mut parts = vec![tokens.identifier()?];
+    let mut parts = vec![tokens.column_name()?];
     while tokens.take_token(&Token::Period) {
         if parts.len() == 3 {
             return Err(tokens.unexpected());

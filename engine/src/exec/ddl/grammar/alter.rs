@@ -95,17 +95,17 @@ fn relation(tokens: &mut Tokens<'_>, word: RelationWord) -> Result<Command> {
 fn rename(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     tokens.expect("rename")?;
     if tokens.take("to") {
-        return Ok(AlterAction::RenameTo(tokens.identifier()?));
+        return Ok(AlterAction::RenameTo(tokens.column_name()?));
     }
     if tokens.take("constraint") {
-        let from = tokens.identifier()?;
+        let from = tokens.column_name()?;
         tokens.expect("to")?;
-        return Ok(AlterAction::RenameConstraint { from, to: tokens.identifier()? });
+        return Ok(AlterAction::RenameConstraint { from, to: tokens.column_name()? });
     }
     tokens.take("column");
-    let from = tokens.identifier()?;
+    let from = tokens.column_name()?;
     tokens.expect("to")?;
-    Ok(AlterAction::RenameColumn { from, to: tokens.identifier()? })
+    Ok(AlterAction::RenameColumn { from, to: tokens.column_name()? })
 }
 
 fn action(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
@@ -117,7 +117,7 @@ fn action(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
         alter_column(tokens)
     } else if tokens.take("validate") {
         tokens.expect("constraint")?;
-        Ok(AlterAction::ValidateConstraint { name: tokens.identifier()? })
+        Ok(AlterAction::ValidateConstraint { name: tokens.column_name()? })
     } else if tokens.take_all(&["owner", "to"]) {
         Ok(AlterAction::Owner(role::role_spec(tokens)?))
     } else if tokens.take("set") {
@@ -143,14 +143,14 @@ fn add(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
 fn drop(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     if tokens.take("constraint") {
         let if_exists = if_exists(tokens);
-        let name = tokens.identifier()?;
+        let name = tokens.column_name()?;
         // Without effect: nothing depends on a constraint.
         cascade(tokens);
         return Ok(AlterAction::DropConstraint { name, if_exists });
     }
     tokens.take("column");
     let if_exists = if_exists(tokens);
-    let column = tokens.identifier()?;
+    let column = tokens.column_name()?;
     Ok(AlterAction::DropColumn { column, if_exists, cascade: cascade(tokens) })
 }
 
@@ -159,7 +159,7 @@ fn alter_column(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
         return Ok(AlterAction::Refused("deferrable constraints are not supported".to_owned()));
     }
     tokens.take("column");
-    let column = tokens.identifier()?;
+    let column = tokens.column_name()?;
     if tokens.take("type") || tokens.take_all(&["set", "data", "type"]) {
         let ty = table::column_type(tokens)?;
         if tokens.take("collate") {
@@ -232,7 +232,7 @@ fn set_identity(tokens: &mut Tokens<'_>, column: String) -> Result<AlterAction> 
 
 fn set(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     if tokens.take("schema") {
-        return Ok(AlterAction::SetSchema(tokens.identifier()?));
+        return Ok(AlterAction::SetSchema(tokens.column_name()?));
     }
     if tokens.peek() == &Token::LParen {
         return Ok(AlterAction::SetOptions(options(tokens)?));
@@ -293,7 +293,7 @@ fn sequence(tokens: &mut Tokens<'_>) -> Result<Command> {
     } else if tokens.take_all(&["owner", "to"]) {
         vec![AlterAction::Owner(role::role_spec(tokens)?)]
     } else if tokens.take_all(&["set", "schema"]) {
-        vec![AlterAction::SetSchema(tokens.identifier()?)]
+        vec![AlterAction::SetSchema(tokens.column_name()?)]
     } else {
         let options: Vec<SequenceOption> = sequence_options(tokens)?;
         if options.is_empty() {
@@ -306,9 +306,9 @@ fn sequence(tokens: &mut Tokens<'_>) -> Result<Command> {
 }
 
 fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
-    let name = tokens.identifier()?;
+    let name = tokens.column_name()?;
     let change = if tokens.take_all(&["rename", "to"]) {
-        SchemaChange::Rename(tokens.identifier()?)
+        SchemaChange::Rename(tokens.column_name()?)
     } else {
         tokens.expect("owner")?;
         tokens.expect("to")?;

@@ -194,8 +194,8 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
     let target = match word {
         "index" => ReindexTarget::Index(name(tokens)?),
         "table" => ReindexTarget::Table(name(tokens)?),
-        "schema" => ReindexTarget::Schema(tokens.identifier()?),
-        _ => ReindexTarget::Database(tokens.identifier()?),
+        "schema" => ReindexTarget::Schema(tokens.column_name()?),
+        _ => ReindexTarget::Database(tokens.column_name()?),
     };
     Ok(Command::Reindex(Reindex { target, concurrently }))
 }
@@ -204,7 +204,7 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
     // Without effect: an index is built under a lock either way.
     tokens.take("concurrently");
     let if_not_exists = if_not_exists(tokens);
-    let name = if tokens.is_word(0, "on") { None } else { Some(tokens.identifier()?) };
+    let name = if tokens.is_word(0, "on") { None } else { Some(tokens.column_name()?) };
     tokens.expect("on")?;
     tokens.take("only");
     let table = super::name(tokens)?;
@@ -245,7 +245,7 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
         || matches!(tokens.peek_at(1), Token::LParen | Token::DoubleColon);
     let key = match is_expression {
         true => index_key(expression(tokens)?),
-        false => IndexKey::Column(tokens.identifier()?),
+        false => IndexKey::Column(tokens.column_name()?),
     };
     if tokens.take("collate") {
         name(tokens)?;
@@ -286,7 +286,7 @@ fn index_key(expression: ast::Expr) -> IndexKey {
 
 fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
     let if_not_exists = if_not_exists(tokens);
-    let name = if tokens.is_word(0, "authorization") { None } else { Some(tokens.identifier()?) };
+    let name = if tokens.is_word(0, "authorization") { None } else { Some(tokens.column_name()?) };
     let authorization =
         if tokens.take("authorization") { Some(role::role_spec(tokens)?) } else { None };
     if !tokens.at_end() {
@@ -412,7 +412,7 @@ pub(super) fn comment(tokens: &mut Tokens<'_>) -> Result<Command> {
         let (relation, column) = column_name(tokens)?;
         CommentObject::Column { relation, column }
     } else if tokens.take("constraint") {
-        let constraint = tokens.identifier()?;
+        let constraint = tokens.column_name()?;
         tokens.expect("on")?;
         if tokens.take("domain") {
             name(tokens)?;
@@ -421,11 +421,11 @@ pub(super) fn comment(tokens: &mut Tokens<'_>) -> Result<Command> {
             CommentObject::Constraint { name: constraint, relation: name(tokens)? }
         }
     } else if tokens.take("schema") {
-        CommentObject::Schema(tokens.identifier()?)
+        CommentObject::Schema(tokens.column_name()?)
     } else if tokens.take("role") {
         CommentObject::Role(tokens.identifier()?)
     } else if tokens.take("database") {
-        CommentObject::Database(tokens.identifier()?)
+        CommentObject::Database(tokens.column_name()?)
     } else {
         return Ok(refused(tokens, "COMMENT ON this kind of object is not supported"));
     };

@@ -195,7 +195,7 @@ pub(super) fn starts_constraint(tokens: &Tokens<'_>) -> bool {
 
 /// `[CONSTRAINT name] ...` of a table.
 pub(super) fn table_constraint(tokens: &mut Tokens<'_>) -> Result<ConstraintDefinition> {
-    let name = if tokens.take("constraint") { Some(tokens.identifier()?) } else { None };
+    let name = if tokens.take("constraint") { Some(tokens.column_name()?) } else { None };
     let kind = if tokens.take("check") {
         let check = parenthesized(tokens, expression)?;
         tokens.take_all(&["no", "inherit"]);
@@ -242,7 +242,7 @@ pub(super) fn table_constraint(tokens: &mut Tokens<'_>) -> Result<ConstraintDefi
 
 /// `name type [constraint ...]`.
 pub(super) fn column(tokens: &mut Tokens<'_>) -> Result<ColumnDefinition> {
-    let name = tokens.identifier()?;
+    let name = tokens.column_name()?;
     let ty = column_type(tokens)?;
     let mut constraints = Vec::new();
     loop {
@@ -254,7 +254,7 @@ pub(super) fn column(tokens: &mut Tokens<'_>) -> Result<ColumnDefinition> {
             tokens.identifier()?;
             continue;
         }
-        let constraint = if tokens.take("constraint") { Some(tokens.identifier()?) } else { None };
+        let constraint = if tokens.take("constraint") { Some(tokens.column_name()?) } else { None };
         match column_constraint(tokens)? {
             Some(kind) => constraints.push((constraint, kind)),
             None if constraint.is_some() => return Err(tokens.unexpected()),
