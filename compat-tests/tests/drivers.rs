@@ -8,7 +8,6 @@ use kalamdb_compat_tests::server::{PASSWORD, Product, SUPERUSER, Server};
 use kalamdb_compat_tests::{check, tools};
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn python() {
     let python = tools::python().unwrap_or_else(|e| panic!("{e}"));
     suite(|| {

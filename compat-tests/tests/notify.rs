@@ -22,7 +22,6 @@ fn the_transcript_is_postgresqls() {
 }
 
 #[test]
-#[ignore = "known to differ: run by scripts/test open"]
 fn names_are_postgresqls() {
     run(&["names"]);
 }
