@@ -6,10 +6,13 @@
 
 use std::{
     any::Any,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
-use datafusion::common::runtime::{JoinSetTracer, set_join_set_tracer};
+use datafusion::common::{
+    ScalarValue,
+    runtime::{JoinSetTracer, set_join_set_tracer},
+};
 use futures::{FutureExt, future::BoxFuture};
 use kalamdb_storage::{Namespace, Snapshot, WriteSet};
 
@@ -39,6 +42,8 @@ pub(crate) struct ExecutionContext {
     pub(crate) transaction_time: i64,
     pub(crate) statement_time: i64,
     pub(crate) format: FormatSettings,
+    /// What generic plans find in the place of their parameters.
+    pub(crate) parameters: OnceLock<Vec<ScalarValue>>,
     /// Rows of the statement's stages.
     pub(crate) slots: Arc<Slots>,
     /// What evaluating expressions wants of the transaction, to be done at the statement's end.

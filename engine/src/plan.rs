@@ -20,7 +20,7 @@ use datafusion::{
     },
     datasource::TableType,
     execution::{
-        SendableRecordBatchStream, SessionState, SessionStateBuilder,
+        SessionState, SessionStateBuilder,
         context::{ExecutionProps, QueryPlanner},
         runtime_env::RuntimeEnvBuilder,
     },
@@ -43,17 +43,19 @@ use datafusion::{
 use crate::{
     analyze::{apply, series::Series},
     catalog::{Relation, RelationBody},
-    context::ExecutionContext,
     error::{Error, Result, SqlState},
     scan::ScanExec,
 };
 
 pub(crate) mod access;
 mod concat;
+mod planned;
 pub(crate) mod slot;
 
 use access::{KeyRanges, key_ranges, restricts};
 use concat::OneAfterAnother;
+
+pub(crate) use planned::Planned;
 
 /// Bytes that all queries of the server together may use for sorts, joins and groups.
 const QUERY_MEMORY_BYTES: usize = 2 << 30;
@@ -82,16 +84,6 @@ fn at_once<T>(planning: impl Future<Output = DataFusionResult<T>>) -> Result<T> 
         }
     }
     Err(Error::internal("planning doesn't end"))
-}
-
-/// Plans and starts a query.
-pub(crate) fn execute(
-    plan: &LogicalPlan,
-    parameters: Vec<ScalarValue>,
-    _context: &Arc<ExecutionContext>,
-) -> Result<SendableRecordBatchStream> {
-    let physical = plan_query(plan, parameters)?;
-    Ok(physical.execute(0, environment().task_ctx())?)
 }
 
 /// The plan of a query as lines of text, for EXPLAIN.
@@ -276,17 +268,22 @@ pub(crate) fn map_expressions(
 fn with_constants(plan: LogicalPlan, parameters: &[ScalarValue]) -> Result<LogicalPlan> {
     let plan = match parameters.is_empty() {
         true => plan,
-        false => map_expressions(plan, &|node| match node {
-            Expr::Placeholder(Placeholder { id, .. }) => {
-                let number: usize = id.trim_start_matches('$').parse().unwrap_or(0);
-                let value = number.checked_sub(1).and_then(|i| parameters.get(i));
+        false => map_expressions(plan, &|node| match parameter_number(&node) {
+            Some(number) => {
+                let value = parameters.get(number - 1);
                 let value = value.ok_or_else(|| Error::undefined_parameter(number))?;
                 Ok(Transformed::yes(Expr::Literal(value.clone(), None)))
             }
-            other => Ok(Transformed::no(other)),
+            None => Ok(Transformed::no(node)),
         })?,
     };
     Ok(plan.transform_down_with_subqueries(constant_limit)?.data)
+}
+
+/// The number of a parameter, from 1.
+fn parameter_number(expr: &Expr) -> Option<usize> {
+    let Expr::Placeholder(Placeholder { id, .. }) = expr else { return None };
+    id.strip_prefix('$')?.parse().ok().filter(|number| *number > 0)
 }
 
 fn constant_limit(plan: LogicalPlan) -> DataFusionResult<Transformed<LogicalPlan>> {

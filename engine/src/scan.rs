@@ -19,14 +19,28 @@ use datafusion::{
     },
 };
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use kalamdb_storage::{Access, ColumnType, KeyRange, Layout, MAX_BATCH_ROWS, ScanSpec};
+use kalamdb_storage::{Access, KeyRange, Layout, MAX_BATCH_ROWS, ScanSpec};
 
 use crate::{
+    Oid,
     catalog::{Relation, TableKind},
     context::ExecutionContext,
     error::{Error, Result},
-    plan::{KEY_COLUMN, LSN_COLUMN, access::KeyRanges},
+    plan::{
+        KEY_COLUMN, LSN_COLUMN,
+        access::{KeyRanges, RangeShape, keeps_order, order_of_key},
+    },
 };
+
+/// What a scan does, whatever the values are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ScanShape {
+    relation: Oid,
+    access: Access,
+    ranges: Vec<RangeShape>,
+    reverse: bool,
+    limit: Option<usize>,
+}
 
 /// Reads one relation.
 #[derive(Clone, Debug)]
@@ -65,6 +79,17 @@ impl ScanExec {
         Ok(scan)
     }
 
+    /// By which keys the rows are found.
+    pub(crate) fn shape(&self) -> ScanShape {
+        ScanShape {
+            relation: self.relation.oid,
+            access: self.ranges.access,
+            ranges: self.ranges.shapes(),
+            reverse: self.reverse,
+            limit: self.limit,
+        }
+    }
+
     /// The same scan for whoever will stop after a few rows: an index may give their order.
     pub(crate) fn wanting_few(&self) -> Self {
         ScanExec { few: true, ..self.clone() }
@@ -73,7 +98,7 @@ impl ScanExec {
     /// The sort order of the rows, as far as it is one of the columns asked for.
     fn ordering(&self) -> Option<Vec<PhysicalSortExpr>> {
         let layout = self.relation.layout.as_ref()?;
-        let columns = key_columns(layout, self.ranges.access)?;
+        let columns = order_of_key(layout, self.ranges.access);
         let mut ordering = Vec::new();
         for (place, descending) in columns {
             let Some(expr) = self.sortable(layout, place) else { break };
@@ -87,23 +112,9 @@ impl ScanExec {
 
     /// A key column, if it is asked for and its order in the key is its order in Arrow.
     fn sortable(&self, layout: &Layout, place: usize) -> Option<Arc<dyn PhysicalExpr>> {
-        let same_order = matches!(
-            layout.columns[place].ty,
-            ColumnType::Bool
-                | ColumnType::Int16
-                | ColumnType::Int32
-                | ColumnType::Int64
-                | ColumnType::UInt32
-                | ColumnType::Text
-                | ColumnType::Binary
-                | ColumnType::Uuid
-                | ColumnType::Date
-                | ColumnType::Time
-                | ColumnType::Timestamp
-                | ColumnType::TimestampTz
-        );
         let name = format!("a{}", place + 1);
-        let index = self.schema.index_of(&name).ok().filter(|_| same_order)?;
+        let index =
+            self.schema.index_of(&name).ok().filter(|_| keeps_order(&layout.columns[place].ty))?;
         Some(Arc::new(Column::new(&name, index)))
     }
 
@@ -125,7 +136,7 @@ impl ScanExec {
     /// Whether the rows come in this order when read forwards (`false`) or backwards (`true`).
     fn direction_for(&self, order: &[PhysicalSortExpr]) -> Option<bool> {
         let layout = self.relation.layout.as_ref()?;
-        let columns = key_columns(layout, self.ranges.access)?;
+        let columns = order_of_key(layout, self.ranges.access);
         let mut rest = columns.into_iter().enumerate().peekable();
         let mut direction = None;
         for wanted in order {
@@ -158,17 +169,6 @@ impl ScanExec {
             }
         }
         Some(direction.unwrap_or(false))
-    }
-}
-
-/// The columns of a key, each with whether it is descending; none for a hidden row id.
-fn key_columns(layout: &Layout, access: Access) -> Option<Vec<(usize, bool)>> {
-    match access {
-        Access::Primary => Some(layout.key.iter().map(|place| (*place, false)).collect()),
-        Access::Index(index) => {
-            let index = layout.indexes.get(index)?;
-            Some(index.columns.iter().copied().zip(index.descending.iter().copied()).collect())
-        }
     }
 }
 

@@ -57,7 +57,7 @@ fn describe(
     Ok(match body {
         Body::Query(query) => match &query.short {
             Some(short) => vec![short.describe()],
-            None => physical(&query.plan)?,
+            None => physical(&query.plan.logical)?,
         },
         Body::Insert(insert) => {
             let mut lines = vec![format!("Insert on {}", insert.target.name)];
@@ -72,7 +72,7 @@ fn describe(
             let mut lines = vec![format!("{verb} on {}", change.target.name)];
             match &change.access {
                 Some(_) => lines.push("  ->  Short Path Get by primary key".to_owned()),
-                None => lines.extend(indent(physical(&change.plan)?)),
+                None => lines.extend(indent(physical(&change.plan.logical)?)),
             }
             lines
         }

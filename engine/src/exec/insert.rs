@@ -24,7 +24,7 @@ use crate::{
         write::{Conflict, Writer},
     },
     locks::Mode,
-    plan::constant_error_in,
+    plan::{Planned, constant_error_in},
     session::{Portal, Session, Started, Tag},
     types::PgType,
 };
@@ -46,7 +46,7 @@ pub(crate) struct InsertPlan {
 enum Source {
     /// One evaluator per row: the short path.
     Values(Vec<Evaluator>),
-    Plan(LogicalPlan),
+    Plan(Arc<Planned>),
 }
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ enum NewValues {
     /// See [`ConflictValues::Plan`].
     Plan {
         slot: usize,
-        plan: LogicalPlan,
+        plan: Arc<Planned>,
         /// Of the slot.
         schema: SchemaRef,
     },
@@ -103,7 +103,7 @@ impl InsertPlan {
                     .map(|row| Evaluator::new(row, &[], parameters))
                     .collect::<Result<_>>()?,
             ),
-            InsertSource::Plan(plan) => Source::Plan(plan),
+            InsertSource::Plan(plan) => Source::Plan(Planned::new(plan)),
         };
         let mut both = columns.clone();
         both.extend(row_columns(&insert.target, 'e')?);
@@ -144,7 +144,7 @@ impl InsertPlan {
     pub(crate) fn source_plan(&self) -> Option<&LogicalPlan> {
         match &self.source {
             Source::Values(_) => None,
-            Source::Plan(plan) => Some(plan),
+            Source::Plan(plan) => Some(&plan.logical),
         }
     }
 }
@@ -165,7 +165,7 @@ impl NewValues {
             ConflictValues::Plan { slot, plan } => {
                 let fields = both.iter().map(|(name, ty)| Field::new(name, ty.clone(), true));
                 let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-                NewValues::Plan { slot, plan, schema }
+                NewValues::Plan { slot, plan: Planned::new(plan), schema }
             }
         })
     }

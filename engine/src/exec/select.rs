@@ -28,6 +28,7 @@ use crate::{
         write::Writer,
     },
     locks::{Acquired, Mode, Wait},
+    plan::Planned,
     session::{Portal, Rows, Session, Started, Tag, in_context},
     types::PgType,
 };
@@ -58,7 +59,7 @@ const BATCHES_AHEAD: usize = 2;
 pub(crate) struct QueryPlan {
     pub(crate) output: Arc<[OutputColumn]>,
     pub(crate) relations: Vec<Arc<Relation>>,
-    pub(crate) plan: LogicalPlan,
+    pub(crate) plan: Arc<Planned>,
     pub(crate) short: Option<Arc<ShortSelect>>,
     awaited: Option<Vec<Awaited>>,
     locks: Option<Locking>,
@@ -77,7 +78,7 @@ struct Awaited {
 /// FOR UPDATE and its kin: LIMIT counts rows that were locked, so it comes after.
 struct Locking {
     locks: Vec<BoundLock>,
-    plan: LogicalPlan,
+    plan: Arc<Planned>,
     limit: Option<Evaluator>,
     offset: Option<Evaluator>,
 }
@@ -107,7 +108,7 @@ impl QueryPlan {
             relations: query.relations,
             row_keys: query.row_keys,
             constant_error: crate::plan::constant_error(&query.plan)?,
-            plan: query.plan,
+            plan: Planned::new(query.plan),
             short,
             awaited,
             locks,
@@ -134,11 +135,14 @@ impl Locking {
         Ok(match plan {
             LogicalPlan::Limit(limit) => Locking {
                 locks,
-                plan: (*limit.input).clone(),
+                plan: Planned::new((*limit.input).clone()),
                 limit: compile(&limit.fetch)?,
                 offset: compile(&limit.skip)?,
             },
-            other => Locking { locks, plan: other.clone(), limit: None, offset: None },
+            other => {
+                let plan = Planned::new(other.clone());
+                Locking { locks, plan, limit: None, offset: None }
+            }
         })
     }
 }
@@ -214,17 +218,16 @@ pub(crate) fn without_effects(stream: RowStream, context: Arc<ExecutionContext>)
 /// the plan is polled.
 pub(crate) async fn stream(
     session: &Session,
-    plan: &LogicalPlan,
+    plan: &Arc<Planned>,
     parameters: &[ScalarValue],
     context: &Arc<ExecutionContext>,
 ) -> Result<RowStream> {
-    let plan = plan.clone();
+    let plan = Arc::clone(plan);
     let parameters = parameters.to_vec();
     let context = Arc::clone(context);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let task = session.engine.execution.spawn(async move {
-        let started = context.enter(|| crate::plan::execute(&plan, parameters, &context));
-        let mut batches = match started {
+        let mut batches = match plan.execute(&context, parameters) {
             Ok(batches) => in_context(context, batches),
             Err(error) => {
                 // Nobody listens any more if this fails.

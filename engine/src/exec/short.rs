@@ -1,8 +1,8 @@
 //! The short path: queries that are answered from the row, without planning.
 //!
-//! A query over one table whose condition fixes the leading columns of a key, or one without a
-//! table, is compiled once into a key, a filter and a projection; running it is a get or a short
-//! scan and a few kernels on one batch. Unless the condition says nothing but what the key says,
+//! A query over one table whose condition fixes the leading columns of a key, or which wants the
+//! first few rows in the order of one, or one without a table, is compiled once into a key, a
+//! filter and a projection; running it is a get or a short scan and a few kernels on one batch. Unless the condition says nothing but what the key says,
 //! it is the filter, whole: what the key already says is checked again.
 
 use std::sync::Arc;
@@ -63,14 +63,16 @@ impl ShortSelect {
             None => (Source::Nothing, Vec::new()),
             Some(relation) => {
                 let Some(layout) = relation.layout.clone() else { return Ok(None) };
-                let Some(access) = KeyAccess::find(relation, query.filter.as_ref(), parameters)?
+                let Some(access) = KeyAccess::ordered(
+                    relation,
+                    query.filter.as_ref(),
+                    &query.order,
+                    query.limit.is_some(),
+                    parameters,
+                )?
                 else {
                     return Ok(None);
                 };
-                // Without a whole unique key there may be many rows, and an order is a sort.
-                if !access.unique && !query.order.is_empty() {
-                    return Ok(None);
-                }
                 let relation = Arc::clone(relation);
                 let columns = row_columns(&relation, 'a')?;
                 (Source::Table { relation, layout, access }, columns)
@@ -114,7 +116,11 @@ impl ShortSelect {
                         .nth(place)
                         .map(|i| i.name.clone()),
                 };
-                let what = if access.unique { "Get" } else { "Range Scan" };
+                let what = match (access.unique, access.reverse) {
+                    (true, _) => "Get",
+                    (false, false) => "Range Scan",
+                    (false, true) => "Range Scan Backward",
+                };
                 let index = index.unwrap_or_default();
                 format!("Short Path {what} using {index} on {}", relation.name)
             }
@@ -153,7 +159,7 @@ impl ShortSelect {
                     }
                     return Ok(finished);
                 }
-                let mut batches = self.scan(namespace, layout, access, range, context);
+                let mut batches = self.scan(namespace, layout, access, range, &rows, context);
                 while let Some(batch) = batches.next().await {
                     finished.extend(self.finish(context, batch?, parameters, &mut rows)?);
                 }
@@ -182,7 +188,8 @@ impl ShortSelect {
         let Some(range) = access.range(context, layout, &parameters)? else {
             return Ok(RowStream::new(futures::stream::empty()));
         };
-        let batches = self.scan(namespace_of(relation, context), layout, access, range, context);
+        let namespace = namespace_of(relation, context);
+        let batches = self.scan(namespace, layout, access, range, &rows, context);
         let state = (batches, rows, Arc::clone(self), Arc::clone(context), parameters);
         Ok(RowStream::new(futures::stream::try_unfold(state, |mut state| async move {
             loop {
@@ -204,13 +211,20 @@ impl ShortSelect {
         layout: &Arc<Layout>,
         access: &KeyAccess,
         range: KeyRange,
+        window: &Window,
         context: &Arc<ExecutionContext>,
     ) -> BoxStream<'static, kalamdb_storage::Result<RecordBatch>> {
+        let wanted = match &self.filter {
+            _ if access.unique => 1,
+            None => usize::try_from(window.end()).unwrap_or(usize::MAX),
+            Some(_) => usize::MAX,
+        };
         let spec = ScanSpec {
             access: access.access,
             range,
-            batch_rows: SHORT_BATCH_ROWS,
-            limit: access.unique.then_some(1),
+            reverse: access.reverse,
+            batch_rows: SHORT_BATCH_ROWS.min(wanted.max(1)),
+            limit: (wanted < usize::MAX).then_some(wanted),
             ..ScanSpec::new(layout.live().to_vec())
         };
         let writes = Some(Arc::clone(&context.writes));
@@ -253,6 +267,11 @@ struct Window {
 }
 
 impl Window {
+    /// How many rows have to go by.
+    fn end(&self) -> u64 {
+        self.skip.saturating_add(self.limit)
+    }
+
     fn cut(&mut self, batch: RecordBatch) -> RecordBatch {
         let rows = batch.num_rows() as u64;
         let skip = self.skip.min(rows);

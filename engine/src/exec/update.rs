@@ -36,6 +36,7 @@ use crate::{
         write::Writer,
     },
     locks::Mode,
+    plan::Planned,
     session::{Portal, Session, Started, Tag},
     types::PgType,
 };
@@ -46,7 +47,7 @@ pub(crate) struct ChangePlan {
     pub(crate) target: Arc<Relation>,
     pub(crate) relations: Vec<Arc<Relation>>,
     pub(crate) returning: Option<Returning>,
-    pub(crate) plan: LogicalPlan,
+    pub(crate) plan: Arc<Planned>,
     /// What to do with one row at a time; `None` where other tables have a say.
     simple: Option<Simple>,
     /// The key that the WHERE fixes: the short path.
@@ -149,7 +150,7 @@ impl ChangePlan {
             relations,
             returning,
             constant_error: crate::plan::constant_error(&plan)?,
-            plan,
+            plan: Planned::new(plan),
             simple,
             access,
             current_of: None,

@@ -38,7 +38,20 @@ struct Range {
     upper: Bound<Arc<dyn PhysicalExpr>>,
 }
 
+/// How many columns a range fixes, and whether it is bounded below and above.
+pub(crate) type RangeShape = (usize, bool, bool);
+
 impl KeyRanges {
+    /// The ranges without their values; of a system relation, the columns that are compared.
+    pub(crate) fn shapes(&self) -> Vec<RangeShape> {
+        let is_bounded = |bound: &Bound<_>| !matches!(bound, Bound::Unbounded);
+        let shape = |range: &Range| {
+            (range.prefix.len(), is_bounded(&range.lower), is_bounded(&range.upper))
+        };
+        let equal = self.equal.iter().map(|(attnum, _)| (attnum.unsigned_abs().into(), true, true));
+        self.ranges.iter().map(shape).chain(equal).collect()
+    }
+
     /// All keys.
     fn all() -> Self {
         let everything =
@@ -124,6 +137,35 @@ impl KeyRanges {
 fn evaluated(value: &Arc<dyn PhysicalExpr>) -> Result<Option<ArrayRef>> {
     let array = value.evaluate(&one_row())?.into_array(1)?;
     Ok((array.null_count() == 0 && *array.data_type() != DataType::Null).then_some(array))
+}
+
+/// The columns that order the entries of a key, each with whether it is descending; none for a
+/// hidden row id. Behind an index's own columns that is the row's key.
+pub(crate) fn order_of_key(layout: &Layout, access: Access) -> Vec<(usize, bool)> {
+    let key = layout.key.iter().map(|place| (*place, false));
+    let Access::Index(index) = access else { return key.collect() };
+    let Some(index) = layout.indexes.get(index) else { return Vec::new() };
+    let own = index.columns.iter().copied().zip(index.descending.iter().copied());
+    own.chain(key).collect()
+}
+
+/// Whether keys have the order of Arrow's values.
+pub(crate) fn keeps_order(ty: &ColumnType) -> bool {
+    matches!(
+        ty,
+        ColumnType::Bool
+            | ColumnType::Int16
+            | ColumnType::Int32
+            | ColumnType::Int64
+            | ColumnType::UInt32
+            | ColumnType::Text
+            | ColumnType::Binary
+            | ColumnType::Uuid
+            | ColumnType::Date
+            | ColumnType::Time
+            | ColumnType::Timestamp
+            | ColumnType::TimestampTz
+    )
 }
 
 /// What a condition says about one column.

@@ -204,6 +204,7 @@ impl Session {
             transaction_time: self.transaction.start_time,
             statement_time: now_us(),
             format,
+            parameters: std::sync::OnceLock::new(),
             slots,
             effects: std::sync::Mutex::new(Effects::default()),
         })

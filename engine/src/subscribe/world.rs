@@ -49,6 +49,7 @@ impl World {
     /// A context for expressions, of this moment.
     pub(super) fn context(&self) -> Arc<ExecutionContext> {
         Arc::new(ExecutionContext {
+            parameters: std::sync::OnceLock::new(),
             engine: Arc::clone(&self.engine),
             catalog: Arc::clone(&self.view),
             session: Arc::clone(&self.session),

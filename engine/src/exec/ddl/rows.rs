@@ -294,6 +294,7 @@ pub(super) fn layout_of(relation: &Relation) -> Result<Arc<Layout>> {
 fn context_in(ctx: &dyn DdlContext, namespace: &Namespace) -> Result<Arc<ExecutionContext>> {
     let context = ctx.execution()?;
     Ok(Arc::new(ExecutionContext {
+        parameters: std::sync::OnceLock::new(),
         engine: Arc::clone(&context.engine),
         catalog: Arc::clone(&context.catalog),
         session: Arc::clone(&context.session),
