@@ -265,6 +265,55 @@ fn timeouts_end_what_they_name() {
     }
 }
 
+/// Processor time of the server so far, in hundredths of a second.
+fn cpu_ticks(server: &Server) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid().unwrap())).unwrap();
+    let fields = stat.rsplit_once(')').unwrap().1;
+    fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_join_without_rows_blocks_nobody_and_ends_when_it_is_told() {
+    let server = start();
+    let mut other = server.connect().unwrap();
+    let series = "generate_series(1, 300000)";
+    let endless = [
+        format!("SELECT count(*) FROM {series} a, {series} b WHERE a.a * 1.0 * b.b % 7 = 3"),
+        format!("SELECT count(*) FROM {series} a, {series} b"),
+        format!(
+            "SELECT count(*) FROM {series} a JOIN {series} b ON a.a / 1000000 = b.b / 1000000 \
+                 AND a.a::text || b.b::text = 'x'"
+        ),
+    ];
+    for sql in &endless {
+        // More of them than there are processors.
+        let mut clients: Vec<Client> = (0..4).map(|_| server.connect().unwrap()).collect();
+        for client in &mut clients {
+            check::run(client, "SET statement_timeout = '6s'").unwrap();
+            client.send_query(sql).unwrap();
+        }
+        let begun = Instant::now();
+        let answer = check::run(&mut other, "SELECT count(*) FROM generate_series(1, 1000) n");
+        assert_eq!(answer.unwrap().scalar(), "1000");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{sql}: others wait for it");
+        for client in &mut clients {
+            let code = loop {
+                match client.read().unwrap() {
+                    Backend::Error(fields) => break fields.sqlstate().to_owned(),
+                    Backend::ReadyForQuery(_) => panic!("{sql} ended by itself"),
+                    _ => {}
+                }
+            };
+            assert_eq!(code, "57014", "{sql}");
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let before = cpu_ticks(&server);
+        std::thread::sleep(Duration::from_secs(1));
+        let busy = cpu_ticks(&server) - before;
+        assert!(busy < 50, "{sql}: {busy} hundredths of a second after its end");
+    }
+}
+
 #[test]
 fn idle_connections_are_small() {
     const CONNECTIONS: u64 = 400;
@@ -302,6 +351,8 @@ fn one_sessions_trouble_is_its_own() {
         "SELECT repeat('x', 2000000000)",
         "SELECT lpad('x', 1000000000)",
         "SELECT array_fill(1, ARRAY[500000000])",
+        "SELECT length(string_agg(repeat('x', 1000000), '')) FROM generate_series(1, 100000)",
+        "SELECT array_agg(repeat('x', 1000000)) FROM generate_series(1, 100000)",
         "SELECT 10::numeric ^ 100000",
         "SELECT '1e1000000'::numeric",
         "SELECT factorial(100000)",

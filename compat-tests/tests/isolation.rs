@@ -383,3 +383,44 @@ fn payload(message: &Backend) -> Option<&str> {
         _ => None,
     }
 }
+
+/// As in PostgreSQL: who may read a view reads what its owner may read, and only through it.
+#[test]
+fn a_view_lends_its_owners_rights() {
+    let server = Server::start(Product::peer()).unwrap();
+    let mut root = server.connect().unwrap();
+    let kind = match server.product() {
+        Product::Postgres => "",
+        _ => "WITH (kind = 'shared')",
+    };
+    for sql in [
+        "CREATE ROLE alice LOGIN PASSWORD 'alice-password'",
+        "CREATE ROLE bob LOGIN PASSWORD 'bob-password'",
+        &format!("CREATE TABLE prices (id int PRIMARY KEY, price int, cost int) {kind}"),
+        "INSERT INTO prices VALUES (1, 10, 5), (2, 20, 15)",
+        "CREATE VIEW offers AS SELECT id, price FROM prices",
+        "CREATE VIEW best AS SELECT * FROM offers WHERE price < 15",
+        "GRANT SELECT ON best TO alice",
+    ] {
+        check::run(&mut root, sql).unwrap();
+    }
+    let mut alice = server.connect_as("alice", "alice-password").unwrap();
+    assert_eq!(check::run(&mut alice, "SELECT price FROM best").unwrap().scalar(), "10");
+    assert_eq!(check::run(&mut alice, "SELECT (SELECT count(*) FROM best)").unwrap().scalar(), "1");
+    let refused = |client: &mut Client, sql: &str| {
+        let error = check::run(client, sql).unwrap_err();
+        assert_eq!(error.sqlstate(), Some("42501"), "{sql}");
+    };
+    for sql in [
+        "SELECT * FROM offers",
+        "SELECT * FROM prices",
+        "SELECT best.* FROM best JOIN prices USING (id)",
+        "SELECT * FROM best WHERE EXISTS (SELECT FROM prices)",
+    ] {
+        refused(&mut alice, sql);
+    }
+    let mut bob = server.connect_as("bob", "bob-password").unwrap();
+    refused(&mut bob, "SELECT * FROM best");
+    check::run(&mut root, "REVOKE SELECT ON best FROM alice").unwrap();
+    refused(&mut alice, "SELECT price FROM best");
+}

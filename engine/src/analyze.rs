@@ -176,10 +176,19 @@ pub(crate) struct BoundQuery {
     /// Of a cursor: the tables whose rows it stands on, each with the column of its `_key`.
     pub(crate) row_keys: Vec<(Arc<Relation>, usize)>,
     /// All base tables and views named anywhere: for privileges, locks and the plan cache.
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
     /// The query is `SELECT f(...), ...` without FROM, and `f` waits or acts by itself: then these
     /// are its targets, and the plan only has their types.
     pub(crate) awaited: Option<Vec<AwaitedTarget>>,
+}
+
+/// A relation that a statement reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) relation: Arc<Relation>,
+    /// The owner of the view whose text names it, by whose privileges it is read; `None`: the
+    /// statement itself names it.
+    pub(crate) by: Option<Oid>,
 }
 
 /// A query over one base table (or none) without aggregate, window, DISTINCT, subquery, set
@@ -248,7 +257,7 @@ pub(crate) struct BoundInsert {
     pub(crate) on_conflict: Option<BoundConflict>,
     /// Over `a<attnum>` of the row that was stored.
     pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
     /// What PostgreSQL finds wrong when it plans the statement, not when it analyses it.
     pub(crate) planning_error: Option<Error>,
 }
@@ -310,7 +319,7 @@ pub(crate) struct BoundUpdate {
     pub(crate) current_of: Option<String>,
     /// Over the plan's columns: `n<attnum>` is the new row.
     pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
 }
 
 /// DELETE. `plan` yields `_key`, the old row `a<attnum>` (live columns), then what RETURNING
@@ -324,7 +333,7 @@ pub(crate) struct BoundDelete {
     pub(crate) current_of: Option<String>,
     /// Over the plan's columns.
     pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
 }
 
 /// A change without other tables and subqueries, over `a<attnum>` without qualifier.

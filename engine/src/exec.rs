@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kalamdb_storage::RelationId;
 
 use crate::{
-    analyze::{Analyzed, Environment, OutputColumn, Parameters, analyze, analyze_cursor},
+    analyze::{Analyzed, Environment, Named, OutputColumn, Parameters, analyze, analyze_cursor},
     catalog::{Relation, RelationBody, TableKind},
     error::{Error, Result},
     exec::{insert::InsertPlan, select::QueryPlan, staged::StagedPlan, update::ChangePlan},
@@ -293,7 +293,7 @@ async fn utility(
 }
 
 /// Before a query reads: privileges, and a lock against definitions that change.
-pub(crate) async fn enter_read(session: &mut Session, relations: &[Arc<Relation>]) -> Result<()> {
+pub(crate) async fn enter_read(session: &mut Session, relations: &[Named]) -> Result<()> {
     enter(session, relations, None, Mode::AccessShare).await
 }
 
@@ -302,7 +302,7 @@ pub(crate) async fn enter_change(
     session: &mut Session,
     target: &Arc<Relation>,
     letters: &str,
-    relations: &[Arc<Relation>],
+    relations: &[Named],
 ) -> Result<()> {
     session.view().check_relation(target, letters)?;
     lock_relation(session, target, Mode::RowExclusive).await?;
@@ -311,15 +311,16 @@ pub(crate) async fn enter_change(
 
 async fn enter(
     session: &mut Session,
-    relations: &[Arc<Relation>],
+    relations: &[Named],
     except: Option<Oid>,
     mode: Mode,
 ) -> Result<()> {
-    for relation in relations {
+    for named in relations {
+        let relation = &named.relation;
         if Some(relation.oid) == except {
             continue;
         }
-        session.view().check_relation(relation, "r")?;
+        session.view().check_named(named)?;
         session.show_objects(relation);
         lock_relation(session, relation, mode).await?;
     }

@@ -49,11 +49,13 @@ use crate::{
 
 pub(crate) mod access;
 mod concat;
+pub(crate) mod interrupt;
 mod planned;
 pub(crate) mod slot;
 
 use access::{KeyRanges, key_ranges, restricts};
 use concat::OneAfterAnother;
+use interrupt::Interruptible;
 
 pub(crate) use planned::Planned;
 
@@ -353,10 +355,11 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     rules
 }
 
-/// Our rule, then DataFusion's.
+/// DataFusion's rules between ours.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(OneAfterAnother));
+    rules.push(Arc::new(Interruptible));
     rules
 }
 

@@ -9,7 +9,7 @@ use datafusion::{
 };
 
 use super::{
-    BoundStage, Environment, OutputColumn, Parameters,
+    BoundStage, Environment, Named, OutputColumn, Parameters,
     coerce::Coercion,
     expression::Clause,
     names::{At, Places},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     catalog::Relation,
     error::{Error, Result, SqlState},
-    types::PgType,
+    types::{Oid, PgType},
 };
 
 /// Deepest nesting of expressions and queries that analysis follows.
@@ -42,7 +42,9 @@ pub(crate) struct Binder<'a> {
     pub(super) apply_subqueries: bool,
     /// Whether the rows of a simple query are to say which rows of its tables they are.
     pub(super) for_cursor: bool,
-    pub(super) relations: Vec<Arc<Relation>>,
+    pub(super) relations: Vec<Named>,
+    /// Who owns the view whose text is being read.
+    view_owner: Option<Oid>,
     /// `OVERRIDING SYSTEM VALUE` of the INSERT at hand.
     pub(super) overrides_system: bool,
     /// What runs by itself.
@@ -147,6 +149,7 @@ impl<'a> Binder<'a> {
             apply_subqueries,
             for_cursor: false,
             relations: Vec::new(),
+            view_owner: None,
             overrides_system: false,
             stages: Vec::new(),
             slots: 0,
@@ -180,8 +183,10 @@ impl<'a> Binder<'a> {
 
     /// Remembers that a relation is named.
     pub(super) fn note_relation(&mut self, relation: &Arc<Relation>) {
-        if !self.relations.iter().any(|known| known.oid == relation.oid) {
-            self.relations.push(Arc::clone(relation));
+        let by = self.view_owner;
+        let is_known = |known: &Named| known.relation.oid == relation.oid && known.by == by;
+        if !self.relations.iter().any(is_known) {
+            self.relations.push(Named { relation: Arc::clone(relation), by });
         }
     }
 
@@ -216,9 +221,10 @@ impl<'a> Binder<'a> {
         result
     }
 
-    /// Runs `f` as the text of a view stored with `search_path` would run.
+    /// Runs `f` as the text of a view of this owner, or of a stored expression, written with `search_path` would run.
     pub(super) fn in_view<T>(
         &mut self,
+        owner: Option<Oid>,
         search_path: &[String],
         f: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
@@ -229,9 +235,11 @@ impl<'a> Binder<'a> {
         let path = std::mem::replace(&mut self.search_path, search_path.to_vec());
         let ctes = std::mem::take(&mut self.ctes);
         let places = std::mem::replace(&mut self.places, Places::nowhere());
+        let view_owner = std::mem::replace(&mut self.view_owner, owner);
         self.view_depth += 1;
         let result = f(self);
         self.view_depth -= 1;
+        self.view_owner = view_owner;
         self.search_path = path;
         self.ctes = ctes;
         self.places = places;

@@ -41,7 +41,7 @@ impl Binder<'_> {
         };
         let tables = [table];
         let path = self.search_path.clone();
-        self.in_view(&path, |binder| {
+        self.in_view(None, &path, |binder| {
             let scope = Scope { tables: &tables, columns: &columns, ..Scope::empty(None) };
             Ok(binder.expression(&tree, &scope, Clause::Standalone)?.expr)
         })

@@ -611,7 +611,9 @@ impl Binder<'_> {
         let [ast::Statement::Query(parsed)] = statements.as_slice() else {
             return Err(broken("not one query".to_owned()));
         };
-        let rows = self.in_view(search_path, |binder| binder.bind_query(parsed, None, true))?;
+        let rows = self.in_view(Some(relation.owner), search_path, |binder| {
+            binder.bind_query(parsed, None, true)
+        })?;
         // `SELECT *` of a table that got more columns since still means those of its time.
         let live: Vec<PgType> = relation.live_columns().map(|(_, column)| column.ty).collect();
         if rows.columns.len() < live.len() {

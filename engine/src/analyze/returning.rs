@@ -148,7 +148,7 @@ impl Binder<'_> {
         let tree = super::parse_expression(text)?;
         let (name, ty) = (attribute.name.clone(), attribute.ty);
         let path = self.search_path.clone();
-        let expr = self.in_view(&path, |binder| {
+        let expr = self.in_view(None, &path, |binder| {
             let typed = binder.expression(&tree, &Scope::empty(None), Clause::Standalone)?;
             binder.assign(typed, &name, ty, None)
         })?;

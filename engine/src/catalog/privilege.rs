@@ -1,6 +1,7 @@
 //! Who may do what with schemas and relations.
 
 use crate::{
+    analyze::Named,
     catalog::{
         Grant, Relation, RelationBody, Schema, TableKind,
         part::{CatalogView, DATABASE_OWNER_ROLE, PG_CATALOG},
@@ -67,8 +68,17 @@ impl CatalogView {
 
     /// 42501 unless `current_user` holds every one of `letters` on `relation`.
     pub(crate) fn check_relation(&self, relation: &Relation, letters: &str) -> Result<()> {
+        self.check_relation_of(self.role, relation, letters)
+    }
+
+    /// 42501 unless a statement may read what it names.
+    pub(crate) fn check_named(&self, named: &Named) -> Result<()> {
+        self.check_relation_of(named.by.unwrap_or(self.role), &named.relation, "r")
+    }
+
+    fn check_relation_of(&self, role: Oid, relation: &Relation, letters: &str) -> Result<()> {
         for letter in letters.chars() {
-            if !self.relation_privilege(self.role, relation, letter) {
+            if !self.relation_privilege(role, relation, letter) {
                 let what = format!("{} {}", relation.kind_word(), relation.name);
                 return Err(Error::insufficient_privilege(&what));
             }

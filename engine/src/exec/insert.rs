@@ -12,7 +12,7 @@ use futures::StreamExt;
 use kalamdb_storage::row;
 
 use crate::{
-    analyze::{BoundInsert, ConflictAction, ConflictValues, Environment, InsertSource},
+    analyze::{BoundInsert, ConflictAction, ConflictValues, Environment, InsertSource, Named},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result, SqlState},
@@ -37,7 +37,7 @@ pub(crate) struct InsertPlan {
     rules: Rules,
     on_conflict: Option<OnConflict>,
     pub(crate) returning: Option<Returning>,
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
     /// What fails before anything is executed.
     pub(crate) planning_error: Option<Error>,
 }

@@ -19,7 +19,7 @@ use kalamdb_storage::Key;
 use tokio::sync::mpsc;
 
 use crate::{
-    analyze::{AwaitedTarget, BoundLock, BoundQuery, LockStrength, LockWait, OutputColumn},
+    analyze::{AwaitedTarget, BoundLock, BoundQuery, LockStrength, LockWait, Named, OutputColumn},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result, SqlState},
@@ -28,7 +28,7 @@ use crate::{
         write::Writer,
     },
     locks::{Acquired, Mode, Wait},
-    plan::Planned,
+    plan::{Planned, interrupt::GiveUp},
     session::{Portal, Rows, Session, Started, Tag, in_context},
     types::PgType,
 };
@@ -58,7 +58,7 @@ const BATCHES_AHEAD: usize = 2;
 /// A compiled query.
 pub(crate) struct QueryPlan {
     pub(crate) output: Arc<[OutputColumn]>,
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
     pub(crate) plan: Arc<Planned>,
     pub(crate) short: Option<Arc<ShortSelect>>,
     awaited: Option<Vec<Awaited>>,
@@ -226,7 +226,8 @@ pub(crate) async fn stream(
     let parameters = parameters.to_vec();
     let context = Arc::clone(context);
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-    let task = session.engine.execution.spawn(async move {
+    let give_up = GiveUp::default();
+    let query = give_up.clone().watched(async move {
         let mut batches = match plan.execute(&context, parameters) {
             Ok(batches) => in_context(context, batches),
             Err(error) => {
@@ -241,7 +242,7 @@ pub(crate) async fn stream(
             }
         }
     });
-    let task = AbortOnDrop(task);
+    let task = AbortOnDrop { task: session.engine.execution.spawn(query), give_up };
     Ok(RowStream::new(
         futures::stream::unfold((receiver, Some(task)), |(mut receiver, task)| async move {
             match receiver.recv().await {
@@ -260,11 +261,14 @@ pub(crate) async fn stream(
 }
 
 /// Whoever stops pulling stops the plan.
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
+struct AbortOnDrop {
+    task: tokio::task::JoinHandle<()>,
+    give_up: GiveUp,
+}
 
 impl AbortOnDrop {
     async fn finish(mut self) -> Result<()> {
-        match (&mut self.0).await {
+        match (&mut self.task).await {
             Ok(()) => Ok(()),
             Err(error) if error.is_panic() => Err(Error::internal("a query's plan panicked")),
             Err(_) => Err(Error::query_canceled()),
@@ -274,7 +278,8 @@ impl AbortOnDrop {
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        self.0.abort();
+        self.give_up.give_up();
+        self.task.abort();
     }
 }
 

@@ -23,7 +23,7 @@ use futures::StreamExt;
 use kalamdb_storage::{Key, Row, WriteSet};
 
 use crate::{
-    analyze::{BoundDelete, BoundUpdate, Environment, OutputColumn, SimpleChange},
+    analyze::{BoundDelete, BoundUpdate, Environment, Named, OutputColumn, SimpleChange},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result},
@@ -45,7 +45,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct ChangePlan {
     pub(crate) target: Arc<Relation>,
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
     pub(crate) returning: Option<Returning>,
     pub(crate) plan: Arc<Planned>,
     /// What to do with one row at a time; `None` where other tables have a say.
@@ -110,7 +110,7 @@ impl ChangePlan {
         plan: LogicalPlan,
         simple: Option<SimpleChange>,
         returning: Option<Vec<(Expr, OutputColumn)>>,
-        relations: Vec<Arc<Relation>>,
+        relations: Vec<Named>,
         change: Change,
         parameters: &[PgType],
     ) -> Result<Self> {

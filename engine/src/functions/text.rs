@@ -266,7 +266,8 @@ fn pad(text: &str, n: i32, fill: &str, left: bool) -> Result<String> {
     Ok(if left { padding + text } else { format!("{text}{padding}") })
 }
 
-fn check_length(bytes: usize) -> Result<()> {
+/// 54000 for a value that would be larger than any may be.
+pub(super) fn check_length(bytes: usize) -> Result<()> {
     if bytes > MAX_TEXT_BYTES {
         return Err(Error::program_limit_exceeded("requested length too large"));
     }

@@ -14,7 +14,9 @@ use kalamdb_storage::Position;
 
 use super::grammar::{self, OptionName, Start, SubscribeStatement, Value};
 use crate::{
-    analyze::{Analyzed, BoundQuery, Environment, OutputColumn, Parameters, SimpleQuery, analyze},
+    analyze::{
+        Analyzed, BoundQuery, Environment, Named, OutputColumn, Parameters, SimpleQuery, analyze,
+    },
     catalog::{Relation, RelationBody, TableKind},
     error::{Error, Result},
     exec::{access::KeyAccess, evaluate::Evaluator},
@@ -32,7 +34,7 @@ pub(crate) struct BoundSubscribe {
     /// The table.
     pub(crate) relation: Arc<Relation>,
     /// The table and the views it was reached through: for privileges.
-    pub(crate) relations: Vec<Arc<Relation>>,
+    pub(crate) relations: Vec<Named>,
     /// The columns of the stream.
     pub(crate) output: Arc<[OutputColumn]>,
     pub(crate) text: Arc<str>,

@@ -29,7 +29,7 @@ use super::{
     world::World,
 };
 use crate::{
-    analyze::OutputColumn,
+    analyze::{Named, OutputColumn},
     catalog::{Relation, TableKind, store::SessionCatalog},
     changefeed::{Follow, LiveSubscription, News},
     context::ExecutionContext,
@@ -118,8 +118,8 @@ impl Subscription {
         let Opening { context, catalog, parameters } = opening;
         let terms = bound.terms(&parameters)?;
         let view = catalog.view();
-        for relation in &bound.relations {
-            view.check_relation(relation, "r")?;
+        for named in &bound.relations {
+            view.check_named(named)?;
         }
         let namespace = match bound.relation.kind {
             TableKind::Shared => context.shared.clone(),
@@ -565,10 +565,10 @@ impl Subscription {
             .relation_by_oid(bound.relation.oid)
             .ok_or_else(|| Error::undefined_table(&bound.relation.name))?;
         for known in &bound.relations {
-            let now = view
-                .relation_by_oid(known.oid)
-                .ok_or_else(|| Error::undefined_table(&known.name))?;
-            view.check_relation(&now, "r")?;
+            let relation = view
+                .relation_by_oid(known.relation.oid)
+                .ok_or_else(|| Error::undefined_table(&known.relation.name))?;
+            view.check_named(&Named { relation, by: known.by })?;
         }
         for attnum in &bound.used {
             let (before, now) =

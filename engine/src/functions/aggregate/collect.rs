@@ -12,6 +12,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::Implementation;
 use super::super::kernel::downcast;
 use super::super::registry::Implementations;
+use super::super::text::check_length;
 use super::{PgAggregate, sized};
 use crate::error::{Error, Result};
 use crate::types::{PgType, list_of};
@@ -45,7 +46,7 @@ fn collecting(name: &str, types: &[PgType], outcome: Outcome) -> Result<Implemen
     let id = format!("{name}({})", types[0].oid);
     let aggregate = PgAggregate::new(&id, types, ret.clone(), state, move || {
         let columns = arrows.iter().map(|t| (t.clone(), Vec::new())).collect();
-        Box::new(Collected { outcome, columns, ret: ret.clone() })
+        Box::new(Collected { outcome, columns, bytes: 0, ret: ret.clone() })
     });
     Ok(aggregate.ordered().implementation())
 }
@@ -63,6 +64,8 @@ pub(super) fn as_list(values: ArrayRef, empty: bool) -> ScalarValue {
 struct Collected {
     outcome: Outcome,
     columns: Vec<(DataType, Vec<ArrayRef>)>,
+    /// Of all pieces.
+    bytes: usize,
     ret: DataType,
 }
 
@@ -118,8 +121,10 @@ impl Accumulator for Collected {
     fn update_batch(&mut self, values: &[ArrayRef]) -> DataFusionResult<()> {
         if values.first().is_some_and(|v| !v.is_empty()) {
             for ((_, pieces), value) in self.columns.iter_mut().zip(values) {
+                self.bytes += value.to_data().get_slice_memory_size()?;
                 pieces.push(Arc::clone(value));
             }
+            check_length(self.bytes).map_err(Error::into_datafusion)?;
         }
         Ok(())
     }
@@ -131,9 +136,8 @@ impl Accumulator for Collected {
     }
 
     fn size(&self) -> usize {
-        let pieces = self.columns.iter().flat_map(|(_, pieces)| pieces);
         // A slice counts its own part: sliced arrays share their buffers.
-        sized(self, pieces.map(|p| p.get_slice_memory()).sum())
+        sized(self, self.bytes)
     }
 
     fn state(&mut self) -> DataFusionResult<Vec<ScalarValue>> {
@@ -152,16 +156,5 @@ impl Accumulator for Collected {
             self.update_batch(&values)?;
         }
         Ok(())
-    }
-}
-
-/// Memory of the visible part of an array.
-trait SliceMemory {
-    fn get_slice_memory(&self) -> usize;
-}
-
-impl SliceMemory for ArrayRef {
-    fn get_slice_memory(&self) -> usize {
-        self.to_data().get_slice_memory_size().unwrap_or_else(|_| self.get_array_memory_size())
     }
 }
