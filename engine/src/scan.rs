@@ -37,7 +37,6 @@ pub(crate) struct ScanExec {
     ranges: KeyRanges,
     limit: Option<usize>,
     reverse: bool,
-    few: bool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
@@ -57,17 +56,11 @@ impl ScanExec {
             ranges,
             limit,
             reverse: false,
-            few: false,
             properties: properties(&schema, None),
             schema,
         };
         scan.properties = properties(&scan.schema, scan.ordering());
         Ok(scan)
-    }
-
-    /// The same scan for whoever will stop after a few rows: an index may give their order.
-    pub(crate) fn wanting_few(&self) -> Self {
-        ScanExec { few: true, ..self.clone() }
     }
 
     /// The sort order of the rows, as far as it is one of the columns asked for.
@@ -105,21 +98,6 @@ impl ScanExec {
         let name = format!("a{}", place + 1);
         let index = self.schema.index_of(&name).ok().filter(|_| same_order)?;
         Some(Arc::new(Column::new(&name, index)))
-    }
-
-    /// The same scan by an index whose order this is.
-    fn by_index_order(&self, order: &[PhysicalSortExpr]) -> Option<Self> {
-        let layout = self.relation.layout.as_ref()?;
-        if !self.few || !self.ranges.is_all() {
-            return None;
-        }
-        (0..layout.indexes.len()).find_map(|index| {
-            let ranges = self.ranges.through(Access::Index(index));
-            let mut scan = ScanExec { ranges, ..self.clone() };
-            scan.reverse = scan.direction_for(order)?;
-            scan.properties = properties(&scan.schema, scan.ordering());
-            Some(scan)
-        })
     }
 
     /// Whether the rows come in this order when read forwards (`false`) or backwards (`true`).
@@ -262,10 +240,7 @@ impl ExecutionPlan for ScanExec {
         order: &[PhysicalSortExpr],
     ) -> DataFusionResult<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
         let Some(reverse) = self.direction_for(order) else {
-            return Ok(match self.by_index_order(order) {
-                Some(scan) => SortOrderPushdownResult::Exact { inner: Arc::new(scan) },
-                None => SortOrderPushdownResult::Unsupported,
-            });
+            return Ok(SortOrderPushdownResult::Unsupported);
         };
         let mut scan = ScanExec { reverse, ..self.clone() };
         scan.properties = properties(&scan.schema, scan.ordering());
