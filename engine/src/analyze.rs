@@ -53,6 +53,7 @@ mod select;
 pub(crate) mod series;
 mod stage;
 mod subquery;
+mod table_function;
 mod typename;
 mod update;
 mod windows;
