@@ -43,6 +43,7 @@ mod grouping;
 mod insert;
 mod keys;
 mod literals;
+mod locks;
 mod names;
 mod operators;
 mod query;
