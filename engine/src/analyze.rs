@@ -147,7 +147,7 @@ impl Analyzed {
                         action:
                             ConflictAction::Update { new: ConflictValues::Plan { plan, .. }, .. },
                         ..
-                    }) => Some(plan),
+                    }) => Some(plan.as_ref()),
                     _ => None,
                 };
                 source.into_iter().chain(conflict).collect()
@@ -240,16 +240,17 @@ pub(crate) enum LockWait {
     SkipLocked,
 }
 
+/// What RETURNING gives.
+pub(crate) type ReturningList = Vec<(Expr, OutputColumn)>;
+
 /// INSERT.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundInsert {
     pub(crate) target: Arc<Relation>,
-    /// Attribute numbers of the columns that the statement names or implies.
-    pub(crate) columns: Vec<i16>,
     pub(crate) source: InsertSource,
     pub(crate) on_conflict: Option<BoundConflict>,
     /// Over `a<attnum>` of the row that was stored.
-    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) returning: Option<ReturningList>,
     pub(crate) relations: Vec<Arc<Relation>>,
     /// What PostgreSQL finds wrong when it plans the statement, not when it analyses it.
     pub(crate) planning_error: Option<Error>,
@@ -295,7 +296,7 @@ pub(crate) enum ConflictValues {
     /// the values and, last, the filter's truth.
     Plan {
         slot: usize,
-        plan: LogicalPlan,
+        plan: Box<LogicalPlan>,
     },
 }
 
@@ -311,7 +312,7 @@ pub(crate) struct BoundUpdate {
     /// `WHERE CURRENT OF` this cursor.
     pub(crate) current_of: Option<String>,
     /// Over the plan's columns: `n<attnum>` is the new row.
-    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) returning: Option<ReturningList>,
     pub(crate) relations: Vec<Arc<Relation>>,
 }
 
@@ -325,7 +326,7 @@ pub(crate) struct BoundDelete {
     /// `WHERE CURRENT OF` this cursor.
     pub(crate) current_of: Option<String>,
     /// Over the plan's columns.
-    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) returning: Option<ReturningList>,
     pub(crate) relations: Vec<Arc<Relation>>,
 }
 

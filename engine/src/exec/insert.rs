@@ -77,7 +77,7 @@ enum NewValues {
     /// See [`ConflictValues::Plan`].
     Plan {
         slot: usize,
-        plan: LogicalPlan,
+        plan: Box<LogicalPlan>,
         /// Of the slot.
         schema: SchemaRef,
     },

@@ -23,7 +23,7 @@ use futures::StreamExt;
 use kalamdb_storage::{Key, Row, WriteSet};
 
 use crate::{
-    analyze::{BoundDelete, BoundUpdate, Environment, OutputColumn, SimpleChange},
+    analyze::{BoundDelete, BoundUpdate, Environment, OutputColumn, ReturningList, SimpleChange},
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result},
@@ -103,12 +103,11 @@ impl ChangePlan {
         .map(|plan| ChangePlan { current_of: delete.current_of, ..plan })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a bound statement, taken apart")]
     fn new(
         target: Arc<Relation>,
         plan: LogicalPlan,
         simple: Option<SimpleChange>,
-        returning: Option<Vec<(Expr, OutputColumn)>>,
+        returning: Option<ReturningList>,
         relations: Vec<Arc<Relation>>,
         change: Change,
         parameters: &[PgType],
@@ -199,10 +198,7 @@ fn is_within(list: &[(Expr, OutputColumn)], width: usize) -> bool {
 }
 
 /// Expressions over a plan's columns, over [`plan_columns`] instead.
-fn by_place(
-    list: Vec<(Expr, OutputColumn)>,
-    plan: &LogicalPlan,
-) -> Result<Vec<(Expr, OutputColumn)>> {
+fn by_place(list: ReturningList, plan: &LogicalPlan) -> Result<ReturningList> {
     list.into_iter()
         .map(|(expr, output)| {
             let expr = expr.transform_up(|expr| match expr {
