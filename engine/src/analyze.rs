@@ -93,7 +93,7 @@ pub(crate) struct OutputColumn {
 /// An analysed statement. Every other kind of statement runs from its tree.
 #[derive(Debug)]
 pub(crate) enum Analyzed {
-    Query(BoundQuery),
+    Query(Box<BoundQuery>),
     Insert(BoundInsert),
     Update(BoundUpdate),
     Delete(BoundDelete),

@@ -41,7 +41,7 @@ impl Binder<'_> {
         let mut tail = SelectTail { top: true, ..SelectTail::default() };
         let rows = self.bind_query_with(query, None, true, &mut tail)?;
         let output = rows.columns.iter().map(|column| column.output.clone()).collect();
-        Ok(Analyzed::Query(BoundQuery {
+        Ok(Analyzed::Query(Box::new(BoundQuery {
             plan: rows.plan,
             output,
             simple: tail.simple,
@@ -49,7 +49,7 @@ impl Binder<'_> {
             row_keys: tail.row_keys,
             relations: std::mem::take(&mut self.relations),
             awaited: tail.awaited,
-        }))
+        })))
     }
 
     /// A subquery. With `resolve` its columns of unknown type become text.

@@ -137,7 +137,7 @@ impl Binder<'_> {
             awaited: None,
         };
         let slot = self.fresh_slot();
-        let statement = Analyzed::Query(query);
+        let statement = Analyzed::Query(Box::new(query));
         self.stages.push(BoundStage { statement, slot, is_read: true });
         self.slot_rows(slot, output)
     }

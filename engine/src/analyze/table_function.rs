@@ -41,26 +41,7 @@ impl Binder<'_> {
                 Error::undefined_function(&format!("{schema}.{function}(...)")).at_place(place)
             );
         }
-        let scope = Scope::empty(lateral);
-        let mut values = Vec::with_capacity(args.len());
-        let mut names = Vec::new();
-        for arg in args {
-            let (label, value) = match arg {
-                ast::FunctionArg::Unnamed(value) => (None, value),
-                ast::FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
-                ast::FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => {
-                    (Some(fold(name)), arg)
-                }
-                ast::FunctionArg::ExprNamed { .. } => {
-                    return Err(Error::syntax_error("an argument's name must be a name"));
-                }
-            };
-            let ast::FunctionArgExpr::Expr(expr) = value else {
-                return Err(Error::syntax_error_near("*").at_place(place));
-            };
-            values.push(self.expression(expr, &scope, Clause::From)?);
-            names.extend(label);
-        }
+        let (values, names) = self.arguments_in_from(args, lateral, place)?;
         if function == "unnest" && values.len() > 1 {
             return self.unnest_values(values, with_ordinality, alias, place);
         }
@@ -78,32 +59,11 @@ impl Binder<'_> {
             .iter()
             .map(|(name, oid)| ((*name).to_owned(), PgType::plain(*oid)))
             .collect();
-        match call.function.kind {
-            FunctionKind::Set => {}
-            FunctionKind::Scalar => {
-                let typed = self.build_scalar(&call, values).at_place(place)?;
-                let list = self.construct_array_of(typed.expr)?;
-                return self.function_rows(
-                    &function,
-                    vec![(list, call.ret)],
-                    with_ordinality,
-                    alias,
-                    None,
-                );
-            }
-            FunctionKind::Aggregate => {
-                return Err(Error::grouping_error(
-                    "aggregate functions are not allowed in functions in FROM",
-                )
-                .at_place(place));
-            }
-            FunctionKind::Window => {
-                return Err(Error::new(
-                    SqlState::WINDOWING_ERROR,
-                    "window functions are not allowed in functions in FROM",
-                )
-                .at_place(place));
-            }
+        check_kind(call.function.kind).at_place(place)?;
+        if call.function.kind == FunctionKind::Scalar {
+            let typed = self.build_scalar(&call, values).at_place(place)?;
+            let lists = vec![(self.construct_array_of(typed.expr)?, call.ret)];
+            return self.function_rows(&function, lists, with_ordinality, alias, None);
         }
         if function == "generate_series"
             && !with_ordinality
@@ -129,6 +89,36 @@ impl Binder<'_> {
             }
         }
         Ok(item)
+    }
+
+    /// The arguments, and the names of the last ones.
+    fn arguments_in_from(
+        &mut self,
+        args: &[ast::FunctionArg],
+        lateral: Outer<'_>,
+        place: Option<u32>,
+    ) -> Result<(Vec<Typed>, Vec<String>)> {
+        let scope = Scope::empty(lateral);
+        let mut values = Vec::with_capacity(args.len());
+        let mut names = Vec::new();
+        for arg in args {
+            let (label, value) = match arg {
+                ast::FunctionArg::Unnamed(value) => (None, value),
+                ast::FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
+                ast::FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => {
+                    (Some(fold(name)), arg)
+                }
+                ast::FunctionArg::ExprNamed { .. } => {
+                    return Err(Error::syntax_error("an argument's name must be a name"));
+                }
+            };
+            let ast::FunctionArgExpr::Expr(expr) = value else {
+                return Err(Error::syntax_error_near("*").at_place(place));
+            };
+            values.push(self.expression(expr, &scope, Clause::From)?);
+            names.extend(label);
+        }
+        Ok((values, names))
     }
 
     fn series_item(
@@ -253,5 +243,19 @@ impl Binder<'_> {
         let mut item = single_table(plan, table, None, columns, None);
         item.tables[0].function = single && !with_ordinality;
         Ok(item)
+    }
+}
+
+/// Only functions of one row's values have rows.
+fn check_kind(kind: FunctionKind) -> Result<()> {
+    match kind {
+        FunctionKind::Set | FunctionKind::Scalar => Ok(()),
+        FunctionKind::Aggregate => {
+            Err(Error::grouping_error("aggregate functions are not allowed in functions in FROM"))
+        }
+        FunctionKind::Window => Err(Error::new(
+            SqlState::WINDOWING_ERROR,
+            "window functions are not allowed in functions in FROM",
+        )),
     }
 }

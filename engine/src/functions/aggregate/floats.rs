@@ -312,8 +312,8 @@ impl Accumulator for Pairs {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DataFusionResult<()> {
         let columns: Vec<Vec<f64>> = states.iter().map(floats).collect();
-        for row in 0..states[0].len() {
-            let [n, sx, sxx, sy, syy, sxy] = [0, 1, 2, 3, 4, 5].map(|i| columns[i][row]);
+        let rows = (0..states[0].len()).map(|row| [0, 1, 2, 3, 4, 5].map(|i| columns[i][row]));
+        for [n, sx, sxx, sy, syy, sxy] in rows {
             self.merge(&Pairs { outcome: self.outcome, n, sx, sxx, sy, syy, sxy });
         }
         Ok(())
