@@ -58,7 +58,7 @@ impl Watch {
         step();
         let peak = self.status("VmHWM");
         let growth = peak.saturating_sub(before);
-        println!("{name}: {} MiB and {} MiB more", before / MIB, growth / MIB);
+        eprintln!("{name}: {} MiB and {} MiB more", before / MIB, growth / MIB);
         assert!(growth < bound, "{name} took {growth} KiB more than the {before} there were");
     }
 }

@@ -43,6 +43,7 @@ mod grouping;
 mod insert;
 mod keys;
 mod literals;
+mod locks;
 mod names;
 mod operators;
 mod query;
@@ -53,6 +54,7 @@ mod select;
 pub(crate) mod series;
 mod stage;
 mod subquery;
+mod table_function;
 mod typename;
 mod update;
 mod windows;
@@ -91,7 +93,7 @@ pub(crate) struct OutputColumn {
 /// An analysed statement. Every other kind of statement runs from its tree.
 #[derive(Debug)]
 pub(crate) enum Analyzed {
-    Query(BoundQuery),
+    Query(Box<BoundQuery>),
     Insert(BoundInsert),
     Update(BoundUpdate),
     Delete(BoundDelete),
@@ -145,7 +147,7 @@ impl Analyzed {
                         action:
                             ConflictAction::Update { new: ConflictValues::Plan { plan, .. }, .. },
                         ..
-                    }) => Some(plan),
+                    }) => Some(plan.as_ref()),
                     _ => None,
                 };
                 source.into_iter().chain(conflict).collect()
@@ -247,16 +249,17 @@ pub(crate) enum LockWait {
     SkipLocked,
 }
 
+/// What RETURNING gives.
+pub(crate) type ReturningList = Vec<(Expr, OutputColumn)>;
+
 /// INSERT.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundInsert {
     pub(crate) target: Arc<Relation>,
-    /// Attribute numbers of the columns that the statement names or implies.
-    pub(crate) columns: Vec<i16>,
     pub(crate) source: InsertSource,
     pub(crate) on_conflict: Option<BoundConflict>,
     /// Over `a<attnum>` of the row that was stored.
-    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) returning: Option<ReturningList>,
     pub(crate) relations: Vec<Named>,
     /// What PostgreSQL finds wrong when it plans the statement, not when it analyses it.
     pub(crate) planning_error: Option<Error>,
@@ -302,7 +305,7 @@ pub(crate) enum ConflictValues {
     /// the values and, last, the filter's truth.
     Plan {
         slot: usize,
-        plan: LogicalPlan,
+        plan: Box<LogicalPlan>,
     },
 }
 
@@ -318,7 +321,7 @@ pub(crate) struct BoundUpdate {
     /// `WHERE CURRENT OF` this cursor.
     pub(crate) current_of: Option<String>,
     /// Over the plan's columns: `n<attnum>` is the new row.
-    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) returning: Option<ReturningList>,
     pub(crate) relations: Vec<Named>,
 }
 
@@ -332,7 +335,7 @@ pub(crate) struct BoundDelete {
     /// `WHERE CURRENT OF` this cursor.
     pub(crate) current_of: Option<String>,
     /// Over the plan's columns.
-    pub(crate) returning: Option<Vec<(Expr, OutputColumn)>>,
+    pub(crate) returning: Option<ReturningList>,
     pub(crate) relations: Vec<Named>,
 }
 

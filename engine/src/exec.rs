@@ -160,7 +160,7 @@ pub(crate) fn compile(
     env: &Environment<'_>,
 ) -> Result<Body> {
     Ok(match analyzed {
-        Analyzed::Query(query) => Body::Query(Box::new(QueryPlan::new(query, parameters)?)),
+        Analyzed::Query(query) => Body::Query(Box::new(QueryPlan::new(*query, parameters)?)),
         Analyzed::Insert(insert) => {
             check_changeable(&insert.target, "insert into")?;
             Body::Insert(Box::new(InsertPlan::new(insert, parameters, env)?))

@@ -2,7 +2,7 @@
 //!
 //! A statement's life, in reading order of the modules:
 //!
-//! 1. [`session`] takes the text of one connection and drives everything below.
+//! 1. `session` takes the text of one connection and drives everything below.
 //! 2. `statement` parses it once and remembers what it became (the plan cache).
 //! 3. `analyze` gives every name and expression its PostgreSQL meaning: types, overloads, casts.
 //! 4. `exec` runs it: queries by the short path or DataFusion, changes through `txn`.

@@ -158,11 +158,6 @@ impl Listening {
         Ok(())
     }
 
-    /// Whether the open transaction said LISTEN or UNLISTEN: PREPARE TRANSACTION is 0A000 then.
-    pub(crate) fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
-    }
-
     /// SAVEPOINT.
     pub(crate) fn mark(&self) -> ListenMark {
         ListenMark(self.actions.len())

@@ -154,9 +154,12 @@ const MAX_CACHED_TEXT_BYTES: usize = 16 << 10;
 /// How many texts seen once are remembered, by hash.
 const SEEN_ONCE: usize = 8192;
 
+/// The statements of one text.
+type Script = Arc<[Arc<Statement>]>;
+
 /// What sessions share: parsed texts and plans.
 pub(crate) struct PlanCache {
-    scripts: Mutex<Bounded<Arc<str>, Arc<[Arc<Statement>]>>>,
+    scripts: Mutex<Bounded<Arc<str>, Script>>,
     plans: Mutex<Bounded<PlanKey, Arc<Prepared>>>,
     /// Texts without their literals; `None` for those that mean another thing without them.
     templates: Mutex<Bounded<Arc<str>, Option<Arc<Statement>>>>,
@@ -183,11 +186,11 @@ impl PlanCache {
     }
 
     /// The statements of a simple query.
-    pub(crate) fn script(&self, sql: &str) -> Result<Arc<[Arc<Statement>]>> {
+    pub(crate) fn script(&self, sql: &str) -> Result<Script> {
         if let Some(script) = lock(&self.scripts).get(sql) {
             return Ok(script);
         }
-        let script: Arc<[Arc<Statement>]> = crate::statement::parse_script(sql)?.into();
+        let script: Script = crate::statement::parse_script(sql)?.into();
         if sql.len() <= MAX_CACHED_TEXT_BYTES && self.seen_before(sql) {
             lock(&self.scripts).insert(sql.into(), Arc::clone(&script));
         }

@@ -51,7 +51,6 @@ pub(crate) struct ScanExec {
     ranges: KeyRanges,
     limit: Option<usize>,
     reverse: bool,
-    few: bool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
@@ -71,7 +70,6 @@ impl ScanExec {
             ranges,
             limit,
             reverse: false,
-            few: false,
             properties: properties(&schema, None),
             schema,
         };
@@ -88,11 +86,6 @@ impl ScanExec {
             reverse: self.reverse,
             limit: self.limit,
         }
-    }
-
-    /// The same scan for whoever will stop after a few rows: an index may give their order.
-    pub(crate) fn wanting_few(&self) -> Self {
-        ScanExec { few: true, ..self.clone() }
     }
 
     /// The sort order of the rows, as far as it is one of the columns asked for.
@@ -116,21 +109,6 @@ impl ScanExec {
         let index =
             self.schema.index_of(&name).ok().filter(|_| keeps_order(&layout.columns[place].ty))?;
         Some(Arc::new(Column::new(&name, index)))
-    }
-
-    /// The same scan by an index whose order this is.
-    fn by_index_order(&self, order: &[PhysicalSortExpr]) -> Option<Self> {
-        let layout = self.relation.layout.as_ref()?;
-        if !self.few || !self.ranges.is_all() {
-            return None;
-        }
-        (0..layout.indexes.len()).find_map(|index| {
-            let ranges = self.ranges.through(Access::Index(index));
-            let mut scan = ScanExec { ranges, ..self.clone() };
-            scan.reverse = scan.direction_for(order)?;
-            scan.properties = properties(&scan.schema, scan.ordering());
-            Some(scan)
-        })
     }
 
     /// Whether the rows come in this order when read forwards (`false`) or backwards (`true`).
@@ -262,10 +240,7 @@ impl ExecutionPlan for ScanExec {
         order: &[PhysicalSortExpr],
     ) -> DataFusionResult<SortOrderPushdownResult<Arc<dyn ExecutionPlan>>> {
         let Some(reverse) = self.direction_for(order) else {
-            return Ok(match self.by_index_order(order) {
-                Some(scan) => SortOrderPushdownResult::Exact { inner: Arc::new(scan) },
-                None => SortOrderPushdownResult::Unsupported,
-            });
+            return Ok(SortOrderPushdownResult::Unsupported);
         };
         let mut scan = ScanExec { reverse, ..self.clone() };
         scan.properties = properties(&scan.schema, scan.ordering());

@@ -133,15 +133,6 @@ impl Settings {
         self.local = Layer::default();
         true
     }
-
-    /// Names that the session made up, `prefix.name`.
-    pub(crate) fn custom(&self) -> Vec<String> {
-        let names = self.session.keys().chain(self.local.keys()).chain(self.defaults.keys());
-        let mut names: Vec<String> = names.filter(|name| name.contains('.')).cloned().collect();
-        names.sort();
-        names.dedup();
-        names
-    }
 }
 
 /// Whether a value of a boolean setting means on.

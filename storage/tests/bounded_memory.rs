@@ -2,6 +2,7 @@
 //!
 //! Alone in its file, hence in its process: it looks at the process's peak.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::Arc;
 

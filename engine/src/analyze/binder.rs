@@ -221,7 +221,8 @@ impl<'a> Binder<'a> {
         result
     }
 
-    /// Runs `f` as the text of a view of this owner, or of a stored expression, written with `search_path` would run.
+    /// Runs `f` as a text stored with `search_path` would run; of a view, with its owner where it
+    /// lends his rights.
     pub(super) fn in_view<T>(
         &mut self,
         owner: Option<Oid>,

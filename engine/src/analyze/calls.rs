@@ -192,7 +192,7 @@ impl Binder<'_> {
         };
         let refusal = match (kind, &function.over) {
             (Some(FunctionKind::Aggregate), None) => {
-                clause.refuses_aggregates().map(|message| Error::grouping_error(message))
+                clause.refuses_aggregates().map(Error::grouping_error)
             }
             (_, Some(_)) => clause.refuses_windows().map(|message| {
                 let state = match clause {
@@ -222,71 +222,29 @@ impl Binder<'_> {
         clause: Clause,
         place: Option<u32>,
     ) -> Result<Typed> {
-        if !function.within_group.is_empty() {
-            for item in &function.within_group {
-                let typed = self.expression(&item.expr, scope, Clause::Aggregate)?;
-                arguments.order.push((typed.clone(), item.options));
-                arguments.values.push(typed);
-            }
+        for item in &function.within_group {
+            let typed = self.expression(&item.expr, scope, Clause::Aggregate)?;
+            arguments.order.push((typed.clone(), item.options));
+            arguments.values.push(typed);
         }
         let types: Vec<PgType> = arguments.values.iter().map(|value| value.ty).collect();
         let names: Vec<&str> = arguments.names.iter().map(String::as_str).collect();
         let call = resolve_function_named(name, &types, &names, false).at_place(place)?;
-        let plain_only = |what: &str| {
-            Err(Error::new(
-                SqlState::WRONG_OBJECT_TYPE,
-                format!("{what} specified, but {name} is not an aggregate function"),
-            )
-            .at_place(place))
-        };
+        if call.function.kind != FunctionKind::Aggregate {
+            refuse_aggregate_grammar(function, name, &arguments).at_place(place)?;
+        }
         match (call.function.kind, &function.over) {
-            (FunctionKind::Aggregate, over) => {
+            (FunctionKind::Aggregate, None) => {
                 let aggregate = self.aggregate(function, &call, arguments, scope)?;
-                match over {
-                    None => Ok(Typed::new(Expr::AggregateFunction(aggregate), call.ret)),
-                    Some(window) => {
-                        let AggregateFunction { func, params } = aggregate;
-                        if params.distinct {
-                            return Err(Error::feature_not_supported(
-                                "DISTINCT is not implemented for window functions",
-                            ));
-                        }
-                        if !params.order_by.is_empty() {
-                            return Err(Error::feature_not_supported(
-                                "aggregate ORDER BY is not implemented for window functions",
-                            ));
-                        }
-                        let func = super::windows::read_forwards(name, func);
-                        let fun = WindowFunctionDefinition::AggregateUDF(func);
-                        let params = WindowFunctionParams {
-                            args: params.args,
-                            filter: params.filter,
-                            ..self.window_params(window, scope)?
-                        };
-                        Ok(Typed::new(Expr::from(WindowFunction { fun, params }), call.ret))
-                    }
-                }
+                Ok(Typed::new(Expr::AggregateFunction(aggregate), call.ret))
             }
-            _ if arguments.distinct => plain_only("DISTINCT"),
-            _ if !arguments.order.is_empty() => plain_only("ORDER BY"),
-            _ if function.filter.is_some() => plain_only("FILTER"),
-            (FunctionKind::Window, Some(window)) => {
-                let args = self.cast_arguments(&call, arguments.values)?;
-                let args = call.arguments(args, &self.time_zone());
-                let Implementation::Udwf(udwf) = &call.implementation else {
-                    return Err(Error::internal("a window function without implementation"));
-                };
-                let fun = WindowFunctionDefinition::WindowUDF(Arc::clone(udwf));
-                let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
-                let expr = Expr::from(WindowFunction { fun, params });
-                // Counts come as unsigned numbers.
-                let expr = match name {
-                    "row_number" | "rank" | "dense_rank" | "ntile" => {
-                        datafusion::logical_expr::cast(expr, call.ret.arrow()?)
-                    }
-                    _ => expr,
-                };
+            (FunctionKind::Aggregate, Some(window)) => {
+                let aggregate = self.aggregate(function, &call, arguments, scope)?;
+                let expr = self.aggregate_over(name, aggregate, window, scope)?;
                 Ok(Typed::new(expr, call.ret))
+            }
+            (FunctionKind::Window, Some(window)) => {
+                self.window_call(&call, arguments.values, window, scope)
             }
             (FunctionKind::Window, None) => Err(Error::new(
                 SqlState::WINDOWING_ERROR,
@@ -314,6 +272,61 @@ impl Binder<'_> {
             }
             (FunctionKind::Scalar, None) => self.build_scalar(&call, arguments.values),
         }
+    }
+
+    /// An aggregate over the rows of a window.
+    fn aggregate_over(
+        &mut self,
+        name: &str,
+        aggregate: AggregateFunction,
+        window: &ast::WindowType,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let AggregateFunction { func, params } = aggregate;
+        if params.distinct {
+            return Err(Error::feature_not_supported(
+                "DISTINCT is not implemented for window functions",
+            ));
+        }
+        if !params.order_by.is_empty() {
+            return Err(Error::feature_not_supported(
+                "aggregate ORDER BY is not implemented for window functions",
+            ));
+        }
+        let func = super::windows::read_forwards(name, func);
+        let fun = WindowFunctionDefinition::AggregateUDF(func);
+        let params = WindowFunctionParams {
+            args: params.args,
+            filter: params.filter,
+            ..self.window_params(window, scope)?
+        };
+        Ok(Expr::from(WindowFunction { fun, params }))
+    }
+
+    /// `row_number() OVER ...` and its kin.
+    fn window_call(
+        &mut self,
+        call: &ResolvedCall,
+        values: Vec<Typed>,
+        window: &ast::WindowType,
+        scope: &Scope<'_>,
+    ) -> Result<Typed> {
+        let args = self.cast_arguments(call, values)?;
+        let args = call.arguments(args, &self.time_zone());
+        let Implementation::Udwf(udwf) = &call.implementation else {
+            return Err(Error::internal("a window function without implementation"));
+        };
+        let fun = WindowFunctionDefinition::WindowUDF(Arc::clone(udwf));
+        let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
+        let expr = Expr::from(WindowFunction { fun, params });
+        // Counts come as unsigned numbers.
+        let expr = match call.function.name {
+            "row_number" | "rank" | "dense_rank" | "ntile" => {
+                datafusion::logical_expr::cast(expr, call.ret.arrow()?)
+            }
+            _ => expr,
+        };
+        Ok(Typed::new(expr, call.ret))
     }
 
     fn aggregate(
@@ -548,7 +561,13 @@ impl Binder<'_> {
         place: Option<u32>,
     ) -> Result<Option<Typed>> {
         match name {
-            "coalesce" | "greatest" | "least" | "nullif" | "pg_typeof" => {}
+            "coalesce" | "greatest" | "least" | "nullif" | "pg_typeof" => {
+                let values = self.unnamed_arguments(name, list, scope, clause, place)?;
+                if values.is_empty() {
+                    return Err(Error::syntax_error_near(")").at_place(place));
+                }
+                self.conditional(name, values, place).map(Some)
+            }
             "normalize" => {
                 let [
                     ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(text)),
@@ -560,17 +579,15 @@ impl Binder<'_> {
                     return Ok(None);
                 };
                 let text = self.expression(text, scope, clause)?;
-                return self.call(name, vec![text, literals::text(&form.value)], place).map(Some);
+                self.call(name, vec![text, literals::text(&form.value)], place).map(Some)
             }
-            "grouping" => return self.grouping_call(list, scope, place).map(Some),
-            "row_to_json" => {
-                if let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))] =
-                    list.args.as_slice()
-                {
-                    return self.row_argument(name, expr, scope);
+            "grouping" => self.grouping_call(list, scope, place).map(Some),
+            "row_to_json" => match list.args.as_slice() {
+                [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))] => {
+                    self.row_argument(name, expr, scope)
                 }
-                return Ok(None);
-            }
+                _ => Ok(None),
+            },
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
                     [
@@ -582,20 +599,25 @@ impl Binder<'_> {
                     [] => None,
                     _ => return Err(Error::syntax_error_near("(").at_place(place)),
                 };
-                return self.bare_function(name, precision);
+                self.bare_function(name, precision)
             }
             "row" => {
-                let mut members = Vec::with_capacity(list.args.len());
-                for arg in &list.args {
-                    let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg else {
-                        return Err(Error::syntax_error_near(name).at_place(place));
-                    };
-                    members.push(self.expression(expr, scope, clause)?);
-                }
-                return self.row_value(members).map(Some);
+                let members = self.unnamed_arguments(name, list, scope, clause, place)?;
+                self.row_value(members).map(Some)
             }
-            _ => return Ok(None),
+            _ => Ok(None),
         }
+    }
+
+    /// Arguments of a call that can't name them.
+    fn unnamed_arguments(
+        &mut self,
+        name: &str,
+        list: &ast::FunctionArgumentList,
+        scope: &Scope<'_>,
+        clause: Clause,
+        place: Option<u32>,
+    ) -> Result<Vec<Typed>> {
         let mut values = Vec::with_capacity(list.args.len());
         for arg in &list.args {
             let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) = arg else {
@@ -603,29 +625,36 @@ impl Binder<'_> {
             };
             values.push(self.expression(expr, scope, clause)?);
         }
-        if values.is_empty() {
-            return Err(Error::syntax_error_near(")").at_place(place));
-        }
+        Ok(values)
+    }
+
+    /// COALESCE, NULLIF, GREATEST, LEAST and `pg_typeof` of at least one value.
+    fn conditional(
+        &mut self,
+        name: &str,
+        mut values: Vec<Typed>,
+        place: Option<u32>,
+    ) -> Result<Typed> {
         match name {
             // The argument stays: an aggregate in it makes groups.
-            "pg_typeof" if !values[0].ty.is_unknown() => self.call(name, values, place).map(Some),
+            "pg_typeof" if !values[0].ty.is_unknown() => self.call(name, values, place),
             "pg_typeof" => {
                 let oid = Expr::Literal(ScalarValue::UInt32(Some(Oid::UNKNOWN.0)), None);
-                Ok(Some(Typed::new(oid, PgType::plain(Oid::REGTYPE))))
+                Ok(Typed::new(oid, PgType::plain(Oid::REGTYPE)))
             }
             "coalesce" => {
                 let ty = self.unify("COALESCE", &mut values, place)?;
                 let mut values: Vec<Expr> = values.into_iter().map(|value| value.expr).collect();
                 let last = values.pop().expect("checked above");
                 if values.is_empty() {
-                    return Ok(Some(Typed::new(last, ty)));
+                    return Ok(Typed::new(last, ty));
                 }
                 let pairs = values
                     .into_iter()
                     .map(|value| (Box::new(value.clone().is_not_null()), Box::new(value)))
                     .collect();
                 let case = Case::new(None, pairs, Some(Box::new(last)));
-                Ok(Some(Typed::new(Expr::Case(case), ty)))
+                Ok(Typed::new(Expr::Case(case), ty))
             }
             "nullif" => {
                 let [left, right]: [Typed; 2] = values
@@ -640,9 +669,9 @@ impl Binder<'_> {
                 let null = Expr::Literal(ScalarValue::try_from(&left.ty.arrow()?)?, None);
                 let pairs = vec![(Box::new(equal.expr), Box::new(null))];
                 let case = Case::new(None, pairs, Some(Box::new(left.expr)));
-                Ok(Some(Typed::new(Expr::Case(case), left.ty)))
+                Ok(Typed::new(Expr::Case(case), left.ty))
             }
-            _ => self.extreme(name, values, place).map(Some),
+            _ => self.extreme(name, values, place),
         }
     }
 
@@ -771,6 +800,24 @@ impl Binder<'_> {
 }
 
 /// Ordered-set aggregates need WITHIN GROUP, others can't have it.
+/// 42809 for what only aggregates may have between and behind their parentheses.
+fn refuse_aggregate_grammar(
+    function: &ast::Function,
+    name: &str,
+    arguments: &Arguments,
+) -> Result<()> {
+    let what = match arguments {
+        Arguments { distinct: true, .. } => "DISTINCT",
+        Arguments { order, .. } if !order.is_empty() => "ORDER BY",
+        _ if function.filter.is_some() => "FILTER",
+        _ => return Ok(()),
+    };
+    Err(Error::new(
+        SqlState::WRONG_OBJECT_TYPE,
+        format!("{what} specified, but {name} is not an aggregate function"),
+    ))
+}
+
 fn check_ordered_set(name: &str, within: bool, over: bool, distinct: bool) -> Result<()> {
     let wrong = |message: String| Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     match (crate::functions::is_ordered_set(name), within) {

@@ -129,43 +129,6 @@ impl Binder<'_> {
             }
             E::BinaryOp { left, op, right } => self.binary(expr, left, op, right, scope, clause),
             E::UnaryOp { op, expr: operand } => self.unary(*op, operand, scope, clause),
-            E::IsNull(operand) => self.null_test(operand, false, scope, clause),
-            E::IsNotNull(operand) => self.null_test(operand, true, scope, clause),
-            E::IsTrue(x) => self.truth_test(x, "IS TRUE", Expr::IsTrue, scope, clause),
-            E::IsNotTrue(x) => self.truth_test(x, "IS NOT TRUE", Expr::IsNotTrue, scope, clause),
-            E::IsFalse(x) => self.truth_test(x, "IS FALSE", Expr::IsFalse, scope, clause),
-            E::IsNotFalse(x) => self.truth_test(x, "IS NOT FALSE", Expr::IsNotFalse, scope, clause),
-            E::IsUnknown(x) => self.truth_test(x, "IS UNKNOWN", Expr::IsUnknown, scope, clause),
-            E::IsNotUnknown(x) => {
-                self.truth_test(x, "IS NOT UNKNOWN", Expr::IsNotUnknown, scope, clause)
-            }
-            E::IsDistinctFrom(a, b) => self.distinct_test(a, b, false, scope, clause),
-            E::IsNotDistinctFrom(a, b) => self.distinct_test(a, b, true, scope, clause),
-            E::InList { expr: left, list, negated } => {
-                self.in_list(left, list, *negated, scope, clause)
-            }
-            E::Between { expr: operand, negated, low, high } => {
-                self.between(operand, low, high, *negated, scope, clause)
-            }
-            E::Like { negated, any: true, expr: left, pattern, escape_char: None } => {
-                let op = if *negated { "!~~" } else { "~~" };
-                self.quantified_by_name(left, op, pattern, false, scope, clause)
-            }
-            E::ILike { negated, any: true, expr: left, pattern, escape_char: None } => {
-                let op = if *negated { "!~~*" } else { "~~*" };
-                self.quantified_by_name(left, op, pattern, false, scope, clause)
-            }
-            E::Like { negated, any: false, expr: left, pattern, escape_char } => {
-                let op = if *negated { "!~~" } else { "~~" };
-                self.like(op, left, pattern, escape_char.as_ref(), scope, clause)
-            }
-            E::ILike { negated, any: false, expr: left, pattern, escape_char } => {
-                let op = if *negated { "!~~*" } else { "~~*" };
-                self.like(op, left, pattern, escape_char.as_ref(), scope, clause)
-            }
-            E::SimilarTo { negated, expr: left, pattern, escape_char } => {
-                self.similar(*negated, left, pattern, escape_char.as_ref(), scope, clause)
-            }
             E::AnyOp { left, compare_op, right, .. } => {
                 self.quantified(left, compare_op, right, false, scope, clause)
             }
@@ -182,11 +145,7 @@ impl Binder<'_> {
             }
             E::Interval(interval) => self.interval(interval),
             E::Collate { expr: operand, collation } => {
-                let name = super::names::parts(collation)?.pop().unwrap_or_default();
-                if !matches!(name.as_str(), "default" | "C" | "POSIX" | "ucs_basic") {
-                    return Err(Error::undefined_object("collation", &name)
-                        .at_place(self.places.start(collation)));
-                }
+                self.check_collation(collation)?;
                 self.expression(operand, scope, clause)
             }
             E::Case { operand, conditions, else_result, .. } => {
@@ -194,33 +153,105 @@ impl Binder<'_> {
             }
             E::Exists { subquery, negated } => self.exists_value(subquery, *negated, scope),
             E::Subquery(query) => self.scalar_subquery(query, scope),
+            E::Array(array) => self.array(expr, array, None, scope, clause),
+            E::Tuple(members) => {
+                let members = members
+                    .iter()
+                    .map(|member| self.expression(member, scope, clause))
+                    .collect::<Result<Vec<Typed>>>()?;
+                self.row_value(members)
+            }
+            E::Function(function) => self.function(function, scope, clause),
+            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => {
+                Err(Error::syntax_error("grouping sets are allowed in GROUP BY only"))
+            }
+            E::Wildcard(_) | E::QualifiedWildcard(..) => {
+                Err(Error::syntax_error_near("*").at_place(self.places.start(expr)))
+            }
+            _ => self.test(expr, scope, clause),
+        }
+    }
+
+    /// What is true or false by a grammar of its own: IS, IN, BETWEEN, LIKE.
+    fn test(&mut self, expr: &ast::Expr, scope: &Scope<'_>, clause: Clause) -> Result<Typed> {
+        use ast::Expr as E;
+        let like = |negated: bool| if negated { "!~~" } else { "~~" };
+        let ilike = |negated: bool| if negated { "!~~*" } else { "~~*" };
+        match expr {
+            E::IsNull(operand) => self.null_test(operand, false, scope, clause),
+            E::IsNotNull(operand) => self.null_test(operand, true, scope, clause),
+            E::IsTrue(x) => self.truth_test(x, "IS TRUE", Expr::IsTrue, scope, clause),
+            E::IsNotTrue(x) => self.truth_test(x, "IS NOT TRUE", Expr::IsNotTrue, scope, clause),
+            E::IsFalse(x) => self.truth_test(x, "IS FALSE", Expr::IsFalse, scope, clause),
+            E::IsNotFalse(x) => self.truth_test(x, "IS NOT FALSE", Expr::IsNotFalse, scope, clause),
+            E::IsUnknown(x) => self.truth_test(x, "IS UNKNOWN", Expr::IsUnknown, scope, clause),
+            E::IsNotUnknown(x) => {
+                self.truth_test(x, "IS NOT UNKNOWN", Expr::IsNotUnknown, scope, clause)
+            }
+            E::IsDistinctFrom(a, b) => self.distinct_test(a, b, false, scope, clause),
+            E::IsNotDistinctFrom(a, b) => self.distinct_test(a, b, true, scope, clause),
+            E::IsNormalized { expr: operand, form, negated } => {
+                let form = form.map_or("NFC".to_owned(), |form| form.to_string());
+                let args = vec![self.expression(operand, scope, clause)?, literals::text(&form)];
+                let typed = self.call("is_normalized", args, self.places.start(expr))?;
+                let test = if *negated { Expr::Not(Box::new(typed.expr)) } else { typed.expr };
+                Ok(Typed::new(test, PgType::BOOL))
+            }
+            E::InList { expr: left, list, negated } => {
+                self.in_list(left, list, *negated, scope, clause)
+            }
             E::InSubquery { expr: left, subquery, negated } => {
                 let op = if *negated { "<>" } else { "=" };
                 self.quantified_subquery(left, op, subquery, *negated, scope, clause)
             }
-            E::Array(array) => self.array(expr, array, None, scope, clause),
-            E::Function(function) => self.function(function, scope, clause),
-            E::AtTimeZone { timestamp, time_zone } => self.call_named(
-                "timezone",
-                &[time_zone.as_ref(), timestamp.as_ref()],
-                expr,
-                scope,
-                clause,
-            ),
+            E::Between { expr: operand, negated, low, high } => {
+                self.between(operand, low, high, *negated, scope, clause)
+            }
+            E::Like { negated, any: true, expr: left, pattern, escape_char: None } => {
+                self.quantified_by_name(left, like(*negated), pattern, false, scope, clause)
+            }
+            E::ILike { negated, any: true, expr: left, pattern, escape_char: None } => {
+                self.quantified_by_name(left, ilike(*negated), pattern, false, scope, clause)
+            }
+            E::Like { negated, any: false, expr: left, pattern, escape_char } => {
+                self.like(like(*negated), left, pattern, escape_char.as_ref(), scope, clause)
+            }
+            E::ILike { negated, any: false, expr: left, pattern, escape_char } => {
+                self.like(ilike(*negated), left, pattern, escape_char.as_ref(), scope, clause)
+            }
+            E::SimilarTo { negated, expr: left, pattern, escape_char } => {
+                self.similar(*negated, left, pattern, escape_char.as_ref(), scope, clause)
+            }
+            _ => self.call_in_words(expr, scope, clause),
+        }
+    }
+
+    /// Functions whose arguments stand between words: EXTRACT, SUBSTRING, TRIM, AT TIME ZONE.
+    fn call_in_words(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        use ast::Expr as E;
+        let whole = ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime);
+        match expr {
+            E::AtTimeZone { timestamp, time_zone } => {
+                let args = [time_zone.as_ref(), timestamp.as_ref()];
+                self.call_named("timezone", &args, expr, scope, clause)
+            }
             E::Extract { field, expr: operand, .. } => {
                 let field = field.to_string().to_lowercase();
                 let field = literals::text(field.trim_matches(['\'', '"']));
                 let operand = self.expression(operand, scope, clause)?;
                 self.call("extract", vec![field, operand], self.places.start(expr))
             }
-            E::Ceil {
-                expr: operand,
-                field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
-            } => self.call_named("ceil", &[operand.as_ref()], expr, scope, clause),
-            E::Floor {
-                expr: operand,
-                field: ast::CeilFloorKind::DateTimeField(ast::DateTimeField::NoDateTime),
-            } => self.call_named("floor", &[operand.as_ref()], expr, scope, clause),
+            E::Ceil { expr: operand, field } if *field == whole => {
+                self.call_named("ceil", &[operand.as_ref()], expr, scope, clause)
+            }
+            E::Floor { expr: operand, field } if *field == whole => {
+                self.call_named("floor", &[operand.as_ref()], expr, scope, clause)
+            }
             E::Position { expr: needle, r#in } => {
                 self.call_named("position", &[r#in.as_ref(), needle.as_ref()], expr, scope, clause)
             }
@@ -248,31 +279,20 @@ impl Binder<'_> {
                 args.extend(overlay_for.as_deref());
                 self.call_named("overlay", &args, expr, scope, clause)
             }
-            E::IsNormalized { expr: operand, form, negated } => {
-                let form = form.map_or("NFC".to_owned(), |form| form.to_string());
-                let args = vec![self.expression(operand, scope, clause)?, literals::text(&form)];
-                let typed = self.call("is_normalized", args, self.places.start(expr))?;
-                let test = if *negated { Expr::Not(Box::new(typed.expr)) } else { typed.expr };
-                Ok(Typed::new(test, PgType::BOOL))
-            }
-            E::Tuple(members) => {
-                let members = members
-                    .iter()
-                    .map(|member| self.expression(member, scope, clause))
-                    .collect::<Result<Vec<Typed>>>()?;
-                self.row_value(members)
-            }
-            E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => {
-                Err(Error::syntax_error("grouping sets are allowed in GROUP BY only"))
-            }
-            E::Wildcard(_) | E::QualifiedWildcard(..) => {
-                Err(Error::syntax_error_near("*").at_place(self.places.start(expr)))
-            }
             other => Err(Error::feature_not_supported(format!(
                 "the expression {other} is not supported"
             ))
             .at_place(self.places.start(other))),
         }
+    }
+
+    /// Only collations that compare bytes are there.
+    fn check_collation(&self, collation: &ast::ObjectName) -> Result<()> {
+        let name = super::names::parts(collation)?.pop().unwrap_or_default();
+        if matches!(name.as_str(), "default" | "C" | "POSIX" | "ucs_basic") {
+            return Ok(());
+        }
+        Err(Error::undefined_object("collation", &name).at_place(self.places.start(collation)))
     }
 
     /// A name on its own: a column, else a function that is called without parentheses.

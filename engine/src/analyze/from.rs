@@ -8,7 +8,7 @@ use datafusion::{
         tree_node::{Transformed, TreeNode},
     },
     datasource::provider_as_source,
-    logical_expr::{Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, expr::ScalarFunction},
+    logical_expr::{Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder},
     sql::sqlparser::{ast, dialect::PostgreSqlDialect, parser::Parser},
 };
 
@@ -20,12 +20,11 @@ use super::{
     names::{At, fold},
     query::{Outer, too_many_aliases},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
-    subquery::{Below, has_subquery, plan_outer_references, unnest_lists},
+    subquery::{has_subquery, plan_outer_references, unnest_lists},
 };
 use crate::{
-    catalog::{Relation, RelationBody},
+    catalog::{Relation, RelationBody, TableKind},
     error::{Error, Result, SqlState},
-    functions::{FunctionKind, resolve_function_named},
     plan::RelationSource,
     types::{Oid, PgType},
 };
@@ -611,9 +610,10 @@ impl Binder<'_> {
         let [ast::Statement::Query(parsed)] = statements.as_slice() else {
             return Err(broken("not one query".to_owned()));
         };
-        let rows = self.in_view(Some(relation.owner), search_path, |binder| {
-            binder.bind_query(parsed, None, true)
-        })?;
+        // Whoever may read a view of shared rows reads what its owner may.
+        let lender = (relation.kind == TableKind::Shared).then_some(relation.owner);
+        let rows =
+            self.in_view(lender, search_path, |binder| binder.bind_query(parsed, None, true))?;
         // `SELECT *` of a table that got more columns since still means those of its time.
         let live: Vec<PgType> = relation.live_columns().map(|(_, column)| column.ty).collect();
         if rows.columns.len() < live.len() {
@@ -687,239 +687,6 @@ impl Binder<'_> {
             .collect();
         self.project_outputs(plan, exprs)
     }
-
-    /// `f(...)` in FROM.
-    fn bind_table_function(
-        &mut self,
-        name: &ast::ObjectName,
-        args: &[ast::FunctionArg],
-        with_ordinality: bool,
-        alias: Option<&ast::TableAlias>,
-        lateral: Outer<'_>,
-    ) -> Result<FromItem> {
-        let place = self.places.start(name);
-        let mut parts = super::names::parts(name)?;
-        let function = parts.pop().unwrap_or_default();
-        if let Some(schema) = parts.pop()
-            && !matches!(schema.as_str(), "pg_catalog" | "information_schema")
-        {
-            return Err(
-                Error::undefined_function(&format!("{schema}.{function}(...)")).at_place(place)
-            );
-        }
-        let scope = Scope::empty(lateral);
-        let mut values = Vec::with_capacity(args.len());
-        let mut names = Vec::new();
-        for arg in args {
-            let (label, value) = match arg {
-                ast::FunctionArg::Unnamed(value) => (None, value),
-                ast::FunctionArg::Named { name, arg, .. } => (Some(fold(name)), arg),
-                ast::FunctionArg::ExprNamed { name: ast::Expr::Identifier(name), arg, .. } => {
-                    (Some(fold(name)), arg)
-                }
-                ast::FunctionArg::ExprNamed { .. } => {
-                    return Err(Error::syntax_error("an argument's name must be a name"));
-                }
-            };
-            let ast::FunctionArgExpr::Expr(expr) = value else {
-                return Err(Error::syntax_error_near("*").at_place(place));
-            };
-            values.push(self.expression(expr, &scope, Clause::From)?);
-            names.extend(label);
-        }
-        if function == "unnest" && values.len() > 1 {
-            return self.unnest_values(values, with_ordinality, alias, place);
-        }
-        if let Some(item) =
-            self.record_rows(&function, &values, with_ordinality, alias).at_place(place)?
-        {
-            return Ok(item);
-        }
-        let types: Vec<PgType> = values.iter().map(|value| value.ty).collect();
-        let labels: Vec<&str> = names.iter().map(String::as_str).collect();
-        let call = resolve_function_named(&function, &types, &labels, false).at_place(place)?;
-        let outputs: Vec<(String, PgType)> = call
-            .function
-            .out_columns
-            .iter()
-            .map(|(name, oid)| ((*name).to_owned(), PgType::plain(*oid)))
-            .collect();
-        match call.function.kind {
-            FunctionKind::Set => {}
-            FunctionKind::Scalar => {
-                let typed = self.build_scalar(&call, values).at_place(place)?;
-                let list = self.construct_array_of(typed.expr)?;
-                return self.function_rows(
-                    &function,
-                    vec![(list, call.ret)],
-                    with_ordinality,
-                    alias,
-                    None,
-                );
-            }
-            FunctionKind::Aggregate => {
-                return Err(Error::grouping_error(
-                    "aggregate functions are not allowed in functions in FROM",
-                )
-                .at_place(place));
-            }
-            FunctionKind::Window => {
-                return Err(Error::new(
-                    SqlState::WINDOWING_ERROR,
-                    "window functions are not allowed in functions in FROM",
-                )
-                .at_place(place));
-            }
-        }
-        if function == "generate_series"
-            && !with_ordinality
-            && let Some(rows) = self.integer_series(&call, &values)?
-        {
-            return Ok(self.series_item(rows, call.ret, &function, alias)?);
-        }
-        let typed = self.build_scalar(&call, values).at_place(place)?;
-        // A single column has its own name too, if the function gives it one.
-        let label = match (outputs.as_slice(), alias) {
-            ([(name, _)], None) => Some(name.clone()),
-            ([(name, _)], Some(alias)) if alias.columns.is_empty() => Some(name.clone()),
-            _ => None,
-        };
-        let columns = (outputs.len() > 1).then_some(outputs);
-        let lists = vec![(typed.expr, call.ret)];
-        let mut item = self.function_rows(&function, lists, with_ordinality, alias, columns)?;
-        if let Some(label) = label {
-            for columns in [&mut item.tables[0].columns, &mut item.columns] {
-                if let Some(first) = columns.first_mut() {
-                    first.name.clone_from(&label);
-                }
-            }
-        }
-        Ok(item)
-    }
-
-    fn series_item(
-        &mut self,
-        rows: (LogicalPlan, String),
-        ty: PgType,
-        function: &str,
-        alias: Option<&ast::TableAlias>,
-    ) -> Result<FromItem> {
-        let (plan, internal) = rows;
-        let table = alias.map_or_else(|| function.to_owned(), |alias| fold(&alias.name));
-        let column = ScopeColumn::computed(table.clone(), &internal, ty);
-        let names = alias.map_or(&[][..], |alias| &alias.columns);
-        let columns = aliased(vec![column], names, &table)?;
-        let mut item = single_table(plan, table, None, columns, None);
-        item.tables[0].function = true;
-        Ok(item)
-    }
-
-    /// A list of one element.
-    fn construct_array_of(&mut self, value: Expr) -> Result<Expr> {
-        Ok(Expr::ScalarFunction(ScalarFunction::new_udf(
-            datafusion::functions_nested::make_array::make_array_udf(),
-            vec![value],
-        )))
-    }
-
-    fn bind_unnest(
-        &mut self,
-        arrays: &[ast::Expr],
-        with_ordinality: bool,
-        alias: Option<&ast::TableAlias>,
-        lateral: Outer<'_>,
-    ) -> Result<FromItem> {
-        let place = arrays.first().and_then(|first| self.places.start(first));
-        let scope = Scope::empty(lateral);
-        let values = arrays
-            .iter()
-            .map(|array| self.expression(array, &scope, Clause::From))
-            .collect::<Result<Vec<Typed>>>()?;
-        self.unnest_values(values, with_ordinality, alias, place)
-    }
-
-    fn unnest_values(
-        &mut self,
-        values: Vec<Typed>,
-        with_ordinality: bool,
-        alias: Option<&ast::TableAlias>,
-        place: Option<u32>,
-    ) -> Result<FromItem> {
-        let mut lists = Vec::with_capacity(values.len());
-        for value in values {
-            let call = resolve_function_named("unnest", &[value.ty], &[], false).at_place(place)?;
-            let typed = self.build_scalar(&call, vec![value]).at_place(place)?;
-            lists.push((typed.expr, call.ret));
-        }
-        self.function_rows("unnest", lists, with_ordinality, alias, None)
-    }
-
-    /// Lists side by side, one row per element. With `outputs` the elements are structs.
-    pub(super) fn function_rows(
-        &mut self,
-        function: &str,
-        lists: Vec<(Expr, PgType)>,
-        with_ordinality: bool,
-        alias: Option<&ast::TableAlias>,
-        outputs: Option<Vec<(String, PgType)>>,
-    ) -> Result<FromItem> {
-        let table = alias.map_or_else(|| function.to_owned(), |alias| fold(&alias.name));
-        let single = lists.len() == 1 && outputs.is_none();
-        let names: Vec<String> = lists.iter().map(|_| self.fresh()).collect();
-        let exprs: Vec<Expr> = lists.iter().map(|(expr, _)| expr.clone()).collect();
-        let plan = LogicalPlanBuilder::empty(true).build()?;
-        let (plan, exprs) = self.place(plan, exprs, Below::Other)?;
-        let mut plan = unnest_lists(plan, exprs, &names, false)?;
-        let mut columns = Vec::new();
-        match outputs {
-            None => {
-                for ((_, ty), name) in lists.iter().zip(&names) {
-                    // A single column goes by the alias of its function.
-                    let label = if single { table.clone() } else { function.to_owned() };
-                    columns.push(ScopeColumn::computed(label, name, *ty));
-                }
-            }
-            Some(outputs) => {
-                let mut all: Vec<Expr> = Vec::with_capacity(outputs.len());
-                for (name, ty) in outputs {
-                    let internal = self.fresh();
-                    let field = datafusion::functions::core::expr_ext::FieldAccessor::field(
-                        Expr::Column(Column::new_unqualified(&names[0])),
-                        name.clone(),
-                    );
-                    all.push(field.alias(&internal));
-                    columns.push(ScopeColumn::computed(name, &internal, ty));
-                }
-                plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
-            }
-        }
-        if with_ordinality {
-            let (numbered, name) = self.row_number(plan, Vec::new(), Vec::new())?;
-            let cast = self.fresh();
-            let mut all: Vec<Expr> = numbered
-                .schema()
-                .columns()
-                .into_iter()
-                .filter(|column| column.name != name)
-                .map(Expr::Column)
-                .collect();
-            let number = Expr::Column(Column::new_unqualified(&name));
-            all.push(
-                datafusion::logical_expr::cast(
-                    number,
-                    datafusion::arrow::datatypes::DataType::Int64,
-                )
-                .alias(&cast),
-            );
-            plan = LogicalPlanBuilder::from(numbered).project(all)?.build()?;
-            columns.push(ScopeColumn::computed("ordinality".to_owned(), &cast, PgType::INT8));
-        }
-        let names = alias.map_or(&[][..], |alias| &alias.columns);
-        let columns = aliased(columns, names, &table)?;
-        let mut item = single_table(plan, table, None, columns, None);
-        item.tables[0].function = single && !with_ordinality;
-        Ok(item)
-    }
 }
 
 /// `unnest(t.a)` beside `t`: the list is a column of `t`'s rows.
@@ -960,7 +727,7 @@ fn unnest_beside(left: &LogicalPlan, right: &LogicalPlan) -> Result<Option<Logic
     Ok(Some(LogicalPlanBuilder::from(plan).project(all)?.build()?))
 }
 
-fn single_table(
+pub(super) fn single_table(
     plan: LogicalPlan,
     alias: String,
     schema: Option<String>,
@@ -1005,7 +772,7 @@ fn check_aliases(left: &FromItem, right: &FromItem) -> Result<()> {
 }
 
 /// Gives columns the names of an alias list.
-fn aliased(
+pub(super) fn aliased(
     mut columns: Vec<ScopeColumn>,
     names: &[ast::TableAliasColumnDef],
     table: &str,

@@ -127,7 +127,7 @@ impl Binder<'_> {
                     .collect())
             }
             ast::Expr::Tuple(members) => {
-                Ok(vec![lists(&[members.clone()])?.pop().unwrap_or_default()])
+                Ok(vec![lists(std::slice::from_ref(members))?.pop().unwrap_or_default()])
             }
             other => Ok(vec![vec![self.group_expression(other, context, scope, known)?]]),
         }
@@ -199,33 +199,7 @@ impl Binder<'_> {
             outputs.push(aggregate.alias(&name));
             aggregate_columns.push(Expr::Column(Column::new_unqualified(name)));
         }
-        // What stands for each group expression above the aggregate.
-        let mut group_outputs = Vec::with_capacity(count);
-        for (typed, group) in grouping.exprs.iter().zip(&groups) {
-            group_outputs.push(match &group.value {
-                None => group.key.clone(),
-                Some(value) => {
-                    let first = super::keys::first_value(value.clone());
-                    let name = match &typed.expr {
-                        Expr::Column(column) if grouping.is_simple() => {
-                            outputs
-                                .push(first.alias_qualified(column.relation.clone(), &column.name));
-                            Expr::Column(column.clone())
-                        }
-                        _ => {
-                            let name = self.fresh();
-                            outputs.push(first.alias(&name));
-                            Expr::Column(Column::new_unqualified(name))
-                        }
-                    };
-                    match grouping.is_simple() {
-                        true => name,
-                        // In sets without this expression it is NULL.
-                        false => null_with(&group.key, name, typed)?,
-                    }
-                }
-            });
-        }
+        let group_outputs = self.group_outputs(&grouping, &groups, &mut outputs)?;
         let keys: Vec<Expr> = groups.iter().map(|group| group.key.clone()).collect();
         let group_exprs = match grouping.is_simple() {
             true => keys,
@@ -249,6 +223,41 @@ impl Binder<'_> {
             replaced.push(expr);
         }
         Ok((plan, replaced))
+    }
+
+    /// What stands for each group expression above the aggregate. Values that aren't their own keys
+    /// are outputs of the aggregate.
+    fn group_outputs(
+        &mut self,
+        grouping: &Grouping,
+        groups: &[GroupColumn],
+        outputs: &mut Vec<Expr>,
+    ) -> Result<Vec<Expr>> {
+        let mut above = Vec::with_capacity(groups.len());
+        for (typed, group) in grouping.exprs.iter().zip(groups) {
+            let Some(value) = &group.value else {
+                above.push(group.key.clone());
+                continue;
+            };
+            let first = super::keys::first_value(value.clone());
+            let name = match &typed.expr {
+                Expr::Column(column) if grouping.is_simple() => {
+                    outputs.push(first.alias_qualified(column.relation.clone(), &column.name));
+                    Expr::Column(column.clone())
+                }
+                _ => {
+                    let name = self.fresh();
+                    outputs.push(first.alias(&name));
+                    Expr::Column(Column::new_unqualified(name))
+                }
+            };
+            above.push(match grouping.is_simple() {
+                true => name,
+                // In sets without this expression it is NULL.
+                false => null_with(&group.key, name, typed)?,
+            });
+        }
+        Ok(above)
     }
 
     /// Makes every group expression a column; those with a key get one for it.

@@ -87,7 +87,6 @@ impl Binder<'_> {
         let item = aliased_row(&target, &alias)?;
         let returning = self.bind_returning(insert.returning.as_ref(), &item)?;
         Ok(BoundInsert {
-            columns: given.iter().map(|column| column.attnum).collect(),
             target,
             source,
             on_conflict,
@@ -381,7 +380,7 @@ impl Binder<'_> {
         let exprs: Vec<Expr> =
             exprs.into_iter().enumerate().map(|(i, expr)| expr.alias(format!("v{i}"))).collect();
         let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
-        Ok(ConflictValues::Plan { slot, plan })
+        Ok(ConflictValues::Plan { slot, plan: Box::new(plan) })
     }
 
     /// The unique indexes over exactly what `ON CONFLICT (...)` lists; one with a predicate only

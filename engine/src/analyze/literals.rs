@@ -47,14 +47,6 @@ pub(super) fn unknown(text: &str) -> Result<Typed> {
     Ok(Typed::new(Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None), PgType::UNKNOWN))
 }
 
-/// The text of a literal of unknown type.
-pub(super) fn unknown_text(typed: &Typed) -> Option<&str> {
-    match &typed.expr {
-        Expr::Literal(ScalarValue::Utf8(Some(text)), _) if typed.ty.is_unknown() => Some(text),
-        _ => None,
-    }
-}
-
 /// integer, bigint or numeric: the first that holds the value.
 pub(super) fn number(digits: &str) -> Result<Typed> {
     let plain = digits.bytes().all(|b| b.is_ascii_digit());

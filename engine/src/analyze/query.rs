@@ -41,7 +41,7 @@ impl Binder<'_> {
         let mut tail = SelectTail { top: true, ..SelectTail::default() };
         let rows = self.bind_query_with(query, None, true, &mut tail)?;
         let output = rows.columns.iter().map(|column| column.output.clone()).collect();
-        Ok(Analyzed::Query(BoundQuery {
+        Ok(Analyzed::Query(Box::new(BoundQuery {
             plan: rows.plan,
             output,
             simple: tail.simple,
@@ -49,7 +49,7 @@ impl Binder<'_> {
             row_keys: tail.row_keys,
             relations: std::mem::take(&mut self.relations),
             awaited: tail.awaited,
-        }))
+        })))
     }
 
     /// A subquery. With `resolve` its columns of unknown type become text.
@@ -111,7 +111,7 @@ impl Binder<'_> {
                     };
                     return Err(Error::feature_not_supported(format!(
                         "{} is not allowed with {what}",
-                        super::select::lock_name(lock)
+                        super::locks::lock_name(lock)
                     )));
                 }
                 if with_ties {
@@ -243,34 +243,7 @@ impl Binder<'_> {
 
     /// `WITH RECURSIVE name AS (first UNION [ALL] next)`
     fn bind_recursive(&mut self, cte: &ast::Cte, name: &str, outer: Outer<'_>) -> Result<Rowset> {
-        let malformed = || {
-            Error::new(
-                SqlState::INVALID_RECURSION,
-                format!(
-                    "recursive query \"{name}\" does not have the form non-recursive-term UNION \
-                     [ALL] recursive-term"
-                ),
-            )
-        };
-        let ast::SetExpr::SetOperation { left, op, set_quantifier, right } =
-            cte.query.body.as_ref()
-        else {
-            return Err(malformed());
-        };
-        if *op != ast::SetOperator::Union || cte.query.with.is_some() {
-            return Err(malformed());
-        }
-        if cte.query.order_by.is_some() {
-            return Err(Error::feature_not_supported(
-                "ORDER BY in a recursive query is not implemented",
-            ));
-        }
-        if cte.query.limit_clause.is_some() || cte.query.fetch.is_some() {
-            return Err(Error::feature_not_supported(
-                "LIMIT in a recursive query is not implemented",
-            ));
-        }
-        let distinct = !matches!(set_quantifier, ast::SetQuantifier::All);
+        let (left, right, distinct) = recursive_terms(&cte.query, name)?;
         self.ctes.push(Cte {
             name: name.to_owned(),
             body: CteBody::Forbidden("within its non-recursive term"),
@@ -851,6 +824,37 @@ fn is_plain(query: &ast::Query) -> bool {
         && query.limit_clause.is_none()
         && query.fetch.is_none()
         && query.locks.is_empty()
+}
+
+/// The non-recursive and the recursive term, and whether their UNION drops duplicates.
+fn recursive_terms<'q>(
+    query: &'q ast::Query,
+    name: &str,
+) -> Result<(&'q ast::SetExpr, &'q ast::SetExpr, bool)> {
+    let malformed = || {
+        Error::new(
+            SqlState::INVALID_RECURSION,
+            format!(
+                "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] \
+                 recursive-term"
+            ),
+        )
+    };
+    let ast::SetExpr::SetOperation { left, op, set_quantifier, right } = query.body.as_ref() else {
+        return Err(malformed());
+    };
+    if *op != ast::SetOperator::Union || query.with.is_some() {
+        return Err(malformed());
+    }
+    if query.order_by.is_some() {
+        return Err(Error::feature_not_supported(
+            "ORDER BY in a recursive query is not implemented",
+        ));
+    }
+    if query.limit_clause.is_some() || query.fetch.is_some() {
+        return Err(Error::feature_not_supported("LIMIT in a recursive query is not implemented"));
+    }
+    Ok((left, right, !matches!(set_quantifier, ast::SetQuantifier::All)))
 }
 
 /// 42P19 for what a recursive term can't do with the rows of the round before.

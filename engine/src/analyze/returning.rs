@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{logical_expr::Expr, prelude::lit, scalar::ScalarValue, sql::sqlparser::ast};
 
 use super::{
-    OutputColumn,
+    OutputColumn, ReturningList,
     binder::{Binder, Typed},
     expression::Clause,
     names::{At, column_name, fold},
@@ -24,7 +24,7 @@ impl Binder<'_> {
         &mut self,
         returning: Option<&Vec<ast::SelectItem>>,
         item: &FromItem,
-    ) -> Result<Option<Vec<(Expr, OutputColumn)>>> {
+    ) -> Result<Option<ReturningList>> {
         let Some(list) = returning else { return Ok(None) };
         let scope = Scope::of(item, None);
         let mut outputs = Vec::with_capacity(list.len());

@@ -9,19 +9,19 @@ use datafusion::{
 };
 
 use super::{
-    AwaitedTarget, BoundLock, LockStrength, LockWait, OutputColumn, SimpleQuery,
+    AwaitedTarget, BoundLock, OutputColumn, SimpleQuery,
     binder::{Binder, RowColumn, Rowset, Typed},
     expression::Clause,
     grouping::{GroupContext, Grouping, has_aggregate},
+    locks::{bind_locks, lock_name, row_under_cursor},
     names::{At, column_name, fold},
     query::Outer,
     scope::{FromItem, Scope, ScopeColumn},
     subquery::{Below, has_subquery},
 };
 use crate::{
-    catalog::{Relation, RelationBody, TableKind},
+    catalog::{Relation, RelationBody},
     error::{Error, Result, SqlState},
-    statement::lock_of,
     types::Oid,
 };
 
@@ -70,6 +70,13 @@ struct Target {
     attnum: i16,
     /// The tree, for GROUP BY and ORDER BY that name the output.
     tree: Option<ast::Expr>,
+}
+
+impl Target {
+    fn named_tree(&self) -> (String, ast::Expr) {
+        let null = || ast::Expr::value(ast::Value::Null);
+        (self.name.clone(), self.tree.clone().unwrap_or_else(null))
+    }
 }
 
 /// An item of ORDER BY.
@@ -144,13 +151,7 @@ impl Binder<'_> {
             None => None,
         };
         let targets = self.bind_targets(select, &from, &scope, tail.resolve)?;
-        let outputs: Vec<(String, ast::Expr)> = targets
-            .iter()
-            .map(|target| {
-                let null = || ast::Expr::value(ast::Value::Null);
-                (target.name.clone(), target.tree.clone().unwrap_or_else(null))
-            })
-            .collect();
+        let outputs: Vec<(String, ast::Expr)> = targets.iter().map(Target::named_tree).collect();
         let context = GroupContext { select, from: &from, outputs: &outputs };
         let grouping = self.bind_grouping(&context, &scope)?;
         let having = match &select.having {
@@ -168,7 +169,7 @@ impl Binder<'_> {
             None | Some(ast::Distinct::All) => false,
             Some(ast::Distinct::Distinct | ast::Distinct::On(_)) => true,
         };
-        let locks = self.bind_locks(&tail, select, &from, is_grouped, is_distinct)?;
+        let locks = bind_locks(tail.locks, &from, merged_by(select, is_grouped, is_distinct))?;
         if !locks.is_empty() && !result.top && !result.locks_rows {
             return Err(Error::feature_not_supported(format!(
                 "{} in a subquery is not supported",
@@ -198,16 +199,9 @@ impl Binder<'_> {
         }
         let (plan, columns, sorts) = self.project_targets(plan, &mut above, &keys)?;
         let mut rows = Rowset { plan, columns };
-        let key_names: Vec<String> = sorts.keys;
         match &select.distinct {
             Some(ast::Distinct::Distinct) => {
-                if let Some(i) = above.orders.iter().position(|order| order.target.is_none()) {
-                    return Err(Error::new(
-                        SqlState::INVALID_COLUMN_REFERENCE,
-                        "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
-                    )
-                    .at_place(self.places.start(&tail.order[i].expr)));
-                }
+                self.check_distinct(&above, &tail)?;
                 rows = self.distinct(rows)?;
             }
             Some(ast::Distinct::On(_)) => {
@@ -216,7 +210,19 @@ impl Binder<'_> {
             }
             Some(ast::Distinct::All) | None => {}
         }
-        self.finish_select(rows, sorts.order, tail, locks, key_names, result)
+        self.finish_select(rows, sorts.order, tail, locks, sorts.keys, result)
+    }
+
+    /// Rows that are told apart by their columns can be sorted by nothing else.
+    fn check_distinct(&self, above: &Above, tail: &Tail<'_>) -> Result<()> {
+        match above.orders.iter().position(|order| order.target.is_none()) {
+            None => Ok(()),
+            Some(i) => Err(Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+            )
+            .at_place(self.places.start(&tail.order[i].expr))),
+        }
     }
 
     /// Sort, limit, and only the columns asked for.
@@ -644,105 +650,6 @@ impl Binder<'_> {
         }
         Ok(on)
     }
-
-    /// FOR UPDATE and its kin: the tables to lock and the column of each one's key.
-    fn bind_locks(
-        &mut self,
-        tail: &Tail<'_>,
-        select: &ast::Select,
-        from: &FromItem,
-        is_grouped: bool,
-        is_distinct: bool,
-    ) -> Result<Vec<(BoundLock, Expr)>> {
-        let mut locks: Vec<(BoundLock, Expr)> = Vec::new();
-        for clause in tail.locks {
-            let refusal = match (is_distinct, is_grouped) {
-                (true, _) => Some("DISTINCT clause"),
-                (_, true) if select.having.is_some() => Some("HAVING clause"),
-                (_, true) if has_group_by(select) => Some("GROUP BY clause"),
-                (_, true) => Some("aggregate functions"),
-                _ => None,
-            };
-            if let Some(what) = refusal {
-                return Err(Error::feature_not_supported(format!(
-                    "{} is not allowed with {what}",
-                    lock_name(clause)
-                )));
-            }
-            let (_, only) = lock_of(clause);
-            let only = only.map(fold);
-            let mut found = false;
-            for table in &from.tables {
-                if only.as_ref().is_some_and(|only| *only != table.alias) {
-                    continue;
-                }
-                found = true;
-                if table.locks_inside {
-                    return Err(Error::feature_not_supported(format!(
-                        "{} of the rows of a subquery or view is not supported",
-                        lock_name(clause)
-                    ))
-                    .with_hint("Say it inside of the subquery."));
-                }
-                let Some((relation, qualifier)) = &table.base else {
-                    if only.is_some() {
-                        return Err(Error::feature_not_supported(format!(
-                            "{} cannot be applied to \"{}\"",
-                            lock_name(clause),
-                            table.alias
-                        )));
-                    }
-                    continue;
-                };
-                if relation.kind == TableKind::System {
-                    continue;
-                }
-                if table.nullable {
-                    return Err(Error::feature_not_supported(format!(
-                        "{} cannot be applied to the nullable side of an outer join",
-                        lock_name(clause)
-                    )));
-                }
-                let strength = match lock_name(clause) {
-                    "FOR KEY SHARE" => LockStrength::KeyShare,
-                    "FOR SHARE" => LockStrength::Share,
-                    "FOR NO KEY UPDATE" => LockStrength::NoKeyUpdate,
-                    _ => LockStrength::Update,
-                };
-                let wait = match clause.nonblock {
-                    None => LockWait::Block,
-                    Some(ast::NonBlock::Nowait) => LockWait::NoWait,
-                    Some(ast::NonBlock::SkipLocked) => LockWait::SkipLocked,
-                };
-                let key = super::update::key_column(qualifier);
-                match locks.iter_mut().find(|(_, known)| *known == key) {
-                    Some((known, _)) => known.strength = known.strength.max(strength),
-                    None => {
-                        let relation = relation.clone();
-                        locks.push((BoundLock { relation, strength, wait, key_column: 0 }, key));
-                    }
-                }
-            }
-            if let (Some(name), false) = (&only, found) {
-                return Err(Error::new(
-                    SqlState::UNDEFINED_TABLE,
-                    format!(
-                        "relation \"{name}\" in {} clause not found in FROM clause",
-                        lock_name(clause)
-                    ),
-                ));
-            }
-        }
-        Ok(locks)
-    }
-}
-
-/// The row that a cursor over one table stands on; with locks it stands on all that are locked.
-fn row_under_cursor(from: &FromItem, locks: &[(BoundLock, Expr)]) -> Option<(Arc<Relation>, Expr)> {
-    let ([table], []) = (from.tables.as_slice(), locks) else { return None };
-    let (relation, qualifier) = table.base.as_ref()?;
-    let is_table = matches!(relation.body, RelationBody::Table { .. });
-    is_table.then(|| (Arc::clone(relation), super::update::key_column(qualifier)))
 }
 
 /// The first items of ORDER BY must be those of DISTINCT ON, in any order.
@@ -781,18 +688,19 @@ fn with_options(key: Expr, options: &ast::OrderByOptions) -> SortExpr {
     key.sort(ascending, options.nulls_first.unwrap_or(!ascending))
 }
 
-fn has_group_by(select: &ast::Select) -> bool {
-    !matches!(&select.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty())
+/// What makes one row of several, by its name in PostgreSQL's messages.
+fn merged_by(select: &ast::Select, is_grouped: bool, is_distinct: bool) -> Option<&'static str> {
+    match (is_distinct, is_grouped) {
+        (true, _) => Some("DISTINCT clause"),
+        (_, true) if select.having.is_some() => Some("HAVING clause"),
+        (_, true) if has_group_by(select) => Some("GROUP BY clause"),
+        (_, true) => Some("aggregate functions"),
+        (false, false) => None,
+    }
 }
 
-/// The words of a locking clause.
-pub(super) fn lock_name(clause: &ast::LockClause) -> &'static str {
-    match (lock_of(clause).0, clause.lock_type) {
-        (Some("no key update"), _) => "FOR NO KEY UPDATE",
-        (Some("key share"), _) => "FOR KEY SHARE",
-        (_, ast::LockType::Share) => "FOR SHARE",
-        (_, ast::LockType::Update) => "FOR UPDATE",
-    }
+fn has_group_by(select: &ast::Select) -> bool {
+    !matches!(&select.group_by, ast::GroupByExpr::Expressions(list, _) if list.is_empty())
 }
 
 /// The output column that a constant in ORDER BY, GROUP BY or DISTINCT ON means.

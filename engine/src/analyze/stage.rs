@@ -113,7 +113,7 @@ impl Binder<'_> {
         if self.in_recursion || !plan_outer_references(&rows.plan)?.is_empty() {
             return Err(Error::feature_not_supported(format!(
                 "{} in a correlated or recursive subquery is not supported",
-                super::select::lock_name(&query.locks[0])
+                super::locks::lock_name(&query.locks[0])
             )));
         }
         self.staged_rows(rows, tail)
@@ -137,7 +137,7 @@ impl Binder<'_> {
             awaited: None,
         };
         let slot = self.fresh_slot();
-        let statement = Analyzed::Query(query);
+        let statement = Analyzed::Query(Box::new(query));
         self.stages.push(BoundStage { statement, slot, is_read: true });
         self.slot_rows(slot, output)
     }

@@ -12,7 +12,7 @@ use datafusion::{
 };
 
 use super::{
-    BoundUpdate, OutputColumn, SimpleChange,
+    BoundUpdate, OutputColumn, ReturningList, SimpleChange,
     binder::Binder,
     expression::Clause,
     names::fold,
@@ -149,8 +149,8 @@ impl Binder<'_> {
         &mut self,
         plan: LogicalPlan,
         mut list: Vec<(Expr, String)>,
-        returning: Option<Vec<(Expr, OutputColumn)>>,
-    ) -> Result<(LogicalPlan, Option<Vec<(Expr, OutputColumn)>>)> {
+        returning: Option<ReturningList>,
+    ) -> Result<(LogicalPlan, Option<ReturningList>)> {
         let returning = match returning {
             None => None,
             Some(outputs) => {

@@ -146,10 +146,11 @@ impl LineScanner {
             if !self.in_quote && matches!(byte, b'\r' | b'\n') {
                 return self.at_newline(buffer, complete);
             }
-            if is_marker_start && buffer.get(at + 1) == Some(&b'.') {
-                if let Some(found) = self.marker(buffer, complete, at)? {
-                    return Ok(found);
-                }
+            if is_marker_start
+                && buffer.get(at + 1) == Some(&b'.')
+                && let Some(found) = self.marker(buffer, complete, at)?
+            {
+                return Ok(found);
             }
             self.next = at + 1;
         }
@@ -327,7 +328,9 @@ mod tests {
 
     #[test]
     fn lines_are_found_however_the_input_is_cut() {
-        let inputs: &[(bool, &[u8], &[(&str, u64)])] = &[
+        /// Whether it is CSV, the input, and its lines with their numbers.
+        type Case<'a> = (bool, &'a [u8], &'a [(&'a str, u64)]);
+        let inputs: &[Case<'_>] = &[
             (false, b"a\nb", &[("a", 1), ("b", 2)]),
             (false, b"a\r\nb\r\n", &[("a", 1), ("b", 2)]),
             (false, b"a\rb\r", &[("a", 1), ("b", 2)]),

@@ -384,7 +384,9 @@ mod tests {
 
     #[test]
     fn refusals_are_postgres_own() {
-        let cases: &[(&[(&str, &[&str])], bool, &str, &str)] = &[
+        /// The options, whether they are of COPY FROM, the SQLSTATE and the message.
+        type Case<'a> = (&'a [(&'a str, &'a [&'a str])], bool, &'a str, &'a str);
+        let cases: &[Case<'_>] = &[
             (&[("format", &["xml"])], false, "22023", "COPY format \"xml\" not recognized"),
             (
                 &[("format", &["csv"]), ("format", &["text"])],

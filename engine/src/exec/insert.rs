@@ -165,7 +165,7 @@ impl NewValues {
             ConflictValues::Plan { slot, plan } => {
                 let fields = both.iter().map(|(name, ty)| Field::new(name, ty.clone(), true));
                 let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-                NewValues::Plan { slot, plan: Planned::new(plan), schema }
+                NewValues::Plan { slot, plan: Planned::new(*plan), schema }
             }
         })
     }

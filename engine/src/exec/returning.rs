@@ -9,7 +9,10 @@ use arrow::{
 use datafusion::{common::ScalarValue, logical_expr::Expr};
 
 use crate::{
-    analyze::OutputColumn, context::ExecutionContext, error::Result, exec::evaluate::Evaluator,
+    analyze::{OutputColumn, ReturningList},
+    context::ExecutionContext,
+    error::Result,
+    exec::evaluate::Evaluator,
     types::PgType,
 };
 
@@ -23,7 +26,7 @@ pub(crate) struct Returning {
 
 impl Returning {
     pub(crate) fn new(
-        list: Vec<(Expr, OutputColumn)>,
+        list: ReturningList,
         columns: &[(String, DataType)],
         parameters: &[PgType],
     ) -> Result<Self> {

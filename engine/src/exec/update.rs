@@ -23,7 +23,9 @@ use futures::StreamExt;
 use kalamdb_storage::{Key, Row, WriteSet};
 
 use crate::{
-    analyze::{BoundDelete, BoundUpdate, Environment, Named, OutputColumn, SimpleChange},
+    analyze::{
+        BoundDelete, BoundUpdate, Environment, Named, OutputColumn, ReturningList, SimpleChange,
+    },
     catalog::Relation,
     context::ExecutionContext,
     error::{Error, Result},
@@ -104,12 +106,11 @@ impl ChangePlan {
         .map(|plan| ChangePlan { current_of: delete.current_of, ..plan })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a bound statement, taken apart")]
     fn new(
         target: Arc<Relation>,
         plan: LogicalPlan,
         simple: Option<SimpleChange>,
-        returning: Option<Vec<(Expr, OutputColumn)>>,
+        returning: Option<ReturningList>,
         relations: Vec<Named>,
         change: Change,
         parameters: &[PgType],
@@ -200,10 +201,7 @@ fn is_within(list: &[(Expr, OutputColumn)], width: usize) -> bool {
 }
 
 /// Expressions over a plan's columns, over [`plan_columns`] instead.
-fn by_place(
-    list: Vec<(Expr, OutputColumn)>,
-    plan: &LogicalPlan,
-) -> Result<Vec<(Expr, OutputColumn)>> {
+fn by_place(list: ReturningList, plan: &LogicalPlan) -> Result<ReturningList> {
     list.into_iter()
         .map(|(expr, output)| {
             let expr = expr.transform_up(|expr| match expr {

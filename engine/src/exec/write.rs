@@ -39,7 +39,6 @@ pub(crate) struct Conflict {
     /// Its place in `Relation::indexes()`.
     pub(crate) index: usize,
     pub(crate) key: Key,
-    pub(crate) row: Row,
 }
 
 impl Writer {
@@ -121,8 +120,8 @@ impl Writer {
             if definition.primary {
                 if own.is_none_or(|(key, _)| key != new_key) {
                     self.lock_row(session, new_key, Mode::Update, wait).await?;
-                    if let Some(row) = self.newest(session, new_key).await? {
-                        return Ok(Some(Conflict { index, key: new_key.clone(), row }));
+                    if self.newest(session, new_key).await?.is_some() {
+                        return Ok(Some(Conflict { index, key: new_key.clone() }));
                     }
                 }
                 continue;
@@ -173,7 +172,7 @@ impl Writer {
             .await?;
         Ok(found
             .filter(|(key, _)| own.is_none_or(|(own, _)| own != key))
-            .map(|(key, row)| Conflict { index, key, row }))
+            .map(|(key, _)| Conflict { index, key }))
     }
 
     /// 23505 for a row that is there already.

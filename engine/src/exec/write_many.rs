@@ -21,6 +21,9 @@ use crate::{
 /// Row ids taken at a time by a statement that inserts many rows.
 const ROW_IDS_AT_ONCE: u32 = 1024;
 
+/// Values of unique indexes, each index by its place in the layout.
+type UniqueValues = Vec<(usize, Vec<Bytes>)>;
+
 impl Writer {
     /// Inserts a batch if none of its rows meets another. `false`: one may, and nothing was written.
     pub(crate) async fn insert_all(
@@ -71,13 +74,12 @@ impl Writer {
         session.transaction.lock_free(targets, Mode::Update)
     }
 
-    /// Locks the values of the unique indexes. Returns them sorted, with their index's place in the
-    /// layout; `None` if one is not free.
+    /// Locks the values of the unique indexes. Returns them sorted; `None` if one is not free.
     fn lock_values(
         &self,
         session: &mut Session,
         batch: &RecordBatch,
-    ) -> Result<Option<Vec<(usize, Vec<Bytes>)>>> {
+    ) -> Result<Option<UniqueValues>> {
         let mut all = Vec::new();
         let secondary = self.relation.indexes().iter().filter(|index| !index.primary);
         for (place, _) in secondary.enumerate().filter(|(_, index)| index.unique) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::error::Result as DataFusionResult;
+use datafusion::functions_aggregate::{bit_and_or_xor, bool_and_or};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
@@ -264,19 +265,14 @@ pub(super) fn register(all: &mut Implementations) {
     collect::register(all);
     ordered_set::register(all);
     counts(all);
-    let native: &[(&str, fn() -> Arc<AggregateUDF>)] = &[
-        ("bool_and(bool)", datafusion::functions_aggregate::bool_and_or::bool_and_udaf),
-        ("every(bool)", datafusion::functions_aggregate::bool_and_or::bool_and_udaf),
-        ("bool_or(bool)", datafusion::functions_aggregate::bool_and_or::bool_or_udaf),
-    ];
-    for (signature, make) in native {
-        all.add(signature, Implementation::Udaf(make()));
+    for signature in ["bool_and(bool)", "every(bool)"] {
+        all.add(signature, Implementation::Udaf(bool_and_or::bool_and_udaf()));
     }
+    all.add("bool_or(bool)", Implementation::Udaf(bool_and_or::bool_or_udaf()));
     for ty in ["int2", "int4", "int8"] {
-        use datafusion::functions_aggregate::bit_and_or_xor as bits;
-        all.add(&format!("bit_and({ty})"), Implementation::Udaf(bits::bit_and_udaf()));
-        all.add(&format!("bit_or({ty})"), Implementation::Udaf(bits::bit_or_udaf()));
-        all.add(&format!("bit_xor({ty})"), Implementation::Udaf(bits::bit_xor_udaf()));
+        all.add(&format!("bit_and({ty})"), Implementation::Udaf(bit_and_or_xor::bit_and_udaf()));
+        all.add(&format!("bit_or({ty})"), Implementation::Udaf(bit_and_or_xor::bit_or_udaf()));
+        all.add(&format!("bit_xor({ty})"), Implementation::Udaf(bit_and_or_xor::bit_xor_udaf()));
     }
 }
 

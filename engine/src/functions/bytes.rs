@@ -47,6 +47,19 @@ pub(super) fn register(all: &mut Implementations) {
     all.f2::<Bytea, Bytea, Bytea>("btrim(bytea,bytea)", |v, set| Ok(trim(v, set, true, true)));
     all.f2::<Bytea, Bytea, Bytea>("ltrim(bytea,bytea)", |v, set| Ok(trim(v, set, true, false)));
     all.f2::<Bytea, Bytea, Bytea>("rtrim(bytea,bytea)", |v, set| Ok(trim(v, set, false, true)));
+    single_bytes_and_bits(all);
+    conversions(all);
+    for (name, wanted) in [("bytealike(bytea,bytea)", true), ("byteanlike(bytea,bytea)", false)] {
+        let kernel: fn(&[u8], &[u8]) -> Result<bool> = if wanted {
+            |v, pattern| super::like::bytes_like(v, pattern)
+        } else {
+            |v, pattern| super::like::bytes_like(v, pattern).map(|m| !m)
+        };
+        all.f2::<Bytea, Bytea, Bool>(name, kernel);
+    }
+}
+
+fn single_bytes_and_bits(all: &mut Implementations) {
     all.f2::<Bytea, Int4, Int4>("get_byte(bytea,int4)", |v, n| {
         Ok(i32::from(v[index(n.into(), v.len())?]))
     });
@@ -69,6 +82,9 @@ pub(super) fn register(all: &mut Implementations) {
         }
         Ok(out)
     });
+}
+
+fn conversions(all: &mut Implementations) {
     all.f2::<Bytea, Text, Text>("convert_from(bytea,name)", |v, from| {
         Encoding::named(from, "source")?.decode(v)
     });
@@ -79,14 +95,6 @@ pub(super) fn register(all: &mut Implementations) {
         let text = Encoding::named(from, "source")?.decode(v)?;
         Encoding::named(to, "destination")?.encode(&text)
     });
-    for (name, wanted) in [("bytealike(bytea,bytea)", true), ("byteanlike(bytea,bytea)", false)] {
-        let kernel: fn(&[u8], &[u8]) -> Result<bool> = if wanted {
-            |v, pattern| super::like::bytes_like(v, pattern)
-        } else {
-            |v, pattern| super::like::bytes_like(v, pattern).map(|m| !m)
-        };
-        all.f2::<Bytea, Bytea, Bool>(name, kernel);
-    }
 }
 
 #[derive(Clone, Copy)]

@@ -83,7 +83,8 @@ pub(super) fn register(all: &mut Implementations) {
             all.add(&signature, Implementation::Udf(comparison(&signature, ty, op)));
         }
     }
-    let make: [(&str, fn(&[PgType], PgType) -> Result<Implementation>); 6] = [
+    type Make = fn(&[PgType], PgType) -> Result<Implementation>;
+    let make: [(&str, Make); 6] = [
         ("eq", |t, _| array_comparison(t, NativeOperator::Eq)),
         ("ne", |t, _| array_comparison(t, NativeOperator::NotEq)),
         ("lt", |t, _| array_comparison(t, NativeOperator::Lt)),

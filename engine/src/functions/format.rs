@@ -60,87 +60,49 @@ fn format_row(
     count: usize,
     value: &dyn Fn(usize) -> Result<Option<String>>,
 ) -> Result<String> {
-    let unterminated = || {
-        Error::invalid_parameter_value("unterminated format() type specifier")
-            .with_hint("For a single \"%\" use \"%%\".")
-    };
-    let few = || Error::invalid_parameter_value("too few arguments for format()");
-    let checked = |n: usize| if n > count { Err(few()) } else { value(n) };
+    let mut template = Template { rest: template, next: 1, count, value };
     let mut out = String::new();
-    let mut next = 1;
-    let mut rest = template;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('%') {
+    while let Some(at) = template.rest.find('%') {
+        out.push_str(&template.rest[..at]);
+        template.rest = &template.rest[at + 1..];
+        if template.take('%') {
             out.push('%');
-            rest = after;
-            continue;
+        } else {
+            template.specifier(&mut out)?;
         }
-        let mut position = None;
-        if let Some((n, after)) = number(rest)
-            && let Some(after) = after.strip_prefix('$')
-        {
-            if n == 0 {
-                return Err(Error::invalid_parameter_value(
-                    "format specifies argument 0, but arguments are numbered from 1",
-                ));
-            }
-            position = Some(n);
-            rest = after;
-        }
+    }
+    out.push_str(template.rest);
+    Ok(out)
+}
+
+/// A template being read, and the arguments of its row.
+struct Template<'a> {
+    rest: &'a str,
+    /// The argument that comes next where none is named.
+    next: usize,
+    /// Arguments beside the template, numbered from 1.
+    count: usize,
+    value: &'a dyn Fn(usize) -> Result<Option<String>>,
+}
+
+impl Template<'_> {
+    /// `%[n$][-][width]type` behind its percent sign.
+    fn specifier(&mut self, out: &mut String) -> Result<()> {
+        let position = self.position()?;
         let mut left = false;
-        while let Some(after) = rest.strip_prefix('-') {
+        while self.take('-') {
             left = true;
-            rest = after;
         }
-        let mut width = 0i64;
-        if let Some(after) = rest.strip_prefix('*') {
-            rest = after;
-            let n = match number(rest) {
-                Some((n, after)) if after.starts_with('$') => {
-                    rest = &after[1..];
-                    n
-                }
-                _ => {
-                    next += 1;
-                    next - 1
-                }
-            };
-            width = match checked(n)? {
-                Some(text) => {
-                    i64::from(crate::types::input::parse_integer::<i32>(&text, "integer")?)
-                }
-                None => 0,
-            };
-            left |= width < 0;
-        } else if let Some((n, after)) = number(rest) {
-            width = n as i64;
-            rest = after;
-        }
-        let kind = rest.chars().next().ok_or_else(unterminated)?;
-        rest = &rest[kind.len_utf8()..];
-        let n = position.unwrap_or(next);
-        let text = match kind {
-            's' => checked(n)?.unwrap_or_default(),
-            'I' => match checked(n)? {
-                Some(name) => quote_ident(&name),
-                None => {
-                    return Err(Error::new(
-                        SqlState::NULL_VALUE_NOT_ALLOWED,
-                        "null values cannot be formatted as an SQL identifier",
-                    ));
-                }
-            },
-            'L' => checked(n)?.map_or_else(|| "NULL".to_owned(), |text| quote_literal(&text)),
-            other => {
-                return Err(Error::invalid_parameter_value(format!(
-                    "unrecognized format() type specifier \"{other}\""
-                ))
-                .with_hint("For a single \"%\" use \"%%\"."));
-            }
-        };
-        next = n + 1;
+        let width = self.width()?;
+        left |= width < 0;
+        let kind = self.rest.chars().next().ok_or_else(|| {
+            Error::invalid_parameter_value("unterminated format() type specifier")
+                .with_hint("For a single \"%\" use \"%%\".")
+        })?;
+        self.rest = &self.rest[kind.len_utf8()..];
+        let n = position.unwrap_or(self.next);
+        let text = self.converted(kind, n)?;
+        self.next = n + 1;
         let missing = (width.unsigned_abs() as usize).saturating_sub(char_count(&text));
         let padding = std::iter::repeat_n(' ', missing);
         if left {
@@ -150,9 +112,81 @@ fn format_row(
             out.extend(padding);
             out.push_str(&text);
         }
+        Ok(())
     }
-    out.push_str(rest);
-    Ok(out)
+
+    fn take(&mut self, sign: char) -> bool {
+        match self.rest.strip_prefix(sign) {
+            Some(after) => {
+                self.rest = after;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// `n$`
+    fn position(&mut self) -> Result<Option<usize>> {
+        let Some((n, after)) = number(self.rest) else { return Ok(None) };
+        let Some(after) = after.strip_prefix('$') else { return Ok(None) };
+        if n == 0 {
+            return Err(Error::invalid_parameter_value(
+                "format specifies argument 0, but arguments are numbered from 1",
+            ));
+        }
+        self.rest = after;
+        Ok(Some(n))
+    }
+
+    /// A number, or `*` and `*n$` for that of an argument. Negative: to the left.
+    fn width(&mut self) -> Result<i64> {
+        if !self.take('*') {
+            let Some((width, after)) = number(self.rest) else { return Ok(0) };
+            self.rest = after;
+            return Ok(width as i64);
+        }
+        let n = match number(self.rest) {
+            Some((n, after)) if after.starts_with('$') => {
+                self.rest = &after[1..];
+                n
+            }
+            _ => {
+                self.next += 1;
+                self.next - 1
+            }
+        };
+        match self.argument(n)? {
+            Some(text) => Ok(crate::types::input::parse_integer::<i32>(&text, "integer")?.into()),
+            None => Ok(0),
+        }
+    }
+
+    fn converted(&self, kind: char, n: usize) -> Result<String> {
+        match kind {
+            's' => Ok(self.argument(n)?.unwrap_or_default()),
+            'I' => match self.argument(n)? {
+                Some(name) => Ok(quote_ident(&name)),
+                None => Err(Error::new(
+                    SqlState::NULL_VALUE_NOT_ALLOWED,
+                    "null values cannot be formatted as an SQL identifier",
+                )),
+            },
+            'L' => {
+                Ok(self.argument(n)?.map_or_else(|| "NULL".to_owned(), |text| quote_literal(&text)))
+            }
+            other => Err(Error::invalid_parameter_value(format!(
+                "unrecognized format() type specifier \"{other}\""
+            ))
+            .with_hint("For a single \"%\" use \"%%\".")),
+        }
+    }
+
+    fn argument(&self, n: usize) -> Result<Option<String>> {
+        if n > self.count {
+            return Err(Error::invalid_parameter_value("too few arguments for format()"));
+        }
+        (self.value)(n)
+    }
 }
 
 fn number(text: &str) -> Option<(usize, &str)> {

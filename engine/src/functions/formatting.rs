@@ -163,10 +163,14 @@ fn display_year(year: i32) -> i64 {
     if year <= 0 { 1 - i64::from(year) } else { i64::from(year) }
 }
 
+/// A number in the width of its field; `fill` is FM, which wants no zeros.
+fn padded(number: i64, width: usize, fill: bool) -> String {
+    if fill { number.to_string() } else { format!("{number:0width$}") }
+}
+
+/// A field of the date; else one of the time of day.
 fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -> Result<String> {
-    let pad = |number: i64, width: usize| {
-        if fill { number.to_string() } else { format!("{number:0width$}") }
-    };
+    let pad = |number: i64, width: usize| padded(number, width, fill);
     let word = |word: &str, width: usize| {
         if fill { word.to_owned() } else { format!("{word:<width$}") }
     };
@@ -176,11 +180,6 @@ fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -
     let iso_year = display_year(week.year());
     let month = MONTHS[time.month0() as usize];
     let day = DAYS[time.weekday().num_days_from_sunday() as usize];
-    let hour12 = match time.hour() % 12 {
-        0 => 12,
-        hour => hour,
-    };
-    let micros = number(time.nanosecond() / 1000);
     Ok(match pattern {
         "Y,YYY" => format!("{},{:03}", year / 1000, year % 1000),
         "YYYY" => pad(year, 4),
@@ -191,21 +190,6 @@ fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -
         "IYY" => pad(iso_year % 1000, 3),
         "IY" => pad(iso_year % 100, 2),
         "I" => pad(iso_year % 10, 1),
-        "HH24" => pad(number(time.hour()), 2),
-        "HH12" | "HH" => pad(number(hour12), 2),
-        "MI" => pad(number(time.minute()), 2),
-        "SS" => pad(number(time.second()), 2),
-        "SSSS" | "SSSSS" => number(time.num_seconds_from_midnight()).to_string(),
-        "MS" | "FF3" => format!("{:03}", micros / 1000),
-        "US" | "FF6" => format!("{micros:06}"),
-        "FF1" => (micros / 100_000).to_string(),
-        "FF2" => format!("{:02}", micros / 10_000),
-        "FF4" => format!("{:04}", micros / 100),
-        "FF5" => format!("{:05}", micros / 10),
-        "AM" | "PM" => if time.hour() < 12 { "AM" } else { "PM" }.to_owned(),
-        "am" | "pm" => if time.hour() < 12 { "am" } else { "pm" }.to_owned(),
-        "A.M." | "P.M." => if time.hour() < 12 { "A.M." } else { "P.M." }.to_owned(),
-        "a.m." | "p.m." => if time.hour() < 12 { "a.m." } else { "p.m." }.to_owned(),
         "BC" | "AD" => if time.year() <= 0 { "BC" } else { "AD" }.to_owned(),
         "bc" | "ad" => if time.year() <= 0 { "bc" } else { "ad" }.to_owned(),
         "B.C." | "A.D." => if time.year() <= 0 { "B.C." } else { "A.D." }.to_owned(),
@@ -240,6 +224,40 @@ fn field(time: &NaiveDateTime, pattern: &str, fill: bool, zone: Option<&Zone>) -
         "Q" => number(time.month0() / 3 + 1).to_string(),
         "RM" => word(ROMAN[time.month0() as usize], 4),
         "rm" => word(&ROMAN[time.month0() as usize].to_lowercase(), 4),
+        _ => return time_field(time, pattern, fill, zone),
+    })
+}
+
+/// A field of the time of day; else one of its zone.
+fn time_field(
+    time: &NaiveDateTime,
+    pattern: &str,
+    fill: bool,
+    zone: Option<&Zone>,
+) -> Result<String> {
+    let two = |number: u32| padded(number.into(), 2, fill);
+    let morning = time.hour() < 12;
+    let hour12 = match time.hour() % 12 {
+        0 => 12,
+        hour => hour,
+    };
+    let micros = time.nanosecond() / 1000;
+    Ok(match pattern {
+        "HH24" => two(time.hour()),
+        "HH12" | "HH" => two(hour12),
+        "MI" => two(time.minute()),
+        "SS" => two(time.second()),
+        "SSSS" | "SSSSS" => time.num_seconds_from_midnight().to_string(),
+        "MS" | "FF3" => format!("{:03}", micros / 1000),
+        "US" | "FF6" => format!("{micros:06}"),
+        "FF1" => (micros / 100_000).to_string(),
+        "FF2" => format!("{:02}", micros / 10_000),
+        "FF4" => format!("{:04}", micros / 100),
+        "FF5" => format!("{:05}", micros / 10),
+        "AM" | "PM" => if morning { "AM" } else { "PM" }.to_owned(),
+        "am" | "pm" => if morning { "am" } else { "pm" }.to_owned(),
+        "A.M." | "P.M." => if morning { "A.M." } else { "P.M." }.to_owned(),
+        "a.m." | "p.m." => if morning { "a.m." } else { "p.m." }.to_owned(),
         _ => return zone_field(pattern, zone),
     })
 }

@@ -146,7 +146,7 @@ fn paired(keys: Vec<Option<String>>, values: Vec<Option<String>>) -> Result<Vec<
 
 /// `json_object('{a,1,b,2}')`
 fn object(items: &[Option<String>]) -> Result<String> {
-    if items.len() % 2 != 0 {
+    if !items.len().is_multiple_of(2) {
         return Err(Error::new(
             SqlState::ARRAY_SUBSCRIPT_ERROR,
             "array must have even number of elements",

@@ -369,7 +369,7 @@ fn fill_in(t: Template, number: &str, negative: bool, spaces: usize) -> String {
     let bytes = number.as_bytes();
     let mut sign = t.sign;
     let sign_written = if t.plus || t.minus {
-        !(t.plus && !t.minus)
+        t.minus || !t.plus
     } else {
         if sign == Anchor::Before && t.pre == t.before_sign {
             sign = Anchor::After;
@@ -392,7 +392,7 @@ fn fill_in(t: Template, number: &str, negative: bool, spaces: usize) -> String {
         count += 1;
     }
     let mut places = Places {
-        bracket: t.bracket && !(t.fill && !negative),
+        bracket: t.bracket && (negative || !t.fill),
         t: &t,
         number: bytes,
         at: 0,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, BooleanBuilder, Float64Builder, Int16Array, Int32Array,
-        Int64Array, ListBuilder, StringBuilder, TimestampMicrosecondBuilder, UInt32Array,
+        Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int16Array, Int32Array, Int64Array,
+        ListBuilder, StringArray, StringBuilder, TimestampMicrosecondBuilder, UInt32Array,
     },
     datatypes::{DataType, Int16Type, Int32Type, Int64Type, UInt32Type},
 };
@@ -38,7 +38,7 @@ pub(crate) fn time_zone_argument() -> Expr {
     let kernel: Kernel = Arc::new(|_: &Call| {
         let context = current()?;
         let text = context.format.to_argument();
-        Ok(Arc::new(arrow::array::StringArray::from(vec![text])) as ArrayRef)
+        Ok(Arc::new(StringArray::from(vec![text])) as ArrayRef)
     });
     let udf = scalar_udf(
         "kalam_time_zone()",
@@ -95,9 +95,10 @@ fn type_of(ty: Oid) -> Arc<ScalarUDF> {
 
 /// `f() IS NULL` (or, `negated`, IS NOT NULL) where `f` returns void, which isn't NULL.
 pub(crate) fn void_test(negated: bool) -> Arc<ScalarUDF> {
-    let kernel: Kernel = Arc::new(move |call: &Call| {
-        Ok(Arc::new(arrow::array::BooleanArray::from(vec![negated; call.rows])) as _)
-    });
+    let kernel: Kernel =
+        Arc::new(
+            move |call: &Call| Ok(Arc::new(BooleanArray::from(vec![negated; call.rows])) as _),
+        );
     let id = format!("kalam_void_test({negated})");
     let types = vec![DataType::Null];
     scalar_udf(&id, types, DataType::Boolean, Volatility::Volatile, false, kernel)
@@ -243,85 +244,37 @@ fn rowwise(
 }
 
 fn build(ty: &DataType, values: Vec<Value>) -> Result<ArrayRef> {
-    let wrong = |value: &Value| {
-        Error::internal(format!("a session function gave {value:?} where {ty} was promised"))
-    };
-    let ints = |values: &[Value]| -> Result<Vec<Option<i64>>> {
-        values
-            .iter()
-            .map(|value| match value {
-                Value::Null => Ok(None),
-                Value::Int(value) | Value::Time(value) => Ok(Some(*value)),
-                Value::Oid(value) => Ok(Some(i64::from(*value))),
-                other => Err(wrong(other)),
-            })
-            .collect()
-    };
     Ok(match ty {
         DataType::Boolean => {
-            let mut builder = BooleanBuilder::with_capacity(values.len());
-            for value in &values {
-                match value {
-                    Value::Null => builder.append_null(),
-                    Value::Bool(value) => builder.append_value(*value),
-                    other => return Err(wrong(other)),
-                }
-            }
-            Arc::new(builder.finish())
+            let of = |value| if let Value::Bool(value) = value { Ok(value) } else { Err(value) };
+            Arc::new(BooleanArray::from(optional(ty, values, of)?))
         }
-        DataType::Int16 => {
-            Arc::new(Int16Array::from_iter(ints(&values)?.into_iter().map(|v| v.map(|v| v as i16))))
-        }
-        DataType::Int32 => {
-            Arc::new(Int32Array::from_iter(ints(&values)?.into_iter().map(|v| v.map(|v| v as i32))))
-        }
-        DataType::Int64 => Arc::new(Int64Array::from(ints(&values)?)),
-        DataType::UInt32 => Arc::new(UInt32Array::from_iter(
-            ints(&values)?.into_iter().map(|v| v.map(|v| v as u32)),
-        )),
+        DataType::Int16 => Arc::new(Int16Array::from(integers(ty, values, |v| v as i16)?)),
+        DataType::Int32 => Arc::new(Int32Array::from(integers(ty, values, |v| v as i32)?)),
+        DataType::Int64 => Arc::new(Int64Array::from(integers(ty, values, |v| v)?)),
+        DataType::UInt32 => Arc::new(UInt32Array::from(integers(ty, values, |v| v as u32)?)),
         DataType::Float64 => {
-            let mut builder = Float64Builder::with_capacity(values.len());
-            for value in &values {
-                match value {
-                    Value::Null => builder.append_null(),
-                    Value::Float(value) => builder.append_value(*value),
-                    other => return Err(wrong(other)),
-                }
-            }
-            Arc::new(builder.finish())
+            let of = |value| if let Value::Float(value) = value { Ok(value) } else { Err(value) };
+            Arc::new(Float64Array::from(optional(ty, values, of)?))
         }
         DataType::Timestamp(..) => {
+            let values = integers(ty, values, |v| v)?;
             let mut builder =
                 TimestampMicrosecondBuilder::with_capacity(values.len()).with_data_type(ty.clone());
-            for value in ints(&values)? {
+            for value in values {
                 builder.append_option(value);
             }
             Arc::new(builder.finish())
         }
         DataType::Utf8 => {
-            let mut builder = StringBuilder::new();
-            for value in &values {
-                match value {
-                    Value::Null => builder.append_null(),
-                    Value::Text(text) => builder.append_value(text),
-                    other => return Err(wrong(other)),
-                }
-            }
-            Arc::new(builder.finish())
+            let of = |value| if let Value::Text(text) = value { Ok(text) } else { Err(value) };
+            Arc::new(StringArray::from(optional(ty, values, of)?))
         }
         DataType::List(_) => {
+            let of = |value| if let Value::Texts(texts) = value { Ok(texts) } else { Err(value) };
             let mut builder = ListBuilder::new(StringBuilder::new());
-            for value in &values {
-                match value {
-                    Value::Null => builder.append_null(),
-                    Value::Texts(texts) => {
-                        for text in texts {
-                            builder.values().append_value(text);
-                        }
-                        builder.append(true);
-                    }
-                    other => return Err(wrong(other)),
-                }
+            for texts in optional(ty, values, of)? {
+                builder.append_option(texts.map(|texts| texts.into_iter().map(Some)));
             }
             Arc::new(builder.finish())
         }
@@ -330,4 +283,31 @@ fn build(ty: &DataType, values: Vec<Value>) -> Result<ArrayRef> {
             return Err(Error::internal(format!("no session function gives {other}")));
         }
     })
+}
+
+fn integers<T>(ty: &DataType, values: Vec<Value>, of: fn(i64) -> T) -> Result<Vec<Option<T>>> {
+    optional(ty, values, |value| match value {
+        Value::Int(value) | Value::Time(value) => Ok(of(value)),
+        Value::Oid(value) => Ok(of(value.into())),
+        other => Err(other),
+    })
+}
+
+/// What `of` makes of the values that aren't NULL; it hands back those of another type.
+fn optional<T>(
+    ty: &DataType,
+    values: Vec<Value>,
+    of: impl Fn(Value) -> Result<T, Value>,
+) -> Result<Vec<Option<T>>> {
+    values
+        .into_iter()
+        .map(|value| match value {
+            Value::Null => Ok(None),
+            value => of(value).map(Some).map_err(|value| {
+                Error::internal(format!(
+                    "a session function gave {value:?} where {ty} was promised"
+                ))
+            }),
+        })
+        .collect()
 }

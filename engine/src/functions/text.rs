@@ -183,9 +183,7 @@ fn parts(all: &mut Implementations) {
         "string_to_table(text,text,text)",
         |v, d, null| Ok(v.map(|v| split(v, d, null))),
     );
-    for name in ["overlay(text,text,int4,int4)"] {
-        all.f4::<Text, Text, Int4, Int4, Text>(name, overlay);
-    }
+    all.f4::<Text, Text, Int4, Int4, Text>("overlay(text,text,int4,int4)", overlay);
     all.f3::<Text, Text, Int4, Text>("overlay(text,text,int4)", |v, new, from| {
         overlay(v, new, from, char_count(new) as i32)
     });

@@ -76,11 +76,6 @@ impl KeyRanges {
         KeyRanges { equal, ..KeyRanges::all() }
     }
 
-    /// The same ranges of another key; only for ranges of everything.
-    pub(crate) fn through(&self, access: Access) -> Self {
-        KeyRanges { access, ..self.clone() }
-    }
-
     /// Whether every row is read.
     pub(crate) fn is_all(&self) -> bool {
         match self.ranges.as_slice() {

@@ -9,7 +9,7 @@ use kalamdb_storage::Namespace;
 
 use super::{Connect, Session, transaction::now_us};
 use crate::{
-    catalog::{namespace_id, store::CatalogTransaction},
+    catalog::{Role, namespace_id, part::Cluster, store::CatalogTransaction},
     changefeed::NotificationSink,
     context::{Effects, ExecutionContext},
     engine::Engine,
@@ -35,40 +35,9 @@ impl Session {
         sink: Arc<dyn NotificationSink>,
     ) -> Result<Session> {
         let cluster = engine.catalogs.cluster();
-        let role =
-            cluster.role_by_name(&connect.user).filter(|role| role.login).cloned().ok_or_else(
-                || {
-                    let message = format!("role \"{}\" is not permitted to log in", connect.user);
-                    Error::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message).fatal()
-                },
-            )?;
+        let role = login_role(&cluster, &connect.user)?;
         let database = engine.database(&cluster, &connect.database, &role.name)?;
-        let mut defaults: BTreeMap<String, String> = engine.settings.clone();
-        defaults.extend(cluster.settings());
-        for (name, value) in &role.settings {
-            defaults.insert(name.clone(), settings::check(name, value)?);
-        }
-        let mut start_role = None;
-        for (name, value) in &connect.settings {
-            let name = settings::canonical(name).map_err(Error::fatal)?;
-            if settings::definition(&name).is_some_and(|d| d.who == Who::Internal) {
-                return Err(cannot_change(&name).fatal());
-            }
-            if settings::definition(&name).is_some_and(|d| d.who == Who::Superuser)
-                && !role.superuser
-            {
-                let what = format!("permission denied to set parameter \"{name}\"");
-                return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, what).fatal());
-            }
-            match name.as_str() {
-                "role" => start_role = Some(value.clone()),
-                "session_authorization" => return Err(cannot_change(&name).fatal()),
-                _ => {
-                    let value = settings::check(&name, value).map_err(Error::fatal)?;
-                    defaults.insert(name, value);
-                }
-            }
-        }
+        let (defaults, start_role) = starting_settings(&engine, &cluster, &role, &connect)?;
         let state = SessionState::new(
             connect.process_id,
             (database.oid, database.name.clone()),
@@ -276,6 +245,50 @@ impl Drop for Session {
         self.state.locks.unlock_all();
         self.engine.unregister(self.registration);
     }
+}
+
+/// 28000 for a role that is gone or may not log in.
+fn login_role(cluster: &Cluster, user: &str) -> Result<Arc<Role>> {
+    cluster.role_by_name(user).filter(|role| role.login).cloned().ok_or_else(|| {
+        let message = format!("role \"{user}\" is not permitted to log in");
+        Error::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, message).fatal()
+    })
+}
+
+/// The settings a session begins with, each level above the one before: the server's, the
+/// cluster's, the role's, the client's. The client's `role` stands apart.
+fn starting_settings(
+    engine: &Engine,
+    cluster: &Cluster,
+    role: &Role,
+    connect: &Connect,
+) -> Result<(BTreeMap<String, String>, Option<String>)> {
+    let mut defaults: BTreeMap<String, String> = engine.settings.clone();
+    defaults.extend(cluster.settings());
+    for (name, value) in &role.settings {
+        defaults.insert(name.clone(), settings::check(name, value)?);
+    }
+    let mut start_role = None;
+    for (name, value) in &connect.settings {
+        let name = settings::canonical(name).map_err(Error::fatal)?;
+        let who = settings::definition(&name).map(|definition| definition.who);
+        if who == Some(Who::Internal) {
+            return Err(cannot_change(&name).fatal());
+        }
+        if who == Some(Who::Superuser) && !role.superuser {
+            let what = format!("permission denied to set parameter \"{name}\"");
+            return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, what).fatal());
+        }
+        match name.as_str() {
+            "role" => start_role = Some(value.clone()),
+            "session_authorization" => return Err(cannot_change(&name).fatal()),
+            _ => {
+                let value = settings::check(&name, value).map_err(Error::fatal)?;
+                defaults.insert(name, value);
+            }
+        }
+    }
+    Ok((defaults, start_role))
 }
 
 fn cannot_change(name: &str) -> Error {

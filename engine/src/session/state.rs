@@ -120,7 +120,6 @@ pub(crate) struct CursorObject {
 const MAX_NOTICES: usize = 1000;
 
 impl SessionState {
-    #[expect(clippy::too_many_arguments, reason = "each is one fact of the connection")]
     pub(crate) fn new(
         process_id: i32,
         database: (Oid, String),

@@ -153,7 +153,7 @@ pub(super) fn milliseconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     let value = (number * factor).round();
-    (value >= 0.0 && value <= 9e15).then_some(value as u64)
+    (0.0..=9e15).contains(&value).then_some(value as u64)
 }
 
 /// In the largest unit that divides it, as PostgreSQL shows it.

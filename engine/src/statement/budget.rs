@@ -26,9 +26,9 @@ fn count(text: &[u8]) -> usize {
         at += 1 + match byte {
             b'\'' | b'"' if is_plain => {
                 is_plain = byte == b'"' || !is_escape_string(&text[..at]);
-                if is_plain { up_to(rest, byte) } else { 0 }
+                if is_plain { up_to(rest, &[byte]) } else { 0 }
             }
-            b'-' if is_plain && rest.first() == Some(&b'-') => up_to(rest, b'\n'),
+            b'-' if is_plain && rest.first() == Some(&b'-') => up_to(rest, b"\r\n"),
             b'/' if rest.first() == Some(&b'*') => {
                 is_plain = false;
                 0
@@ -51,9 +51,9 @@ fn is_escape_string(before: &[u8]) -> bool {
     before.last().is_some_and(|byte| is_word(*byte) || *byte == b'&')
 }
 
-/// Bytes up to the next `end`, and with it.
-fn up_to(rest: &[u8], end: u8) -> usize {
-    rest.iter().position(|byte| *byte == end).map_or(rest.len(), |place| place + 1)
+/// Bytes up to the next of `ends`, and with it.
+fn up_to(rest: &[u8], ends: &[u8]) -> usize {
+    rest.iter().position(|byte| ends.contains(byte)).map_or(rest.len(), |place| place + 1)
 }
 
 /// Of other characters each may be a token.

@@ -42,7 +42,6 @@ pub(crate) enum Discard {
 #[derive(Debug)]
 pub(crate) struct Explain {
     pub(crate) analyze: bool,
-    pub(crate) verbose: bool,
     pub(crate) statement: Arc<Statement>,
 }
 
@@ -144,8 +143,6 @@ fn set(tokens: &mut Tokens<'_>) -> Result<Parsed> {
         SetScope::Local
     } else {
         if tokens.is_word(0, "session") && !tokens.is_word(1, "authorization") {
-            tokens.advance();
-        } else if tokens.is_word(0, "session") && tokens.is_word(1, "session") {
             tokens.advance();
         }
         SetScope::Session
@@ -364,7 +361,7 @@ pub(super) fn nested(tokens: &mut Tokens<'_>) -> Result<Arc<Statement>> {
 }
 
 fn explain(tokens: &mut Tokens<'_>) -> Result<Parsed> {
-    let (mut analyze, mut verbose) = (false, false);
+    let mut analyze = false;
     if tokens.take_token(&Token::LParen) {
         loop {
             let option = tokens.identifier()?;
@@ -374,11 +371,11 @@ fn explain(tokens: &mut Tokens<'_>) -> Result<Parsed> {
                 Token::Word(_) => Some(tokens.identifier()?),
                 _ => Some(tokens.string()?.to_lowercase()),
             };
-            let on = || !matches!(argument.as_deref(), Some("off" | "false" | "0"));
             match option.as_str() {
-                "analyze" => analyze = on(),
-                "verbose" => verbose = on(),
-                "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
+                "analyze" => {
+                    analyze = !matches!(argument.as_deref(), Some("off" | "false" | "0"));
+                }
+                "verbose" | "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
                 "format" if argument.as_deref() == Some("text") => {}
                 "format" => {
                     return Err(Error::feature_not_supported(
@@ -398,10 +395,10 @@ fn explain(tokens: &mut Tokens<'_>) -> Result<Parsed> {
         tokens.expect_token(&Token::RParen)?;
     } else {
         analyze = tokens.take("analyze") || tokens.take("analyse");
-        verbose = tokens.take("verbose");
+        tokens.take("verbose");
     }
     let statement = nested(tokens)?;
-    Ok(Parsed::Explain(Explain { analyze, verbose, statement }))
+    Ok(Parsed::Explain(Explain { analyze, statement }))
 }
 
 fn maintenance(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {

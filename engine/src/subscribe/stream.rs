@@ -165,11 +165,6 @@ impl Subscription {
         &self.bound.output
     }
 
-    /// Everything up to here was sent.
-    pub(crate) fn position(&self) -> Position {
-        self.told.done
-    }
-
     /// The next rows; pending while there are none. `None`: the position of UP TO is reached.
     ///
     /// May be dropped while pending and called again; no row is lost by that.

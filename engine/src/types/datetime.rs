@@ -99,7 +99,7 @@ pub(crate) fn check_date(days: i64) -> Result<i32> {
 /// # Errors
 /// 22008 for moments outside the timestamp types.
 pub(crate) fn check_timestamp(us: i64) -> Result<i64> {
-    if us >= MIN_TIMESTAMP && us < TS_INFINITY {
+    if (MIN_TIMESTAMP..TS_INFINITY).contains(&us) {
         return Ok(us);
     }
     Err(Error::datetime_out_of_range("timestamp"))
@@ -212,11 +212,11 @@ impl Ascii {
         self.byte(if east < 0 { b'-' } else { b'+' });
         let seconds = east.unsigned_abs();
         self.two(seconds / 3600);
-        if seconds % 3600 != 0 {
+        if !seconds.is_multiple_of(3600) {
             self.byte(b':');
             self.two(seconds / 60 % 60);
         }
-        if seconds % 60 != 0 {
+        if !seconds.is_multiple_of(60) {
             self.byte(b':');
             self.two(seconds % 60);
         }

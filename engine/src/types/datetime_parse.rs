@@ -691,7 +691,7 @@ impl Collector {
             return Err(Failure::Overflow);
         }
         if let Some(day) = self.day_of_year {
-            if day < 1 || day > 366 {
+            if !(1..=366).contains(&day) {
                 return Err(Failure::MonthDayOverflow);
             }
             return Ok(Some(days_from_civil(year, 1, 1) + i64::from(day) - 1));

@@ -501,8 +501,7 @@ fn iso(text: &str) -> Option<Sum> {
             .find(|(i, c)| {
                 !(c.is_ascii_digit() || *c == '.' || (*i == 0 && matches!(c, '-' | '+')))
             })
-            .map(|(i, _)| i);
-        let Some(end) = end else { return None };
+            .map(|(i, _)| i)?;
         if rest.as_bytes()[end] == b'-' && !in_time {
             // The alternative form: years-months-days.
             let (date, time) = rest.split_once('T').unwrap_or((rest, ""));

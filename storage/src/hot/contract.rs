@@ -12,6 +12,9 @@ use super::{Batch, ChunkLimit, Family, Hot, HotRange, HotSnapshot, scan_all};
 use crate::id::Lsn;
 use crate::options::StoreOptions;
 
+/// What a store holds.
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
 fn stores() -> (tempfile::TempDir, Vec<Arc<dyn Hot>>) {
     let directory = tempfile::tempdir().unwrap();
     let options = StoreOptions { block_cache_bytes: 1 << 20, ..StoreOptions::new("") };
@@ -141,8 +144,8 @@ proptest! {
         let (_directory, stores) = stores();
         let mut pending = Batch::default();
         let mut next = BTreeMap::new();
-        let mut model = BTreeMap::new();
-        let mut snapshots: Vec<(BTreeMap<Vec<u8>, Vec<u8>>, Vec<Arc<dyn HotSnapshot>>)> = Vec::new();
+        let mut model = Model::new();
+        let mut snapshots: Vec<(Model, Vec<Arc<dyn HotSnapshot>>)> = Vec::new();
         for step in steps.into_iter().chain([Step::Commit, Step::Snapshot]) {
             match step {
                 Step::Put(key, value) => {

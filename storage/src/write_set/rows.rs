@@ -265,7 +265,7 @@ impl<'a> Iterator for Iter<'a> {
                 Ordering::Equal => self.next_of_run().map_or((), |_| ()),
                 Ordering::Greater => {}
             }
-            let Some((key, write)) = self.map.next() else { return None };
+            let (key, write) = self.map.next()?;
             if !write.is_nothing() {
                 let old = write.old.as_ref().map(|image| &image[..]);
                 let new = write.new.as_ref().map(|image| &image[..]);

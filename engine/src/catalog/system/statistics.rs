@@ -27,7 +27,7 @@ fn shown(view: &CatalogView, name: &str, filter: &Filter<'_>) -> Vec<Arc<Relatio
         stored
             && wanted.is_none_or(|wanted| relation.name == wanted)
             && !(name.contains("user") && system)
-            && !(name.contains("_sys_") && !system)
+            && (system || !name.contains("_sys_"))
     });
     all
 }

@@ -84,6 +84,7 @@ fn rows() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 #[test]
 fn errors_say_what_and_where() {
     let long = format!("1\t{}\tz\n", "y".repeat(200));

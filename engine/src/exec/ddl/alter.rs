@@ -6,7 +6,7 @@ use super::{
     DdlContext, acl, alter_column, alter_type, change,
     constraint::Draft,
     dependency, drop as drop_relations,
-    grammar::{AlterAction, AlterRelation, ColumnDefinition, RelationWord},
+    grammar::{AlterAction, AlterRelation, ColumnDefinition, RelationWord, RoleSpec},
     names, rename, rows,
 };
 use crate::{
@@ -111,21 +111,7 @@ async fn apply(
         AlterAction::RenameColumn { from, to } => rename::column(ctx, relation, from, to),
         AlterAction::RenameConstraint { from, to } => rename::constraint(ctx, relation, from, to),
         AlterAction::SetSchema(schema) => set_schema(ctx, relation, schema),
-        AlterAction::Owner(role) => {
-            let owner = crate::roles::resolve(ctx, role)?;
-            change::check_new_owner(&ctx.view(), &owner)?;
-            if names::is_private(relation.oid) && owner.oid != relation.owner {
-                return Err(Error::feature_not_supported(
-                    "a private relation belongs to its namespace and can't be given away",
-                ));
-            }
-            for owned in super::sequence::owned_sequences(&ctx.view(), relation.oid, None) {
-                let moved = acl::with_owner(&owned, owner.oid);
-                change::write(ctx, |writer| writer.put_relation(moved).map(|_| ()))?;
-            }
-            let moved = acl::with_owner(relation, owner.oid);
-            change::write(ctx, |writer| writer.put_relation(moved))
-        }
+        AlterAction::Owner(role) => set_owner(ctx, relation, role),
         AlterAction::SetOptions(options) => set_options(ctx, relation, options).await,
         AlterAction::ResetOptions(names) => {
             let mut changed = (**relation).clone();
@@ -135,6 +121,27 @@ async fn apply(
         AlterAction::Nothing => Ok(Arc::clone(relation)),
         AlterAction::Refused(message) => Err(Error::feature_not_supported(message.clone())),
     }
+}
+
+/// The relation's sequences go with it.
+fn set_owner(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+    role: &RoleSpec,
+) -> Result<Arc<Relation>> {
+    let owner = crate::roles::resolve(ctx, role)?;
+    change::check_new_owner(&ctx.view(), &owner)?;
+    if names::is_private(relation.oid) && owner.oid != relation.owner {
+        return Err(Error::feature_not_supported(
+            "a private relation belongs to its namespace and can't be given away",
+        ));
+    }
+    for owned in super::sequence::owned_sequences(&ctx.view(), relation.oid, None) {
+        let moved = acl::with_owner(&owned, owner.oid);
+        change::write(ctx, |writer| writer.put_relation(moved).map(|_| ()))?;
+    }
+    let moved = acl::with_owner(relation, owner.oid);
+    change::write(ctx, |writer| writer.put_relation(moved))
 }
 
 /// 42809 where the action isn't one for this kind of relation.

@@ -45,8 +45,8 @@ pub(super) struct Draft {
 
 enum Pending {
     Key { name: Option<String>, columns: Vec<String>, primary: bool, nulls_distinct: bool },
-    Check { name: Option<String>, column: Option<String>, expression: ast::Expr },
-    Generated { column: String, expression: ast::Expr },
+    Check { name: Option<String>, column: Option<String>, expression: Box<ast::Expr> },
+    Generated { column: String, expression: Box<ast::Expr> },
 }
 
 impl Draft {

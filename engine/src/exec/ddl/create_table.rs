@@ -87,13 +87,16 @@ fn is_taken(view: &CatalogView, ctx: &dyn DdlContext, name: &super::grammar::Nam
     Ok(found.is_some())
 }
 
+/// Storage parameters and their values.
+type Parameters = Vec<(String, String)>;
+
 /// The table's kind and the other storage parameters.
 ///
 /// # Errors
 /// 22023 for parameters there aren't.
 pub(super) fn kind_of(
     options: &[(String, Option<String>)],
-) -> Result<(Option<String>, Vec<(String, String)>)> {
+) -> Result<(Option<String>, Parameters)> {
     /// PostgreSQL's own, which mean nothing here but come with migrated definitions.
     const IGNORED: &[&str] =
         &["fillfactor", "toast_tuple_target", "parallel_workers", "user_catalog_table", "oids"];

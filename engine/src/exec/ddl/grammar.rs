@@ -146,13 +146,13 @@ pub(crate) enum ColumnTypeName {
 pub(crate) enum ColumnConstraint {
     NotNull,
     Null,
-    Default(ast::Expr),
+    Default(Box<ast::Expr>),
     PrimaryKey,
     Unique {
         nulls_distinct: bool,
     },
-    Check(ast::Expr),
-    Generated(ast::Expr),
+    Check(Box<ast::Expr>),
+    Generated(Box<ast::Expr>),
     Identity {
         always: bool,
         options: Vec<SequenceOption>,
@@ -174,7 +174,7 @@ pub(crate) enum TableConstraint {
         columns: Vec<String>,
         nulls_distinct: bool,
     },
-    Check(ast::Expr),
+    Check(Box<ast::Expr>),
     /// `ADD PRIMARY KEY USING INDEX`.
     UsingIndex,
     Refused(String),
@@ -206,14 +206,14 @@ pub(crate) struct CreateIndex {
     pub(crate) columns: Vec<IndexElement>,
     pub(crate) included: Vec<String>,
     pub(crate) nulls_distinct: bool,
-    pub(crate) predicate: Option<ast::Expr>,
+    pub(crate) predicate: Option<Box<ast::Expr>>,
 }
 
 /// What an index is over.
 #[derive(Debug)]
 pub(crate) enum IndexKey {
     Column(String),
-    Expression(ast::Expr),
+    Expression(Box<ast::Expr>),
 }
 
 #[derive(Debug)]

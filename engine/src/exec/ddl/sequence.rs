@@ -35,10 +35,7 @@ pub(super) async fn create(create: &CreateSequence, ctx: &mut dyn DdlContext) ->
         Some(Some((table, column))) => Some(column_owner(ctx, table, column)?),
         Some(None) | None => None,
     };
-    let kind = match &owner {
-        Some((relation, _)) => Some(kind_word(relation.kind)),
-        None => None,
-    };
+    let kind = owner.as_ref().map(|(relation, _)| kind_word(relation.kind));
     let target = names::target(ctx, &create.name, kind).await?;
     let owner = owner.map(|(_, owner)| owner);
     let name = create.name.name.clone();

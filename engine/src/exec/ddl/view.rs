@@ -126,7 +126,8 @@ fn replaced(ctx: &dyn DdlContext, create: &CreateView) -> Result<Option<Arc<Rela
     }
 }
 
-/// A view is for all like the tables of its maker, unless it needs what only its maker sees.
+/// A view is for all like the tables of its maker, unless it needs what only its maker sees. One
+/// that reads shared rows is shared: it takes a grant to read it, and lends its owner's rights.
 fn kind(
     ctx: &dyn DdlContext,
     create: &CreateView,
@@ -143,7 +144,8 @@ fn kind(
     let asked = create.options.iter().find(|(name, _)| name == "kind");
     match asked.and_then(|(_, value)| value.as_deref()) {
         Some("private") => return Ok("private"),
-        Some("shared" | "user") => return Ok("user"),
+        Some("shared") => return Ok("shared"),
+        Some("user") => return Ok("user"),
         Some(other) => {
             return Err(Error::invalid_parameter_value(format!(
                 "invalid value for storage parameter \"kind\": \"{other}\""
@@ -153,8 +155,11 @@ fn kind(
     }
     let view = ctx.view();
     let path = ctx.search_path();
-    let needs_private =
-        dependency::relations_of(&view, &create.query, &path).into_iter().any(names::is_private);
+    let needed = dependency::relations_of(&view, &create.query, &path);
+    let needs_private = needed.iter().copied().any(names::is_private);
+    let is_shared = |oid: &Oid| {
+        view.relation_by_oid(*oid).is_some_and(|relation| relation.kind == TableKind::Shared)
+    };
     let schema = match &create.name.schema {
         Some(schema) => view.schema(schema)?,
         None => names::creation_schema(&view, &path)?,
@@ -164,7 +169,11 @@ fn kind(
         && (view.owns_database(view.role)
             || ctx.setting("default_table_kind").as_deref() == Some("user"))
         && ctx.setting("default_table_kind").as_deref() != Some("private");
-    Ok(if needs_private || !for_all { "private" } else { "user" })
+    Ok(match needs_private || !for_all {
+        true => "private",
+        false if needed.iter().any(is_shared) => "shared",
+        false => "user",
+    })
 }
 
 /// The result columns of a query, which must be one without parameters.

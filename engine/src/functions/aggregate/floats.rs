@@ -186,9 +186,9 @@ impl Accumulator for Moments {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DataFusionResult<()> {
-        let columns: Vec<Vec<f64>> = states.iter().map(floats).collect();
-        for row in 0..columns[0].len() {
-            self.merge(columns[0][row], columns[1][row], columns[2][row]);
+        let [n, sum, squares] = [0, 1, 2].map(|i| floats(&states[i]));
+        for ((n, sum), squares) in n.into_iter().zip(sum).zip(squares) {
+            self.merge(n, sum, squares);
         }
         Ok(())
     }
@@ -312,17 +312,9 @@ impl Accumulator for Pairs {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DataFusionResult<()> {
         let columns: Vec<Vec<f64>> = states.iter().map(floats).collect();
-        for row in 0..columns[0].len() {
-            let at = |i: usize| columns[i][row];
-            self.merge(&Pairs {
-                outcome: self.outcome,
-                n: at(0),
-                sx: at(1),
-                sxx: at(2),
-                sy: at(3),
-                syy: at(4),
-                sxy: at(5),
-            });
+        let rows = (0..states[0].len()).map(|row| [0, 1, 2, 3, 4, 5].map(|i| columns[i][row]));
+        for [n, sx, sxx, sy, syy, sxy] in rows {
+            self.merge(&Pairs { outcome: self.outcome, n, sx, sxx, sy, syy, sxy });
         }
         Ok(())
     }

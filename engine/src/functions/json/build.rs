@@ -233,7 +233,7 @@ fn array(types: &[PgType], kind: Kind) -> Result<Implementation> {
 
 fn object(types: &[PgType], kind: Kind) -> Result<Implementation> {
     let count = types.len();
-    if count % 2 != 0 {
+    if !count.is_multiple_of(2) {
         return Err(Error::invalid_parameter_value(
             "argument list must have even number of elements",
         )

@@ -11,7 +11,9 @@ use crate::error::{Error, Result, SqlState};
 const GUARD_DIGITS: i32 = 12;
 /// Powers whose natural logarithm is beyond this overflow.
 const MAX_LN_OF_RESULT: f64 = 6020.0;
+#[expect(clippy::approx_constant, reason = "PostgreSQL's estimates have these digits")]
 const LOG10_E: f64 = 0.434_294_481_903_252;
+#[expect(clippy::approx_constant, reason = "PostgreSQL's estimates have these digits")]
 const LN_10: f64 = 2.302_585_092_994_046;
 
 impl Numeric {

@@ -235,7 +235,7 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         tokens.identifier()?;
     }
     if tokens.take("where") {
-        create.predicate = Some(expression(tokens)?);
+        create.predicate = Some(Box::new(expression(tokens)?));
     }
     Ok(Command::CreateIndex(create))
 }
@@ -280,7 +280,7 @@ fn index_key(expression: ast::Expr) -> IndexKey {
             IndexKey::Column(ident.value)
         }
         ast::Expr::Identifier(ident) => IndexKey::Column(ident.value.to_lowercase()),
-        other => IndexKey::Expression(other),
+        other => IndexKey::Expression(Box::new(other)),
     }
 }
 

@@ -199,7 +199,7 @@ pub(super) fn table_constraint(tokens: &mut Tokens<'_>) -> Result<ConstraintDefi
     let kind = if tokens.take("check") {
         let check = parenthesized(tokens, expression)?;
         tokens.take_all(&["no", "inherit"]);
-        TableConstraint::Check(check)
+        TableConstraint::Check(Box::new(check))
     } else if tokens.take("unique") {
         if tokens.take_all(&["using", "index"]) {
             tokens.identifier()?;
@@ -295,7 +295,7 @@ fn column_constraint(tokens: &mut Tokens<'_>) -> Result<Option<ColumnConstraint>
     } else if tokens.take("null") {
         ColumnConstraint::Null
     } else if tokens.take("default") {
-        ColumnConstraint::Default(simple_expression(tokens)?)
+        ColumnConstraint::Default(Box::new(simple_expression(tokens)?))
     } else if tokens.take_all(&["primary", "key"]) {
         index_parameters(tokens)?;
         ColumnConstraint::PrimaryKey
@@ -306,7 +306,7 @@ fn column_constraint(tokens: &mut Tokens<'_>) -> Result<Option<ColumnConstraint>
     } else if tokens.take("check") {
         let check = parenthesized(tokens, expression)?;
         tokens.take_all(&["no", "inherit"]);
-        ColumnConstraint::Check(check)
+        ColumnConstraint::Check(Box::new(check))
     } else if tokens.take("references") {
         references_rest(tokens)?;
         ColumnConstraint::Refused("foreign keys are not supported yet".to_owned())
@@ -339,7 +339,7 @@ pub(super) fn generated(tokens: &mut Tokens<'_>) -> Result<ColumnConstraint> {
     }
     let value = parenthesized(tokens, expression)?;
     tokens.expect("stored")?;
-    Ok(ColumnConstraint::Generated(value))
+    Ok(ColumnConstraint::Generated(Box::new(value)))
 }
 
 fn nulls_distinct(tokens: &mut Tokens<'_>) -> bool {
