@@ -252,3 +252,19 @@ fn lock_timeout_and_statement_timeout_as_settings_of_the_server() {
     assert_eq!(refused(&mut waiter, "DELETE FROM t"), "57014");
     assert_eq!(refused(&mut waiter, "SET statement_timeout = '-1s'"), "22023");
 }
+
+#[test]
+fn query_memory() {
+    let server = start(&[("query_memory", "32MB")]);
+    let mut client = server.connect().unwrap();
+    for sql in [
+        "SELECT count(DISTINCT n) FROM generate_series(1, 2000000) n",
+        "SELECT count(*) FROM (SELECT n::text || 'x', count(*) FROM generate_series(1, 2000000) n GROUP BY 1) g",
+        "SELECT count(*) FROM generate_series(1, 2000000) a JOIN generate_series(1, 2000000) b ON a = b",
+    ] {
+        assert_eq!(refused(&mut client, sql), "53200", "{sql}");
+    }
+    // What they took is there again.
+    let small = "SELECT count(DISTINCT n) FROM generate_series(1, 1000) n";
+    assert_eq!(run(&mut client, small).scalar(), "1000");
+}

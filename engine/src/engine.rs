@@ -43,6 +43,8 @@ pub struct EngineOptions {
     pub changefeed: Arc<Changefeed>,
     /// Where queries run.
     pub execution: tokio::runtime::Handle,
+    /// Bytes that all queries together may take; of the first engine of a process.
+    pub query_memory: usize,
     /// The superuser's password, should this be the first start.
     pub superuser_password: String,
     /// Defaults of session settings.
@@ -53,6 +55,7 @@ impl Engine {
     /// Opens the catalog, making it at the first start, and applies migrations.
     pub async fn open(options: EngineOptions) -> Result<Arc<Engine>> {
         crate::context::follow_into_tasks();
+        crate::plan::limit_memory(options.query_memory);
         let mut defaults = BTreeMap::new();
         for (name, value) in &options.settings {
             let name = settings::canonical(name)?;

@@ -60,7 +60,12 @@ use interrupt::Interruptible;
 pub(crate) use planned::Planned;
 
 /// Bytes that all queries of the server together may use for sorts, joins and groups.
-const QUERY_MEMORY_BYTES: usize = 2 << 30;
+static QUERY_MEMORY: OnceLock<usize> = OnceLock::new();
+
+/// Sets what all queries together may use, before the first of them is planned.
+pub(crate) fn limit_memory(bytes: usize) {
+    QUERY_MEMORY.get_or_init(|| bytes);
+}
 
 /// Plans a query: parameters become constants, then DataFusion optimises.
 ///
@@ -326,7 +331,7 @@ pub(crate) fn environment() -> &'static SessionState {
         options.optimizer.enable_dynamic_filter_pushdown = false;
         options.execution.collect_statistics = false;
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_limit(QUERY_MEMORY_BYTES, 1.0)
+            .with_memory_limit(*QUERY_MEMORY.get_or_init(|| usize::MAX), 1.0)
             .build_arc()
             .expect("a runtime without files needs nothing that could be missing");
         SessionStateBuilder::new()

@@ -100,6 +100,7 @@ async fn open(
         store: Arc::clone(store),
         changefeed: Arc::clone(changefeed),
         execution,
+        query_memory: settings.query_memory.in_memory(),
         superuser_password: first.password().to_owned(),
         settings: settings.session_defaults(),
     })

@@ -120,6 +120,7 @@ settings! {
     "Memory" {
         block_cache_size: Bytes = "256MB", "Decoded blocks of hot rows that are kept.";
         memtable_size: Bytes = "64MB", "Hot rows that are collected in memory before they are written out.";
+        query_memory: Bytes = "2GB", "What all queries together may take for sorts, joins and groups; one that needs more than is left gets 53200.";
         segment_cache_size: Bytes = "64MB", "Decoded footers of cold segments that are kept.";
     }
     "Storage" {
