@@ -47,8 +47,9 @@ pub struct Session {
     pub(crate) cursors: HashMap<String, Cursor>,
     /// What the stages of the present statement share, while they run.
     pub(crate) stages: Option<Box<Stages>>,
-    /// What COMMIT does to temporary tables.
-    pub(crate) on_commit: HashMap<Oid, OnCommit>,
+    /// What COMMIT does to temporary tables, by the role whose they are: private numbers are
+    /// given in each namespace anew.
+    pub(crate) on_commit: HashMap<(Oid, Oid), OnCommit>,
     /// Roles in whose namespaces the session has made temporary objects.
     pub(crate) temporary_for: Vec<Oid>,
     pub(crate) discards: Vec<Discard>,

@@ -297,8 +297,11 @@ impl<'a> Script<'a> {
             return Err(self.unexpected(&rest));
         }
         match statement {
-            ast::Statement::Query(_)
-            | ast::Statement::Insert(_)
+            ast::Statement::Query(mut query) => match crate::exec::ddl::select_into(&mut query)? {
+                Some(command) => Ok(Parsed::Definition(Box::new(command))),
+                None => Ok(Parsed::Plannable(Box::new(ast::Statement::Query(query)))),
+            },
+            ast::Statement::Insert(_)
             | ast::Statement::Update(_)
             | ast::Statement::Delete(_) => Ok(Parsed::Plannable(Box::new(statement))),
             _ => match self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))) {

@@ -285,7 +285,7 @@ pub(crate) enum SchemaChange {
     Owner(RoleSpec),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CreateView {
     pub(crate) name: Name,
     pub(crate) or_replace: bool,
