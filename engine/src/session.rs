@@ -529,11 +529,15 @@ impl Session {
     }
 }
 
-/// Mostly the very same list, as long as the plan is the same.
+/// Mostly the very same list, as long as the plan is the same. Which table the columns come from
+/// doesn't matter.
 fn same_fields(a: Option<&Arc<[Field]>>, b: Option<&Arc<[Field]>>) -> bool {
+    let same = |(a, b): (&Field, &Field)| a.name == b.name && a.ty == b.ty;
     match (a, b) {
         (None, None) => true,
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        (Some(a), Some(b)) => {
+            Arc::ptr_eq(a, b) || a.len() == b.len() && a.iter().zip(b.iter()).all(same)
+        }
         (Some(_), None) | (None, Some(_)) => false,
     }
 }

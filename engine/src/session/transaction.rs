@@ -217,9 +217,8 @@ impl Session {
     }
 
     async fn end_temporary_of(&mut self, role: Oid) -> Result<()> {
-        let is_of_role = |(key, action): (&(Oid, Oid), &OnCommit)| {
-            (key.0 == role).then_some((key.1, *action))
-        };
+        let is_of_role =
+            |(key, action): (&(Oid, Oid), &OnCommit)| (key.0 == role).then_some((key.1, *action));
         let actions: Vec<_> = self.on_commit.iter().filter_map(is_of_role).collect();
         for (oid, action) in actions {
             let relation = self.view().relation_by_oid(oid);
