@@ -285,6 +285,7 @@ impl<'a> Script<'a> {
         self.check_chains()?;
         let dialect = PostgreSqlDialect {};
         let mut tokens = self.tokens.clone();
+        let is_bare = forms::complete_bare_select(&mut tokens);
         forms::rewrite(&mut tokens);
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
@@ -297,6 +298,12 @@ impl<'a> Script<'a> {
             return Err(self.unexpected(&rest));
         }
         match statement {
+            ast::Statement::Query(mut query) if is_bare => {
+                if let ast::SetExpr::Select(select) = query.body.as_mut() {
+                    select.from.clear();
+                }
+                Ok(Parsed::Plannable(Box::new(ast::Statement::Query(query))))
+            }
             ast::Statement::Query(mut query) => match crate::exec::ddl::select_into(&mut query)? {
                 Some(command) => Ok(Parsed::Definition(Box::new(command))),
                 None => Ok(Parsed::Plannable(Box::new(ast::Statement::Query(query)))),
