@@ -53,3 +53,53 @@ CREATE TABLE u (id int DEFAULT nextval('round'), y int);
 INSERT INTO u (y) VALUES (1), (2) RETURNING *;
 CREATE SEQUENCE typed AS smallint;
 SELECT max_value, data_type FROM pg_sequences WHERE sequencename = 'typed';
+CREATE SEQUENCE needed;
+CREATE TABLE d (x bigint DEFAULT nextval('needed'), y int DEFAULT nextval('needed'::regclass) + 1, z int);
+-- error: 2BP01
+DROP SEQUENCE needed;
+ALTER TABLE d ALTER COLUMN y DROP DEFAULT;
+-- error: 2BP01
+DROP SEQUENCE needed;
+ALTER SEQUENCE needed RENAME TO renamed;
+INSERT INTO d (z) VALUES (1) RETURNING x;
+SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'd'::regclass ORDER BY adnum;
+DROP SEQUENCE renamed CASCADE;
+INSERT INTO d (z) VALUES (2) RETURNING *;
+CREATE SEQUENCE seen;
+CREATE VIEW reads AS SELECT last_value FROM seen;
+CREATE VIEW calls AS SELECT nextval('seen') AS n;
+-- error: 2BP01
+DROP SEQUENCE seen;
+DROP VIEW reads;
+-- error: 2BP01
+DROP SEQUENCE seen RESTRICT;
+DROP SEQUENCE seen CASCADE;
+-- error: 42P01
+SELECT * FROM calls;
+CREATE TABLE owner (id serial, other int);
+CREATE TABLE borrower (id int DEFAULT nextval('owner_id_seq'), v text);
+-- error: 2BP01
+DROP TABLE owner;
+-- error: 2BP01
+ALTER TABLE owner DROP COLUMN id;
+-- error: 2BP01
+DROP SEQUENCE owner_id_seq;
+DROP TABLE owner CASCADE;
+INSERT INTO borrower (v) VALUES ('x') RETURNING *;
+CREATE SEQUENCE handed;
+CREATE TABLE keeper (a int DEFAULT nextval('handed'), b int);
+ALTER SEQUENCE handed OWNED BY keeper.b;
+-- error: 2BP01
+DROP SEQUENCE handed;
+ALTER TABLE keeper DROP COLUMN b CASCADE;
+-- error: 42P01
+SELECT nextval('handed');
+INSERT INTO keeper DEFAULT VALUES RETURNING *;
+CREATE TABLE counted (id int GENERATED ALWAYS AS IDENTITY, v text);
+-- error: 2BP01
+DROP SEQUENCE counted_id_seq;
+-- error: 2BP01
+DROP SEQUENCE counted_id_seq CASCADE;
+ALTER TABLE counted ALTER COLUMN id DROP IDENTITY;
+-- error: 42P01
+DROP SEQUENCE counted_id_seq;

@@ -35,6 +35,15 @@ CREATE TABLE everything (id bigint PRIMARY KEY, a bool, b smallint, c integer, d
 INSERT INTO everything (id) VALUES (1);
 SELECT * FROM everything;
 CREATE TABLE copy_of_a AS SELECT id, name, 1.5 AS ratio FROM a;
+CREATE TABLE whole_a AS TABLE a;
+SELECT * FROM whole_a;
+CREATE TABLE empty_a AS TABLE a WITH NO DATA;
+SELECT count(*) FROM empty_a;
+CREATE TABLE from_values AS VALUES (1, 'x'), (2, 'y');
+SELECT * FROM from_values ORDER BY 1;
+SELECT id INTO into_a FROM a;
+SELECT * FROM into_a;
+DROP TABLE whole_a, empty_a, from_values, into_a;
 CREATE TABLE like_a (LIKE a INCLUDING ALL);
 CREATE TEMP TABLE scratch (x int);
 INSERT INTO scratch VALUES (1);

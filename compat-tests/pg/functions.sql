@@ -1,5 +1,8 @@
 -- Builtin functions and expressions that applications use.
 SELECT current_user = session_user, current_database(), current_schema();
+-- error: 42883
+SELECT round('1'::unknown, 2, 3) IS NULL OR pg_typeof('1' + '2') IS NULL;
+SELECT pg_typeof(NULL), pg_typeof('x'::unknown);
 SELECT pg_backend_pid() > 0, pg_typeof(pg_backend_pid());
 SELECT coalesce(NULL, NULL, 3), nullif(1, 1), nullif(1, 2), greatest('a', 'b');
 SELECT random() BETWEEN 0 AND 1, setseed(0.5) IS NULL;

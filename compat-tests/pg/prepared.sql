@@ -50,6 +50,7 @@ PREPARE untyped AS SELECT $1 IS NULL AND $2;
 SELECT $1;
 PREPARE txt AS SELECT $1 || 'x', upper($2), length($1);
 EXECUTE txt('a', 'b');
+SELECT name, statement, parameter_types::text, from_sql FROM pg_prepared_statements WHERE from_sql ORDER BY name;
 DEALLOCATE ALL;
 SELECT count(*) FROM pg_prepared_statements WHERE from_sql;
 -- error: 42P01

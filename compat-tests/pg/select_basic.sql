@@ -34,6 +34,7 @@ SELECT CASE b WHEN 'x' THEN 1 ELSE 2 END AS code FROM t ORDER BY id;
 SELECT coalesce(b, 'none'), nullif(a, 10) FROM t ORDER BY id;
 SELECT t.* FROM t WHERE t.id = 1;
 SELECT id, id, a AS id FROM t WHERE id = 1;
+SELECT;
 SELECT 1 AS a, 2 AS a;
 SELECT 1, 'x', NULL, true;
 SELECT FROM t;

@@ -134,6 +134,8 @@ BEGIN;
 CREATE SEQUENCE seq;
 SELECT nextval('seq');
 ROLLBACK;
+-- error: 42P01
+SELECT nextval('seq');
 -- error: 25P01
 LOCK TABLE t;
 BEGIN;

@@ -34,3 +34,5 @@ SELECT '{1,2}'::int[]::text[], ARRAY[1,2]::text, ARRAY['1','2']::int[];
 SELECT generate_subscripts(ARRAY['a','b','c'], 1);
 SELECT string_agg(x, ',' ORDER BY x) FROM unnest(ARRAY['b','a']) x;
 SELECT trim_array(ARRAY[1,2,3], 1), (SELECT sum(x) FROM unnest(ARRAY[1,2,3]) x);
+SELECT array_agg(DISTINCT y), array_agg(x) FILTER (WHERE x > 1) FROM (VALUES (1,'a'),(2,'b'),(3,'a')) v(x,y);
+SELECT ARRAY['int'::regtype, 'timestamp'::regtype, NULL]::text, ARRAY['pg_class'::regclass]::text;

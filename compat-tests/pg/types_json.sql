@@ -13,6 +13,10 @@ SELECT '{"a":1,"b":2}'::jsonb @> '{"a":1}', '[1,[2]]'::jsonb @> '[[2]]', '{"a":1
 SELECT '{"a":1}'::jsonb || '{"b":2}', '[1]'::jsonb || '2', '{"a":1,"b":2}'::jsonb - 'a', '[1,2,3]'::jsonb - 1, '{"a":{"b":1,"c":2}}'::jsonb #- '{a,b}', '{"a":1,"b":2}'::jsonb - ARRAY['a','b'];
 SELECT '{"a":1}'::jsonb = '{"a":1.0}'::jsonb, '[1,2]'::jsonb < '[1,3]'::jsonb, '{"a":1}'::jsonb <> '{"a":2}'::jsonb, 'null'::jsonb IS NULL;
 SELECT jsonb_build_object('a', 1, 'b', 'x', 'c', NULL), jsonb_build_array(1, 'a', NULL, true), json_build_object('a', 1, 'b', now() IS NULL), to_jsonb('x'::text), to_json(ARRAY[1,2]), to_jsonb(1.50);
+-- error: 22023
+SELECT jsonb_build_object('a');
+-- error: 22P05
+SELECT '"\u0000"'::jsonb;
 SELECT jsonb_set('{"a":{"b":1}}', '{a,b}', '2'), jsonb_set('{"a":1}', '{b}', '2'), jsonb_set('{"a":1}', '{b}', '2', false), jsonb_insert('[1,3]', '{1}', '2'), jsonb_strip_nulls('{"a":null,"b":1}');
 SELECT jsonb_typeof('1'), jsonb_typeof('"x"'), jsonb_typeof('null'), jsonb_typeof('{}'), json_typeof('[]'), jsonb_array_length('[1,2,3]'), jsonb_pretty('{"a":[1,2]}');
 -- error: 22023

@@ -67,9 +67,14 @@ SELECT 1::bool, 0::bool, true::int, 'yes'::bool, 'off'::bool, 't'::bool, ' TRUE 
 SELECT 'maybe'::bool;
 SELECT true AND NULL, false AND NULL, true OR NULL, NOT NULL::bool, true IS TRUE, NULL IS NOT FALSE;
 SELECT 1 IS DISTINCT FROM NULL, NULL IS NOT DISTINCT FROM NULL, 5 BETWEEN 1 AND 10, 5 NOT BETWEEN SYMMETRIC 10 AND 1;
+SELECT gcd(12, 18), lcm(4, 6), exp(1.0), ln(2.0), log(100.0), cbrt(8), degrees(pi()), radians(180);
 CREATE TABLE numbers (id int PRIMARY KEY, a int2, b int8, c float4, d float8, e numeric, f numeric(8,3), g oid);
 INSERT INTO numbers VALUES (1, 1, 2, 3.5, 4.5, 5.50, 6.7, 7), (2, -1, -2, -3.5, -4.5, -5.50, -6.7, 4294967295), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (4, 0, 0, 'NaN', '-Infinity', 'NaN', 0, 0);
 SELECT * FROM numbers ORDER BY id;
+-- error: 22003
+INSERT INTO numbers (id, a) VALUES (5, 40000);
+-- error: 22003
+INSERT INTO numbers (id, f) VALUES (5, 123456.7);
 SELECT id FROM numbers ORDER BY e DESC, id;
 SELECT id FROM numbers ORDER BY c, id;
 -- error: 22003

@@ -10,6 +10,10 @@ CREATE TABLE texts (id int PRIMARY KEY, a text, b varchar(3), c char(4), d varch
 INSERT INTO texts VALUES (1, 'x', 'abc', 'ab', 'long enough', '\xdeadbeef', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', 'n');
 INSERT INTO texts (id, b) VALUES (2, 'abc   ');
 INSERT INTO texts (id, c) VALUES (4, 'ab     ');
+-- error: 22001
+INSERT INTO texts (id, b) VALUES (3, 'abcd');
+-- error: 22001
+INSERT INTO texts (id, c) VALUES (3, 'abcde');
 SELECT id, a, b, c, d, e, f, g, length(b), length(c), b || '|', c || '|' FROM texts ORDER BY id;
 SELECT id FROM texts WHERE c = 'ab' ORDER BY id;
 SELECT id FROM texts WHERE c = 'ab   '::text ORDER BY id;
@@ -75,5 +79,9 @@ SELECT parse_ident('foo.bar()');
 -- error: 22023
 SELECT parse_ident('"a');
 SELECT convert_from('\xe9', 'LATIN1'), convert_to('é', 'LATIN1'), convert('\xe9', 'LATIN1', 'UTF8'), set_bit('\x00'::bytea, 3, 1);
+-- error: 22021
+SELECT convert_from('\xff', 'UTF8');
+-- error: 22P05
+SELECT convert_to('€', 'LATIN1');
 SELECT hashtext('abc'), hashtextextended('abc', 1), hashint4(42), hashint8(-1), hashfloat8(1.5), hashoid(7), uuid_hash('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'), hashbpchar('a ');
 SELECT pg_column_size(1), pg_column_size(1::int8), pg_column_size('abc'::text), pg_column_size(1.5), pg_column_size(ARRAY[1, 2]), pg_column_size(now()), pg_column_size('{"a": 1}'::jsonb), pg_column_size(NULL::int);

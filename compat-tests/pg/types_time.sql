@@ -8,6 +8,10 @@ SELECT 'soon'::date;
 -- error: 22008
 SELECT '2024-13-01'::date;
 SELECT '04:05:06.789'::time, '04:05'::time, '040506'::time, '04:05 PM'::time, '24:00'::time, '04:05:06.1234567'::time, '04:05:06.789'::time(1);
+-- error: 22008
+SELECT '25:00'::time;
+-- error: 22008
+SELECT '25:00+00'::timetz;
 SELECT '2024-01-02 03:04:05'::timestamp, '2024-01-02T03:04:05.123456Z'::timestamp, '2024-01-02'::timestamp, 'infinity'::timestamp, '-infinity'::timestamp, 'epoch'::timestamp;
 SELECT '2024-01-02 03:04:05+02'::timestamptz, '2024-01-02 03:04:05 America/New_York'::timestamptz, '2024-07-02 03:04:05 America/New_York'::timestamptz, '2024-01-02 03:04:05'::timestamptz;
 SELECT '0044-03-15 BC'::date, '4713-01-01 BC'::timestamp, '9999-12-31'::date, '20000-01-01'::date;
@@ -37,6 +41,7 @@ SELECT extract(fortnight from '2024-05-06'::date);
 SELECT date_trunc('month', '2024-05-06 07:08:09'::timestamp), date_trunc('hour', '2024-05-06 07:08:09+00'::timestamptz), date_trunc('week', '2024-05-09'::date), date_trunc('quarter', '2024-05-06'::timestamp), date_trunc('day', '2024-05-06 03:00+00'::timestamptz, 'America/New_York');
 SELECT date_bin('15 minutes', '2024-05-06 07:08:09'::timestamp, '2024-01-01'::timestamp);
 SELECT to_char('2024-05-06 17:08:09.5'::timestamp, 'YYYY-MM-DD HH24:MI:SS.MS'), to_char('2024-05-06'::date, 'FMDay, FMMonth DD'), to_char('2024-05-06 17:08'::timestamp, 'HH12:MI AM'), to_char('2024-05-06'::date, 'Dy, DD Mon YYYY'), to_char('2024-05-06'::date, 'IYYY-IW-ID, DDD, Q, J');
+SELECT to_char('1 day 02:03:04'::interval, 'DD HH24:MI:SS'), to_char('2024-05-06 17:08:09'::timestamp, '"quoted" YY'), to_char('2024-05-06 07:08:09+00'::timestamptz, 'TZ OF');
 SELECT to_date('05 Dec 2000', 'DD Mon YYYY'), to_timestamp('2024-05-06 07:08', 'YYYY-MM-DD HH24:MI'), to_timestamp(1714979289.5), make_date(2024, 5, 6), make_time(1, 2, 3.5), make_timestamp(2024, 5, 6, 7, 8, 9.5), make_interval(days => 10, hours => 2);
 -- error: 22008
 SELECT make_date(2024, 13, 1);
@@ -107,3 +112,12 @@ SELECT * FROM clocks ORDER BY t DESC NULLS LAST;
 SELECT min(t), max(t), count(DISTINCT t) FROM clocks WHERE t >= '08:00+00';
 DROP TABLE clocks;
 SELECT ('10:00'::time, '1 hour'::interval) OVERLAPS ('10:30'::time, '11:00'::time), ('2024-01-01'::timestamp, '1 day'::interval) OVERLAPS ('2024-01-02'::timestamp, NULL::timestamp), ('2024-01-01'::date, NULL) OVERLAPS ('2024-01-01'::date, '2024-01-01'::date);
+SELECT to_char('1 year 2 mons -3 days -04:05:06.789'::interval, 'YYYY MM DD HH24 MI SS MS US'), to_char('100:00'::interval, 'HH24:MI HH12 AM FMHH'), to_char('-1 mon'::interval, 'MM FMMM DDD'), to_char(NULL::interval, 'DD'), to_char('1 day'::interval, '');
+-- error: 22007
+SELECT to_char('1 day'::interval, 'Month');
+-- error: 22007
+SELECT to_char(i, 'TZ') FROM times;
+-- error: 22008
+SELECT '24:00:01'::time;
+-- error: 22008
+SELECT '2024-02-30'::date;

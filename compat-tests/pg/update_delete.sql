@@ -15,6 +15,9 @@ UPDATE t SET a = s.total FROM (SELECT t_id, sum(v)::int AS total FROM u GROUP BY
 -- unordered
 UPDATE t SET b = (SELECT max(v)::text FROM u WHERE u.t_id = t.id) WHERE id IN (SELECT t_id FROM u) RETURNING id, b;
 SELECT * FROM t ORDER BY id;
+WITH gone AS (DELETE FROM u WHERE v > 50 RETURNING *) SELECT count(*), sum(v) FROM gone;
+WITH changed AS (UPDATE t SET a = 1000 WHERE id = 3 RETURNING id, a) SELECT changed.a, t.a FROM changed JOIN t USING (id);
+WITH moved AS (DELETE FROM t WHERE id = 3 RETURNING id, a) INSERT INTO u (id, v) SELECT id + 100, a FROM moved RETURNING *;
 -- error: 42703
 UPDATE t SET nope = 1;
 -- error: 42601

@@ -253,18 +253,37 @@ fn lock_timeout_and_statement_timeout_as_settings_of_the_server() {
     assert_eq!(refused(&mut waiter, "SET statement_timeout = '-1s'"), "22023");
 }
 
+const BY_GROUP: &str = "SELECT count(*) FROM (SELECT n::text || repeat('x', 30), count(*) \
+                        FROM generate_series(1, 1000000) n GROUP BY 1) g";
+const SORTED: &str = "SELECT count(*) FROM (SELECT n::text || repeat('x', 30) \
+                      FROM generate_series(1, 1000000) n ORDER BY 1 OFFSET 0) g";
+
 #[test]
 fn query_memory() {
     let server = start(&[("query_memory", "32MB")]);
     let mut client = server.connect().unwrap();
     for sql in [
         "SELECT count(DISTINCT n) FROM generate_series(1, 2000000) n",
-        "SELECT count(*) FROM (SELECT n::text || 'x', count(*) FROM generate_series(1, 2000000) n GROUP BY 1) g",
-        "SELECT count(*) FROM generate_series(1, 2000000) a JOIN generate_series(1, 2000000) b ON a = b",
+        "SELECT count(*) FROM generate_series(1, 2000000) a JOIN generate_series(1, 2000000) b \
+         ON a = b",
     ] {
         assert_eq!(refused(&mut client, sql), "53200", "{sql}");
     }
     // What they took is there again.
     let small = "SELECT count(DISTINCT n) FROM generate_series(1, 1000) n";
     assert_eq!(run(&mut client, small).scalar(), "1000");
+    // Groups and sorts go on in files.
+    for large in [BY_GROUP, SORTED] {
+        assert_eq!(run(&mut client, large).scalar(), "1000000", "{large}");
+    }
+}
+
+#[test]
+fn temp_file_limit() {
+    let server = start(&[("query_memory", "32MB"), ("temp_file_limit", "1MB")]);
+    let mut client = server.connect().unwrap();
+    for large in [BY_GROUP, SORTED] {
+        assert_eq!(refused(&mut client, large), "53400", "{large}");
+    }
+    assert_eq!(run(&mut client, "SELECT count(*) FROM generate_series(1, 10)").scalar(), "10");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use kalamdb_compat_tests::check;
 use kalamdb_compat_tests::server::{Product, Server, Settings};
-use kalamdb_compat_tests::wire::{Backend, Client, Frontend};
+use kalamdb_compat_tests::wire::{Backend, Client, Failure, Frontend};
 
 /// Rows of one COPY, and how many COPYs: `KALAMDB_MEMORY_COPIES` makes the table larger, and the
 /// bounds stay the same.
@@ -36,6 +36,8 @@ const SETTINGS: &[(&str, &str)] = &[
 const COPY_GROWTH_KIB: u64 = 24 * 16 * MIB;
 /// Batches under way and the socket's buffers.
 const READ_GROWTH_KIB: u64 = 64 * MIB;
+/// The largest commit in a write set, and the batches that fill it.
+const DEFINE_GROWTH_KIB: u64 = 64 * MIB + 2 * 16 * MIB;
 /// A row group being written, and the batches that fill it.
 const FLUSH_GROWTH_KIB: u64 = 64 * MIB;
 
@@ -134,6 +136,21 @@ fn read_all(watch: &Watch, client: &mut Client, tier: &str, rows: usize) {
     });
 }
 
+/// Definitions that rewrite the rows, or index them, hold no more than the largest commit.
+fn define_too_much(watch: &Watch, client: &mut Client, tier: &str) {
+    for sql in [
+        "ALTER TABLE t ALTER COLUMN room TYPE bigint",
+        "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (room, id)",
+        "CREATE INDEX t_body ON t (body)",
+        "CREATE UNIQUE INDEX t_room ON t (room, id)",
+    ] {
+        watch.growth(&format!("{sql}, {tier}"), DEFINE_GROWTH_KIB, || {
+            let refused = check::run(client, sql).err();
+            assert_eq!(refused.as_ref().and_then(Failure::sqlstate), Some("54000"), "{sql}");
+        });
+    }
+}
+
 #[test]
 fn many_rows_take_bounded_memory() {
     let set = SETTINGS.iter().map(|(name, value)| (name.to_string(), value.to_string()));
@@ -155,8 +172,10 @@ fn many_rows_take_bounded_memory() {
         assert_eq!(copy(&mut client, rows, 8 * COPY_ROWS).as_deref(), Some("54000"));
     });
     read_all(&watch, &mut client, "hot", rows);
+    define_too_much(&watch, &mut client, "hot");
     watch.growth("flush", FLUSH_GROWTH_KIB, || {
         check::run(&mut client, "SELECT kalam_flush('t')").unwrap();
     });
     read_all(&watch, &mut client, "cold", rows);
+    define_too_much(&watch, &mut client, "cold");
 }

@@ -60,6 +60,7 @@ mod update;
 mod windows;
 
 use binder::Binder;
+pub(crate) use names::parts as name_parts;
 pub(crate) use typename::resolve_type;
 
 /// What names mean to the statement being analysed.

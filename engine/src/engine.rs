@@ -15,6 +15,7 @@ use crate::{
     changefeed::{Changefeed, NotificationSink},
     error::{Error, Result},
     locks::LockTable,
+    plan::QueryResources,
     prepared::PlanCache,
     session::{Connect, Session, state::SessionState},
     settings,
@@ -43,8 +44,8 @@ pub struct EngineOptions {
     pub changefeed: Arc<Changefeed>,
     /// Where queries run.
     pub execution: tokio::runtime::Handle,
-    /// Bytes that all queries together may take; of the first engine of a process.
-    pub query_memory: usize,
+    /// What queries may use; of the first engine of a process.
+    pub query_resources: QueryResources,
     /// The superuser's password, should this be the first start.
     pub superuser_password: String,
     /// Defaults of session settings.
@@ -55,7 +56,7 @@ impl Engine {
     /// Opens the catalog, making it at the first start, and applies migrations.
     pub async fn open(options: EngineOptions) -> Result<Arc<Engine>> {
         crate::context::follow_into_tasks();
-        crate::plan::limit_memory(options.query_memory);
+        crate::plan::limit(options.query_resources);
         let mut defaults = BTreeMap::new();
         for (name, value) in &options.settings {
             let name = settings::canonical(name)?;

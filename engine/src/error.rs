@@ -192,7 +192,7 @@ impl Error {
             DataFusionError::ResourcesExhausted(what) => {
                 Self::new(SqlState::OUT_OF_MEMORY, "out of memory").with_detail(first_line(what))
             }
-            DataFusionError::IoError(inner) => Self::new(SqlState::IO_ERROR, inner.to_string()),
+            DataFusionError::IoError(inner) => Self::from_io(inner),
             other => Self::internal(first_line(&other.to_string())),
         }
     }
@@ -201,12 +201,28 @@ impl Error {
     pub fn from_arrow(error: &ArrowError) -> Self {
         match error {
             ArrowError::ExternalError(inner) => Self::from_external(inner.as_ref()),
+            ArrowError::IoError(_, inner) => Self::from_io(inner),
             ArrowError::DivideByZero => Self::division_by_zero(),
             ArrowError::ArithmeticOverflow(_) => Self::numeric_out_of_range("value out of range"),
             ArrowError::OffsetOverflowError(_) => {
                 Self::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a batch of values exceeds 2 GB")
             }
             other => Self::internal(first_line(&other.to_string())),
+        }
+    }
+
+    /// Files are where queries put rows aside. An error of such a file that the system doesn't know
+    /// is DataFusion's, over its limit.
+    fn from_io(error: &std::io::Error) -> Self {
+        match (error.kind(), error.raw_os_error()) {
+            (std::io::ErrorKind::Other, None) => Self::new(
+                SqlState::CONFIGURATION_LIMIT_EXCEEDED,
+                "temporary file size exceeds temp_file_limit",
+            ),
+            (std::io::ErrorKind::StorageFull, _) => {
+                Self::new(SqlState::DISK_FULL, error.to_string())
+            }
+            _ => Self::new(SqlState::IO_ERROR, error.to_string()),
         }
     }
 

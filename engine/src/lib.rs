@@ -34,6 +34,7 @@ pub use changefeed::{Changefeed, FeedLimits, Notification, NotificationSink};
 pub use copy::CopyMessages;
 pub use engine::{Engine, EngineOptions};
 pub use error::{Error, ErrorFields, Result, Severity, SqlState};
+pub use plan::QueryResources;
 pub use session::{
     Arguments, Batch, Connect, CopyShape, Discard, Field, Portal, Prepared, Session, Started, Tag,
     Timeouts, TransactionStatus,

@@ -5,7 +5,10 @@
 //! `ExecutionContext`. Parameters and LIMIT become constants before optimisation, so that the
 //! optimiser can use them.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use async_trait::async_trait;
 use datafusion::{
@@ -22,7 +25,8 @@ use datafusion::{
     execution::{
         SessionState, SessionStateBuilder,
         context::{ExecutionProps, QueryPlanner},
-        runtime_env::RuntimeEnvBuilder,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     logical_expr::{
         Expr, Extension, Limit, LogicalPlan, Operator as NativeOperator,
@@ -59,12 +63,33 @@ use interrupt::Interruptible;
 
 pub(crate) use planned::Planned;
 
-/// Bytes that all queries of the server together may use for sorts, joins and groups.
-static QUERY_MEMORY: OnceLock<usize> = OnceLock::new();
+/// What all queries of the server together may use for sorts, joins and groups.
+#[derive(Clone, Debug)]
+pub struct QueryResources {
+    /// Bytes in memory. Sorts and groups that need more go on in files, all else fails with 53200.
+    pub memory: usize,
+    /// Where such files are made, in a directory of their own.
+    pub directory: PathBuf,
+    /// Bytes in files; more fails with 53400.
+    pub files: u64,
+}
 
-/// Sets what all queries together may use, before the first of them is planned.
-pub(crate) fn limit_memory(bytes: usize) {
-    QUERY_MEMORY.get_or_init(|| bytes);
+static RESOURCES: OnceLock<QueryResources> = OnceLock::new();
+
+/// Sets what queries may use, before the first of them is planned.
+pub(crate) fn limit(resources: QueryResources) {
+    RESOURCES.get_or_init(|| resources);
+}
+
+fn runtime() -> DataFusionResult<Arc<RuntimeEnv>> {
+    let builder = RuntimeEnvBuilder::new();
+    let Some(QueryResources { memory, directory, files }) = RESOURCES.get() else {
+        return builder.build_arc();
+    };
+    let files = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![directory.clone()]))
+        .with_max_temp_directory_size(*files);
+    builder.with_memory_limit(*memory, 1.0).with_disk_manager_builder(files).build_arc()
 }
 
 /// Plans a query: parameters become constants, then DataFusion optimises.
@@ -330,10 +355,7 @@ pub(crate) fn environment() -> &'static SessionState {
         // Filters that change while they run have no place in sources that are ours.
         options.optimizer.enable_dynamic_filter_pushdown = false;
         options.execution.collect_statistics = false;
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_limit(*QUERY_MEMORY.get_or_init(|| usize::MAX), 1.0)
-            .build_arc()
-            .expect("a runtime without files needs nothing that could be missing");
+        let runtime = runtime().expect("a directory for files was made when the server started");
         SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime)

@@ -47,8 +47,9 @@ pub struct Session {
     pub(crate) cursors: HashMap<String, Cursor>,
     /// What the stages of the present statement share, while they run.
     pub(crate) stages: Option<Box<Stages>>,
-    /// What COMMIT does to temporary tables.
-    pub(crate) on_commit: HashMap<Oid, OnCommit>,
+    /// What COMMIT does to temporary tables, by the role whose they are: private numbers are
+    /// given in each namespace anew.
+    pub(crate) on_commit: HashMap<(Oid, Oid), OnCommit>,
     /// Roles in whose namespaces the session has made temporary objects.
     pub(crate) temporary_for: Vec<Oid>,
     pub(crate) discards: Vec<Discard>,
@@ -528,11 +529,15 @@ impl Session {
     }
 }
 
-/// Mostly the very same list, as long as the plan is the same.
+/// Mostly the very same list, as long as the plan is the same. Which table the columns come from
+/// doesn't matter.
 fn same_fields(a: Option<&Arc<[Field]>>, b: Option<&Arc<[Field]>>) -> bool {
+    let same = |(a, b): (&Field, &Field)| a.name == b.name && a.ty == b.ty;
     match (a, b) {
         (None, None) => true,
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
+        (Some(a), Some(b)) => {
+            Arc::ptr_eq(a, b) || a.len() == b.len() && a.iter().zip(b.iter()).all(same)
+        }
         (Some(_), None) | (None, Some(_)) => false,
     }
 }

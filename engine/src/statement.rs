@@ -285,6 +285,7 @@ impl<'a> Script<'a> {
         self.check_chains()?;
         let dialect = PostgreSqlDialect {};
         let mut tokens = self.tokens.clone();
+        let is_bare = forms::complete_bare_select(&mut tokens);
         forms::rewrite(&mut tokens);
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
@@ -297,10 +298,19 @@ impl<'a> Script<'a> {
             return Err(self.unexpected(&rest));
         }
         match statement {
-            ast::Statement::Query(_)
-            | ast::Statement::Insert(_)
-            | ast::Statement::Update(_)
-            | ast::Statement::Delete(_) => Ok(Parsed::Plannable(Box::new(statement))),
+            ast::Statement::Query(mut query) if is_bare => {
+                if let ast::SetExpr::Select(select) = query.body.as_mut() {
+                    select.from.clear();
+                }
+                Ok(Parsed::Plannable(Box::new(ast::Statement::Query(query))))
+            }
+            ast::Statement::Query(mut query) => match crate::exec::ddl::select_into(&mut query)? {
+                Some(command) => Ok(Parsed::Definition(Box::new(command))),
+                None => Ok(Parsed::Plannable(Box::new(ast::Statement::Query(query)))),
+            },
+            ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
+                Ok(Parsed::Plannable(Box::new(statement)))
+            }
             _ => match self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))) {
                 // sqlparser knows statements of other databases, which PostgreSQL doesn't.
                 Some(first) => Err(self.unexpected(first)),

@@ -3,10 +3,12 @@
 //! The order of the start makes failures harmless: what can be checked without touching anything
 //! comes first, then the port, then the data directory.
 
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kalamdb_engine::{Changefeed, Engine, EngineOptions, FeedLimits};
+use kalamdb_engine::{Changefeed, Engine, EngineOptions, FeedLimits, QueryResources};
 use kalamdb_pgproto::{Frontend, Limits, Registry, Tls};
 use kalamdb_storage::{FlushPolicy, Retention, Store, StoreOptions};
 use tokio::net::TcpListener;
@@ -100,7 +102,11 @@ async fn open(
         store: Arc::clone(store),
         changefeed: Arc::clone(changefeed),
         execution,
-        query_memory: settings.query_memory.in_memory(),
+        query_resources: QueryResources {
+            memory: settings.query_memory.in_memory(),
+            directory: temporary_files(&settings.data)?,
+            files: settings.temp_file_limit.0,
+        },
         superuser_password: first.password().to_owned(),
         settings: settings.session_defaults(),
     })
@@ -112,6 +118,19 @@ async fn open(
     let registry = Registry::new();
     let backend = EngineBackend::new(engine, settings.authentication.clone());
     Ok(Frontend::new(backend, limits(settings), certificate, registry))
+}
+
+/// An empty directory for what queries put aside: what a killed server has left goes.
+fn temporary_files(data: &Path) -> Result<PathBuf, String> {
+    let directory = data.join("temporary");
+    let renewed = match std::fs::remove_dir_all(&directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => std::fs::DirBuilder::new().mode(0o700).create(&directory),
+    };
+    match renewed {
+        Ok(()) => Ok(directory),
+        Err(error) => Err(format!("cannot make {} anew: {error}", directory.display())),
+    }
 }
 
 /// Serves until a signal, then ends in order.

@@ -120,7 +120,8 @@ settings! {
     "Memory" {
         block_cache_size: Bytes = "256MB", "Decoded blocks of hot rows that are kept.";
         memtable_size: Bytes = "64MB", "Hot rows that are collected in memory before they are written out.";
-        query_memory: Bytes = "2GB", "What all queries together may take for sorts, joins and groups; one that needs more than is left gets 53200.";
+        query_memory: Bytes = "2GB", "What all queries together may take for sorts, joins and groups; sorts and groups that need more go on in files, other queries get 53200.";
+        temp_file_limit: Bytes = "10GB", "What all queries together may put aside in files below the data directory; more gets 53400.";
         segment_cache_size: Bytes = "64MB", "Decoded footers of cold segments that are kept.";
     }
     "Storage" {

@@ -313,6 +313,18 @@ impl WriteSet {
         self.relation(ns, relation).is_some()
     }
 
+    /// Whether this writes a row under `key`, and doesn't delete it again.
+    pub fn has_row(&self, ns: NamespaceId, relation: RelationId, key: &Key) -> bool {
+        self.relation(ns, relation)
+            .is_some_and(|writes| matches!(writes.rows.get(key), Some(Some(_))))
+    }
+
+    /// Whether this enters a row into a unique index under [`crate::key::index_key`], and doesn't
+    /// take it out again.
+    pub fn has_entry(&self, ns: NamespaceId, index: RelationId, key: &[u8]) -> bool {
+        self.index(ns, index).is_some_and(|writes| matches!(writes.entries.get(key), Some(Some(_))))
+    }
+
     pub(crate) fn namespaces(&self) -> impl Iterator<Item = (NamespaceId, &NamespaceWrites)> {
         self.namespaces.iter().map(|(ns, writes)| (*ns, &**writes))
     }

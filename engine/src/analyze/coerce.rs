@@ -77,6 +77,10 @@ impl Binder<'_> {
         if from == PgType::RECORD && target == PgType::TEXT {
             return Ok(Typed::new(typed.expr, target));
         }
+        // A literal stays one.
+        if from.is_unknown() && target.is_unknown() && matches!(typed.expr, Expr::Literal(..)) {
+            return Ok(typed);
+        }
         self.coerce(typed, target, Coercion::Explicit)?
             .ok_or_else(|| Error::cannot_coerce(&from.name(), &target.name()))
     }
@@ -253,15 +257,18 @@ fn is_constant_input(oid: Oid, text: &str) -> bool {
 
 /// The error of a literal that isn't a date or a time in any session, whatever its settings.
 fn never_a_moment(ty: PgType, text: &str) -> Option<Error> {
-    if !matches!(ty.oid, Oid::DATE | Oid::TIME | Oid::TIMESTAMP | Oid::TIMESTAMPTZ) {
+    let is_moment =
+        matches!(ty.oid, Oid::DATE | Oid::TIME | Oid::TIMETZ | Oid::TIMESTAMP | Oid::TIMESTAMPTZ);
+    if !is_moment {
         return None;
     }
-    let mut last = None;
+    let mut last: Option<Error> = None;
     for date_order in [DateOrder::Dmy, DateOrder::Ymd, DateOrder::Mdy] {
         // Any moment will do for `now` and its kin.
         let settings = FormatSettings { date_order, now_us: Some(0), ..FormatSettings::default() };
         match input_scalar(ty, text, &settings) {
-            Err(error) if error.sqlstate == SqlState::INVALID_DATETIME_FORMAT => {
+            // Where the settings decide what is wrong, the session's do.
+            Err(error) if last.as_ref().is_none_or(|last| last.sqlstate == error.sqlstate) => {
                 last = Some(error);
             }
             Ok(_) | Err(_) => return None,

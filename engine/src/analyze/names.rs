@@ -31,7 +31,7 @@ pub(super) fn fold(ident: &ast::Ident) -> String {
 }
 
 /// The parts of a possibly qualified name.
-pub(super) fn parts(name: &ast::ObjectName) -> Result<Vec<String>> {
+pub(crate) fn parts(name: &ast::ObjectName) -> Result<Vec<String>> {
     name.0
         .iter()
         .map(|part| match part {

@@ -100,6 +100,14 @@ impl Error {
         Self::new(SqlState::UNDEFINED_OBJECT, message)
     }
 
+    /// 42P16: something temporary under the name of a schema that isn't.
+    pub(crate) fn not_temporary_schema() -> Self {
+        Error::new(
+            SqlState::INVALID_TABLE_DEFINITION,
+            "cannot create temporary relation in non-temporary schema",
+        )
+    }
+
     /// `schema "s" does not exist`
     pub fn undefined_schema(name: &str) -> Self {
         Self::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{name}\" does not exist"))

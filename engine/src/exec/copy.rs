@@ -214,7 +214,6 @@ async fn copy_in(
     format: Format,
     portal: &mut Portal,
 ) -> Result<Started> {
-    session.transaction.check_writable("COPY FROM")?;
     let CopySource::Table { schema, name, columns } = &copy.source else {
         return Err(Error::syntax_error("COPY FROM takes a table"));
     };
@@ -225,6 +224,7 @@ async fn copy_in(
         let message = format!("cannot copy to {} \"{name}\"", relation.kind_word());
         return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     }
+    session.check_changeable(&relation, "COPY FROM")?;
     exec::enter_change(session, &relation, "a", &[]).await?;
     let targets = target_columns(&relation, columns)?;
     let names: Vec<&str> = targets.iter().map(|(_, name, _)| name.as_str()).collect();

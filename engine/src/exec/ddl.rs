@@ -52,6 +52,7 @@ pub(crate) mod temporary;
 mod truncate;
 mod view;
 
+pub(crate) use create_table_as::select_into;
 pub(crate) use grammar::{Command, OnCommit, parse};
 
 /// What a definition needs of the transaction it runs in. The executor's transaction implements

@@ -35,8 +35,7 @@ pub(crate) async fn run(
     command: &Command,
     portal: &mut Portal,
 ) -> Result<Started> {
-    let words = session.activity_words();
-    session.transaction.check_writable(&words)?;
+    session.transaction.check_writable(&session.definition_words())?;
     if let Command::Reindex(reindex) = command
         && session.transaction.phase == Phase::Block
         && let Some(what) = reindex.runs_alone()
@@ -153,7 +152,7 @@ impl DdlContext for Session {
     }
 
     fn on_commit(&mut self, relation: Oid, action: OnCommit) {
-        self.on_commit.insert(relation, action);
+        self.on_commit.insert((self.catalog.role, relation), action);
     }
 
     fn notice(&mut self, notice: Error) {
@@ -162,6 +161,14 @@ impl DdlContext for Session {
 }
 
 impl Session {
+    /// 25006 in a read-only transaction, unless the table is the session's own.
+    pub(crate) fn check_changeable(&self, relation: &Relation, statement: &str) -> Result<()> {
+        match Session::view(self).is_temporary(relation) {
+            true => Ok(()),
+            false => self.transaction.check_writable(statement),
+        }
+    }
+
     /// The exclusive lock of one part of the catalog.
     pub(crate) async fn lock_catalog(&mut self, part: NamespaceId) -> Result<()> {
         let wait = Writer::wait(self);

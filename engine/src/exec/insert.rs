@@ -211,7 +211,7 @@ pub(crate) async fn run(
     plan: &InsertPlan,
     portal: &mut Portal,
 ) -> Result<Started> {
-    session.transaction.check_writable("INSERT")?;
+    session.check_changeable(&plan.target, "INSERT")?;
     let letters = match plan.on_conflict {
         Some(OnConflict { action: Action::Update { .. }, .. }) => "aw",
         _ => "a",

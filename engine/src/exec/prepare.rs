@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{common::ScalarValue, sql::sqlparser::ast};
 
 use crate::{
-    analyze::{Environment, Parameters, bind_expression, resolve_type},
+    analyze::{Environment, OutputColumn, Parameters, bind_expression, resolve_type},
     error::{Error, Result, SqlState},
     exec::{self, evaluate::Evaluator},
     prepared::Prepared,
@@ -58,13 +58,23 @@ pub(crate) async fn current(session: &mut Session, name: &str) -> Result<Arc<Pre
     }
     let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();
     let anew = exec::prepare(session, &plan.statement, &types, true).await?;
-    if anew.output() != plan.output() {
+    if !is_same_result(anew.output().as_deref(), plan.output().as_deref()) {
         return Err(Error::feature_not_supported("cached plan must not change result type"));
     }
     if let Some(kept) = session.prepared.get_mut(name) {
         kept.plan = Arc::clone(&anew);
     }
     Ok(anew)
+}
+
+/// Whether rows of one result may be rows of the other. Which table they come from doesn't matter.
+fn is_same_result(a: Option<&[OutputColumn]>, b: Option<&[OutputColumn]>) -> bool {
+    let same = |(a, b): (&OutputColumn, &OutputColumn)| a.name == b.name && a.ty == b.ty;
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(same),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// EXECUTE: the portal goes on as that of the prepared statement.

@@ -291,8 +291,8 @@ async fn lock_rows(
     plan: &QueryPlan,
     parameters: &[ScalarValue],
 ) -> Result<Vec<RecordBatch>> {
-    session.transaction.check_writable("SELECT FOR UPDATE")?;
     for lock in &locking.locks {
+        session.check_changeable(&lock.relation, "SELECT FOR UPDATE")?;
         session.view().check_relation(&lock.relation, "w")?;
         exec::lock_relation(session, &lock.relation, Mode::RowShare).await?;
     }

@@ -3,7 +3,6 @@
 use crate::{
     catalog::part::Cluster,
     error::{Error, Result, SqlState},
-    exec::ddl,
     session::{Discard as Dropped, Portal, Session, Started, Tag},
     settings::{self, Who},
     statement::{Discard, Name, SetScope, SetValue},
@@ -166,7 +165,7 @@ pub(crate) async fn discard(
         // Plans belong to all sessions and are made anew when what they mean has changed.
         Discard::Plans => "DISCARD PLANS",
         Discard::Temporary => {
-            ddl::temporary::drop_all(session).await?;
+            session.drop_temporary().await?;
             "DISCARD TEMP"
         }
         Discard::Sequences => {
@@ -187,7 +186,7 @@ pub(crate) async fn discard(
             session.listening.unlisten_all()?;
             session.state.locks.unlock_all();
             session.state.forget_sequences();
-            ddl::temporary::drop_all(session).await?;
+            session.drop_temporary().await?;
             "DISCARD ALL"
         }
     };

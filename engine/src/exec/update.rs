@@ -224,7 +224,7 @@ pub(crate) async fn run(
     plan: &ChangePlan,
     portal: &mut Portal,
 ) -> Result<Started> {
-    session.transaction.check_writable(plan.verb())?;
+    session.check_changeable(&plan.target, plan.verb())?;
     exec::enter_change(session, &plan.target, plan.letter(), &plan.relations).await?;
     let parameters = std::mem::take(&mut portal.parameters);
     let before = Arc::clone(&session.transaction.writes);

@@ -1,14 +1,13 @@
-//! Values by pattern: to_char of dates and times (PostgreSQL, "Data Type Formatting Functions").
-//!
-//! to_char of numbers, to_date, to_timestamp with a pattern and to_number are not there: whoever
-//! calls them is told so.
+//! Values by pattern: to_char of dates, times and intervals (PostgreSQL, "Data Type Formatting
+//! Functions").
 
 use chrono::{Datelike, NaiveDateTime, Timelike};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::types::FormatSettings;
+use crate::types::interval::Parts;
 
-use super::kernel::{Opt, Settings, Text, Timestamp, TimestampTz};
+use super::kernel::{Interval, Opt, Settings, Text, Timestamp, TimestampTz};
 use super::registry::Implementations;
 
 /// Registers all of them.
@@ -18,6 +17,13 @@ pub(super) fn register(all: &mut Implementations) {
     });
     all.z3::<TimestampTz, Text, Settings, Opt<Text>>("to_char(timestamptz,text)", |us, p, s| {
         if is_nothing(us, p) { Ok(None) } else { zoned(us, p, s).map(Some) }
+    });
+    all.f2::<Interval, Text, Opt<Text>>("to_char(interval,text)", |span, pattern| {
+        let span = Span::of(Parts::of(span));
+        if pattern.is_empty() {
+            return Ok(None);
+        }
+        filled(pattern, &|name, fill| span.field(name, fill)).map(Some)
     });
 }
 
@@ -85,6 +91,11 @@ fn format(us: i64, pattern: &str, zone: Option<Zone>) -> Result<String> {
     let time = chrono::DateTime::from_timestamp_micros(us)
         .ok_or_else(|| Error::datetime_out_of_range("timestamp"))?
         .naive_utc();
+    filled(pattern, &|name, fill| field(&time, name, fill, zone.as_ref()))
+}
+
+/// The pattern with each of its fields given by `field`, which is told whether FM stood before it.
+fn filled(pattern: &str, field: &dyn Fn(&str, bool) -> Result<String>) -> Result<String> {
     let mut out = String::new();
     let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
@@ -103,7 +114,7 @@ fn format(us: i64, pattern: &str, zone: Option<Zone>) -> Result<String> {
         };
         let body = if body.starts_with("TM") || body.starts_with("tm") { &body[2..] } else { body };
         if let Some(found) = pattern_at(body) {
-            let text = field(&time, found, fill, zone.as_ref())?;
+            let text = field(found, fill)?;
             rest = &body[found.len()..];
             let (suffix, after) = ordinal(rest);
             out.push_str(&text);
@@ -260,6 +271,71 @@ fn time_field(
         "a.m." | "p.m." => if morning { "a.m." } else { "p.m." }.to_owned(),
         _ => return zone_field(pattern, zone),
     })
+}
+
+/// The parts of an interval, each with its sign.
+struct Span {
+    months: i64,
+    days: i64,
+    micros: i64,
+}
+
+impl Span {
+    fn of(parts: Parts) -> Span {
+        Span { months: parts.months.into(), days: parts.days.into(), micros: parts.us }
+    }
+
+    fn field(&self, pattern: &str, fill: bool) -> Result<String> {
+        // The sign takes no place of the width.
+        let pad = |number: i64, width: usize| match (fill, number < 0) {
+            (true, _) => number.to_string(),
+            (false, true) => format!("-{:0width$}", -number),
+            (false, false) => format!("{number:0width$}"),
+        };
+        let (years, months) = (self.months / 12, self.months % 12);
+        let seconds = self.micros / 1_000_000;
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        let micros = self.micros % 1_000_000;
+        let half = if hours % 24 >= 12 { ["PM", "P.M."] } else { ["AM", "A.M."] };
+        Ok(match pattern {
+            "Y,YYY" => format!("{},{:03}", years / 1000, years % 1000),
+            "YYYY" => pad(years, 4),
+            "YYY" => pad(years % 1000, 3),
+            "YY" => pad(years % 100, 2),
+            "Y" => pad(years % 10, 1),
+            "MM" => pad(months, 2),
+            "DD" if fill => self.days.to_string(),
+            "DD" => format!("{:02}", self.days),
+            "DDD" if fill => (self.months * 30 + self.days).to_string(),
+            "DDD" => format!("{:03}", self.months * 30 + self.days),
+            "CC" => pad(years / 100, 2),
+            "HH24" => pad(hours, 2),
+            "HH12" | "HH" if hours % 12 == 0 => pad(12, 2),
+            "HH12" | "HH" => pad(hours % 12, 2),
+            "MI" => pad(minutes, 2),
+            "SS" => pad(seconds % 60, 2),
+            "SSSS" | "SSSSS" => seconds.to_string(),
+            "MS" | "FF3" => format!("{:03}", micros / 1000),
+            "US" | "FF6" => format!("{micros:06}"),
+            "FF1" => (micros / 100_000).to_string(),
+            "FF2" => format!("{:02}", micros / 10_000),
+            "FF4" => format!("{:04}", micros / 100),
+            "FF5" => format!("{:05}", micros / 10),
+            "AM" | "PM" => half[0].to_owned(),
+            "am" | "pm" => half[0].to_lowercase(),
+            "A.M." | "P.M." => half[1].to_owned(),
+            "a.m." | "p.m." => half[1].to_lowercase(),
+            _ => return Err(not_of_intervals()),
+        })
+    }
+}
+
+fn not_of_intervals() -> Error {
+    Error::new(
+        SqlState::INVALID_DATETIME_FORMAT,
+        "invalid format specification for an interval value",
+    )
+    .with_hint("Intervals are not tied to specific calendar dates.")
 }
 
 /// TZ, TZH, TZM, OF: without a zone there is no name and no offset.

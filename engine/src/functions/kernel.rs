@@ -125,6 +125,27 @@ pub(crate) fn scalar_udf(
     }))
 }
 
+/// The same function where the catalog calls it stable: it isn't evaluated when a query is
+/// planned, nor allowed in an index, whatever its implementation needs.
+pub(crate) fn stable(udf: &Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+    let inner: &dyn Any = udf.inner().as_ref();
+    match inner.downcast_ref::<PgScalar>() {
+        Some(scalar) if scalar.signature.volatility == NativeVolatility::Immutable => {
+            let types = scalar.signature.type_signature.clone();
+            Arc::new(ScalarUDF::new_from_impl(PgScalar {
+                id: scalar.id.clone(),
+                name: scalar.name.clone(),
+                signature: Signature::new(types, NativeVolatility::Stable),
+                args: scalar.args.clone(),
+                ret: scalar.ret.clone(),
+                strict: scalar.strict,
+                kernel: scalar.kernel.clone(),
+            }))
+        }
+        _ => Arc::clone(udf),
+    }
+}
+
 impl PgScalar {
     /// What it does with columns.
     pub(crate) fn kernel(&self) -> Kernel {

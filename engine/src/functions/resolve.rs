@@ -5,12 +5,13 @@ use std::sync::Arc;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ScalarUDF, binary_expr};
 
+use super::kernel::stable;
 use super::polymorphic::{self, is_polymorphic};
 use super::registry::{Registry, registry};
-use super::{CastContext, CastMethod, Function, Implementation, cast, compare};
+use super::{CastContext, CastMethod, Function, Implementation, Volatility, cast, compare};
 use crate::error::{Error, Result, SqlState};
 use crate::types::{
-    FormatSettings, Oid, PgType, builtin, builtin_by_name, format_type, input_scalar,
+    FormatSettings, Oid, PgType, builtin, builtin_by_name, format_type, input_scalar, is_text_like,
 };
 
 /// A call whose overload has been chosen.
@@ -140,7 +141,9 @@ pub(crate) fn find_cast(
         return Ok(Some(relabel()));
     }
     let names = |oid: Oid| is_named_object(oid);
-    if method == Pathway::InOut && (names(from.oid) || names(to.oid)) {
+    let shows_names =
+        from.element().is_some_and(|element| names(element.oid)) && is_text_like(to.oid);
+    if method == Pathway::InOut && (names(from.oid) || names(to.oid) || shows_names) {
         let implementation = CastImplementation::Session;
         return Ok(Some(ResolvedCast { implementation, needs_time_zone: false }));
     }
@@ -573,6 +576,11 @@ fn implemented(mut call: ResolvedCall) -> Result<ResolvedCall> {
         }
         ready => ready.clone(),
     };
+    if call.function.volatility == Volatility::Stable
+        && let Implementation::Udf(udf) = &call.implementation
+    {
+        call.implementation = Implementation::Udf(stable(udf));
+    }
     Ok(call)
 }
 

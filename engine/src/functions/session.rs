@@ -117,7 +117,30 @@ pub(crate) fn session_cast(from: PgType, to: PgType) -> Option<Arc<ScalarUDF>> {
         let body = names::output(from.oid)?;
         return Some(rowwise(&id, ret, Volatility::Stable, true, body));
     }
-    None
+    let of_names = from.element().is_some_and(is_name);
+    (of_names && ret == DataType::Utf8).then(|| array_to_text(&id, from))
+}
+
+/// The text form of an array of names of the catalog.
+fn array_to_text(id: &str, from: PgType) -> Arc<ScalarUDF> {
+    let kernel: Kernel = Arc::new(move |call: &Call| {
+        let context = current()?;
+        let path = &context.session.effective().search_path;
+        let arg = call.args.first().ok_or_else(|| Error::internal("a cast lacks its argument"))?;
+        let named = names::column_as_text(&context.catalog, path, from, &arg.array)
+            .ok_or_else(|| unexpected(&arg.array))?;
+        let lists = named.as_list::<i32>();
+        let text = |row| {
+            let at = arg.index(row);
+            lists.is_valid(at).then(|| {
+                let items = lists.value(at);
+                let items = items.as_string::<i32>().iter().map(|item| item.map(str::to_owned));
+                crate::types::array::text_of(&items.collect::<Vec<_>>())
+            })
+        };
+        Ok(Arc::new((0..call.rows).map(text).collect::<StringArray>()) as ArrayRef)
+    });
+    scalar_udf(id, Vec::new(), DataType::Utf8, Volatility::Stable, true, kernel)
 }
 
 /// One call, one row.

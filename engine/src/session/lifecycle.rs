@@ -83,18 +83,23 @@ impl Session {
         };
         let cluster = session.engine.catalogs.cluster();
         session.state.end_local_settings(&cluster);
-        if let Err(error) = session.drop_left_behind().await {
-            tracing::warn!(%error, "temporary tables stay until the role's next session");
-        }
+        session.try_drop_left_behind().await;
         if let Some(role) = start_role {
             session.begin_implicit().await?;
             crate::exec::set::set_role(&mut session, Some(&role), false).map_err(Error::fatal)?;
             session.commit().await?;
+            session.try_drop_left_behind().await;
         }
         session.reported_version = session.state.version();
         session.reported = session.state.reported().into_iter().collect();
         session.note_idle();
         Ok(session)
+    }
+
+    async fn try_drop_left_behind(&mut self) {
+        if let Err(error) = self.drop_left_behind().await {
+            tracing::warn!(%error, "temporary tables stay until the role's next session");
+        }
     }
 
     /// What the client is told at the start.
@@ -195,11 +200,15 @@ impl Session {
         Ok(())
     }
 
-    /// The first words of the present statement, in upper case, for messages.
-    pub(crate) fn activity_words(&self) -> String {
+    /// The first words of the present definition, in upper case, for messages: its command tag.
+    pub(crate) fn definition_words(&self) -> String {
+        /// What may stand between the verb and the kind of object.
+        const BETWEEN: &[&str] =
+            &["OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "UNIQUE"];
         let query = self.state.activity().query;
-        let words: Vec<String> = query.split_whitespace().take(2).map(str::to_uppercase).collect();
-        words.join(" ")
+        let words = query.split_whitespace().map(str::to_uppercase);
+        let words = words.filter(|word| !BETWEEN.contains(&word.as_str())).take(2);
+        words.collect::<Vec<_>>().join(" ")
     }
 
     pub(crate) fn note_query(&mut self, sql: &str) {
@@ -233,7 +242,7 @@ impl Session {
     /// The connection ends.
     pub async fn close(mut self) {
         self.rollback().await;
-        if let Err(error) = self.drop_temporary().await {
+        if let Err(error) = self.end_temporary_objects().await {
             tracing::warn!(%error, "temporary tables stay until the role's next session");
         }
     }

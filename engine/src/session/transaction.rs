@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    catalog::store::SessionCatalog,
     error::{Error, Result, SqlState},
     exec::ddl::{self, OnCommit},
     session::{
@@ -14,6 +15,7 @@ use crate::{
     },
     statement::{AccessMode, Isolation, Parsed, TransactionModes},
     txn::{Committed, Phase},
+    types::Oid,
 };
 
 /// Beginning.
@@ -202,12 +204,27 @@ impl Session {
         if self.on_commit.is_empty() {
             return Ok(());
         }
-        let actions: Vec<_> = self.on_commit.iter().map(|(oid, action)| (*oid, *action)).collect();
+        let mut roles: Vec<Oid> = self.on_commit.keys().map(|(role, _)| *role).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        for role in roles {
+            let former = self.enter_namespace_of(role).await?;
+            let ended = self.end_temporary_of(role).await;
+            self.leave_namespace(former);
+            ended?;
+        }
+        Ok(())
+    }
+
+    async fn end_temporary_of(&mut self, role: Oid) -> Result<()> {
+        let is_of_role =
+            |(key, action): (&(Oid, Oid), &OnCommit)| (key.0 == role).then_some((key.1, *action));
+        let actions: Vec<_> = self.on_commit.iter().filter_map(is_of_role).collect();
         for (oid, action) in actions {
             let relation = self.view().relation_by_oid(oid);
             let layout = relation.as_ref().and_then(|relation| relation.layout.clone());
             let (Some(relation), Some(layout)) = (relation, layout) else {
-                self.on_commit.remove(&oid);
+                self.on_commit.remove(&(role, oid));
                 continue;
             };
             match action {
@@ -224,6 +241,35 @@ impl Session {
         Ok(())
     }
 
+    /// Looks at definitions and rows as `role` does, whoever the session is, until
+    /// [`Session::leave_namespace`] is given what this returns.
+    async fn enter_namespace_of(&mut self, role: Oid) -> Result<Option<Arc<SessionCatalog>>> {
+        if role == self.catalog.role {
+            return Ok(None);
+        }
+        let catalog = self.engine.catalogs.attach(self.catalog.database, role).await?;
+        catalog.name_temporary(self.state.temporary_schema_name());
+        self.transaction.catalog.set_session(Arc::clone(&catalog));
+        Ok(Some(std::mem::replace(&mut self.catalog, catalog)))
+    }
+
+    fn leave_namespace(&mut self, former: Option<Arc<SessionCatalog>>) {
+        if let Some(former) = former {
+            self.transaction.catalog.set_session(Arc::clone(&former));
+            self.catalog = former;
+        }
+    }
+
+    /// Begins a transaction of the server's own, which no setting of the session makes read-only.
+    async fn begin_own(&mut self) -> Result<()> {
+        let modes = TransactionModes {
+            isolation: Some(Isolation::ReadCommitted),
+            access: Some(AccessMode::ReadWrite),
+            deferrable: None,
+        };
+        self.begin(Phase::Implicit, modes).await
+    }
+
     /// At the beginning of a session: temporary objects that a killed server has left to the role.
     pub(super) async fn drop_left_behind(&mut self) -> Result<()> {
         /// The first login after that doesn't wait for another session's definitions.
@@ -231,7 +277,7 @@ impl Session {
         if ddl::temporary::left_behind(self).is_empty() {
             return Ok(());
         }
-        self.begin_implicit().await?;
+        self.begin_own().await?;
         let dropped = tokio::time::timeout(PATIENCE, ddl::temporary::drop_left_behind(self)).await;
         match dropped {
             Ok(Ok(())) => self.commit().await,
@@ -246,20 +292,31 @@ impl Session {
         }
     }
 
-    /// At the end of a session: its temporary objects, in all namespaces it was in.
-    pub(super) async fn drop_temporary(&mut self) -> Result<()> {
-        for role in std::mem::take(&mut self.temporary_for) {
-            if role != self.catalog.role {
-                let catalog = self.engine.catalogs.attach(self.catalog.database, role).await?;
-                catalog.name_temporary(self.state.temporary_schema_name());
-                self.catalog = catalog;
-                self.transaction.catalog.set_session(Arc::clone(&self.catalog));
-            }
-            self.begin_implicit().await?;
-            ddl::temporary::drop_all(self).await?;
-            self.commit().await?;
+    /// Drops the session's temporary objects in all namespaces it was in, as part of the present
+    /// transaction.
+    pub(crate) async fn drop_temporary(&mut self) -> Result<()> {
+        for role in self.temporary_for.clone() {
+            let former = self.enter_namespace_of(role).await?;
+            let dropped = ddl::temporary::drop_own(self).await;
+            self.leave_namespace(former);
+            dropped?;
         }
         Ok(())
+    }
+
+    /// At the end of a session, whose last transaction has ended: its temporary objects.
+    pub(super) async fn end_temporary_objects(&mut self) -> Result<()> {
+        if self.temporary_for.is_empty() {
+            return Ok(());
+        }
+        self.begin_own().await?;
+        match self.drop_temporary().await {
+            Ok(()) => self.commit().await,
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
     }
 
     async fn end_of_commit(&mut self, committed: Option<Committed>) {

@@ -1,6 +1,6 @@
 //! Forms of PostgreSQL's grammar that the parser doesn't know, in words that it does.
 
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Word};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
 
 /// The name under which `BETWEEN SYMMETRIC` passes the parser: no function has it.
 pub(crate) const SYMMETRIC: &str = "between symmetric";
@@ -24,6 +24,21 @@ pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {
         }
         at += 1;
     }
+}
+
+/// `SELECT` by itself, a row without columns, gets a FROM, which the parser needs; whether it did.
+pub(super) fn complete_bare_select(tokens: &mut Vec<TokenWithSpan>) -> bool {
+    let is_token =
+        |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
+    let Some(at) = tokens.iter().position(|token| is_token(&token)) else { return false };
+    if !is_word(tokens, at, "select") || tokens.iter().filter(is_token).count() > 1 {
+        return false;
+    }
+    let span = tokens[at].span;
+    let word = |text: &str| TokenWithSpan { token: Token::make_word(text, None), span };
+    let space = TokenWithSpan { token: Token::Whitespace(Whitespace::Space), span };
+    tokens.splice(at + 1..at + 1, [space.clone(), word("FROM"), space, word("nothing")]);
+    true
 }
 
 fn is_word(tokens: &[TokenWithSpan], at: usize, wanted: &str) -> bool {

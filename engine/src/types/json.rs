@@ -328,16 +328,22 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, detail: impl Into<String>) -> Error {
-        let line = self.text[..self.at.min(self.text.len())].matches('\n').count() + 1;
-        let start = self.text[..self.at.min(self.text.len())].rfind('\n').map_or(0, |n| n + 1);
-        let mut end = (self.at + self.token().len()).min(self.text.len());
+        Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
+            .with_detail(detail)
+            .with_context(self.context(self.at + self.token().len()))
+    }
+
+    /// The line up to `end`, as PostgreSQL shows where it stopped reading.
+    fn context(&self, end: usize) -> String {
+        let before = &self.text[..self.at.min(self.text.len())];
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |n| n + 1);
+        let mut end = end.min(self.text.len());
         while !self.text.is_char_boundary(end) {
             end += 1;
         }
         let more = if end < self.text.len() { "..." } else { "" };
-        Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "invalid input syntax for type json")
-            .with_detail(detail)
-            .with_context(format!("JSON data, line {line}: {}{more}", &self.text[start..end]))
+        format!("JSON data, line {line}: {}{more}", &self.text[start..end])
     }
 
     fn unexpected(&self, wanted: &str) -> Error {
@@ -543,13 +549,14 @@ impl<'a> Reader<'a> {
         if !self.build {
             return Ok(None);
         }
-        let cannot = |detail: &str| {
+        let cannot = |reader: &Self, detail: &str| {
             Error::new(SqlState::UNTRANSLATABLE_CHARACTER, "unsupported Unicode escape sequence")
                 .with_detail(detail)
+                .with_context(reader.context(reader.at))
         };
         let pair = |reader: &Self, detail: &str| reader.error(detail.to_owned());
         match unit {
-            0 => Err(cannot("\\u0000 cannot be converted to text.")),
+            0 => Err(cannot(self, "\\u0000 cannot be converted to text.")),
             0xd800..=0xdbff => {
                 if self.bytes[self.at..].starts_with(b"\\u") {
                     self.at += 2;

@@ -94,10 +94,12 @@ pub(super) async fn drop(
     check_generated(ctx, relation, attnum, cascade)?;
     alter::drop_dependents(ctx, relation, column, cascade).await?;
     for owned in sequence::owned_sequences(&ctx.view(), relation.oid, Some(attnum)) {
-        let mut plan = drop_relations::Plan::default();
-        plan.add(&ctx.view(), &owned);
-        drop_relations::execute(ctx, plan, true).await?;
+        let (view, path) = (ctx.view(), ctx.search_path());
+        let plan = drop_relations::Plan::of_column(&view, &path, (relation, attnum), &owned);
+        drop_relations::execute(ctx, plan, cascade).await?;
     }
+    // Other columns may have lost their defaults.
+    let relation = &ctx.view().relation_by_oid(relation.oid).unwrap_or_else(|| relation.clone());
     let mut changed = (**relation).clone();
     let mut gone = vec![attnum];
     gone.extend(dependency::generated_from(relation, attnum));

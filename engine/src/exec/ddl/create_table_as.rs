@@ -1,11 +1,15 @@
 //! CREATE TABLE AS and SELECT INTO.
 
+use datafusion::sql::sqlparser::ast;
+
 use super::{
-    DdlContext,
+    Command, DdlContext,
     constraint::{Draft, check_column_type},
     create_table::{exists, kind_of, on_commit},
-    grammar::CreateTableAs,
-    names, view,
+    grammar::{CreateTableAs, Name},
+    names,
+    temporary::ALIAS,
+    view,
 };
 use crate::error::{Error, Result};
 
@@ -33,4 +37,42 @@ pub(super) async fn run(create: &CreateTableAs, ctx: &mut dyn DdlContext) -> Res
     }
     let rows = ctx.insert_query(&relation, &create.query).await?;
     Ok(format!("SELECT {rows}"))
+}
+
+/// The definition that `SELECT ... INTO` is; the query loses the clause.
+///
+/// # Errors
+/// 42601 for names of more than three parts.
+pub(crate) fn select_into(query: &mut ast::Query) -> Result<Option<Command>> {
+    let mut body = query.body.as_mut();
+    while let ast::SetExpr::SetOperation { left, .. } = body {
+        body = left;
+    }
+    let ast::SetExpr::Select(select) = body else { return Ok(None) };
+    let Some(into) = select.into.take() else { return Ok(None) };
+    let mut parts = crate::analyze::name_parts(&into.name)?;
+    let name = parts.pop().unwrap_or_default();
+    let mut schema = parts.pop();
+    let catalog = parts.pop();
+    if !parts.is_empty() {
+        return Err(Error::syntax_error(format!(
+            "improper relation name (too many dotted names): {}",
+            into.name
+        )));
+    }
+    if into.temporary {
+        match schema.as_deref() {
+            None | Some(ALIAS) => schema = Some(ALIAS.to_owned()),
+            Some(_) => return Ok(Some(Command::Wrong(Error::not_temporary_schema()))),
+        }
+    }
+    Ok(Some(Command::CreateTableAs(CreateTableAs {
+        name: Name { catalog, schema, name },
+        if_not_exists: false,
+        columns: Vec::new(),
+        options: Vec::new(),
+        on_commit: None,
+        query: Box::new(query.clone()),
+        with_data: true,
+    })))
 }

@@ -1,7 +1,7 @@
 //! Who needs whom: what DROP must ask before it drops.
 //!
 //! Dependencies aren't stored. They follow from the definitions: a view names relations in its
-//! query, a default names sequences, a sequence belongs to a column, an index to its table. Only
+//! query (sequences in calls as well), a default names sequences, a sequence belongs to a column, an index to its table. Only
 //! objects of the same part count: what a role keeps in private never shows, nor does it hold
 //! back what others drop.
 
@@ -105,6 +105,17 @@ pub(super) fn relations_of(view: &CatalogView, query: &ast::Query, path: &[Strin
             [] => return ControlFlow::Continue(()),
         };
         if let Some(relation) = view.find_relation(schema, name, path)
+            && !found.contains(&relation.oid)
+        {
+            found.push(relation.oid);
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    let _ = visit_expressions(query, |inner| {
+        let named = expression::named_relation(inner);
+        let named = named.and_then(|text| crate::catalog::regnames::split(&text).ok());
+        if let Some((schema, name)) = named
+            && let Some(relation) = view.find_relation(schema.as_deref(), &name, path)
             && !found.contains(&relation.oid)
         {
             found.push(relation.oid);

@@ -73,6 +73,24 @@ impl Plan {
         }
     }
 
+    /// What goes with a column: a sequence of its own, and what uses that elsewhere.
+    pub(super) fn of_column(
+        view: &CatalogView,
+        path: &[String],
+        (table, attnum): (&Relation, i16),
+        owned: &Arc<Relation>,
+    ) -> Plan {
+        let column = dependency::describe_column(view, table, attnum, path);
+        let mut plan = Plan::default();
+        plan.named.push(column.clone());
+        plan.add(view, owned);
+        plan.add_dependents(view, path);
+        plan.defaults.retain(|(other, number)| (other.oid, *number) != (table.oid, attnum));
+        let own = format!("default value for {column}");
+        plan.dependents.retain(|(what, _)| *what != own);
+        plan
+    }
+
     /// Adds what depends on the relations so far, transitively.
     pub(super) fn add_dependents(&mut self, view: &CatalogView, path: &[String]) {
         for relation in self.relations.clone() {

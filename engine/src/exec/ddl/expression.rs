@@ -363,8 +363,7 @@ fn normalize(ctx: &dyn DdlContext, expression: &mut ast::Expr) -> Result<()> {
 
 /// `nextval('s')` and its kin: the name becomes a number.
 fn sequence_by_number(ctx: &dyn DdlContext, function: &mut ast::Function) -> Result<()> {
-    let name = function.name.to_string().to_lowercase();
-    if !matches!(name.trim_start_matches("pg_catalog."), "nextval" | "currval" | "setval") {
+    if !is_about_sequence(&function.name.to_string().to_lowercase()) {
         return Ok(());
     }
     let ast::FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
@@ -381,7 +380,31 @@ fn sequence_by_number(ctx: &dyn DdlContext, function: &mut ast::Function) -> Res
     let view = ctx.view();
     let sequence = view.relation(schema.as_deref(), &name, &ctx.search_path())?;
     *argument = analyze::parse_expression(&format!("'{}'::regclass", sequence.oid))?;
-    Ok(())
+    normalize(ctx, argument)
+}
+
+/// The name in a call of `nextval` or its kin, or in a cast to regclass.
+pub(super) fn named_relation(expression: &ast::Expr) -> Option<String> {
+    let ast::Expr::Function(function) = expression else {
+        let is_cast = matches!(expression, ast::Expr::Cast { .. });
+        return is_cast.then(|| sequence_literal(expression)).flatten();
+    };
+    let name = function.name.to_string().to_lowercase();
+    if !is_about_sequence(&name) {
+        return None;
+    }
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.first()? {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument)) => {
+            sequence_literal(argument)
+        }
+        _ => None,
+    }
+}
+
+fn is_about_sequence(function: &str) -> bool {
+    let name = function.trim_start_matches("pg_catalog.");
+    matches!(name, "nextval" | "currval" | "setval")
 }
 
 fn sequence_literal(argument: &ast::Expr) -> Option<String> {

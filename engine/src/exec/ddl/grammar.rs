@@ -29,6 +29,16 @@ pub(crate) struct Name {
     pub(crate) name: String,
 }
 
+impl Name {
+    /// As it is written in a query.
+    fn quoted(&self) -> String {
+        let parts = [self.catalog.as_ref(), self.schema.as_ref(), Some(&self.name)];
+        let quoted =
+            parts.into_iter().flatten().map(|part| format!("\"{}\"", part.replace('"', "\"\"")));
+        quoted.collect::<Vec<_>>().join(".")
+    }
+}
+
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(schema) = &self.schema {
@@ -285,7 +295,7 @@ pub(crate) enum SchemaChange {
     Owner(RoleSpec),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CreateView {
     pub(crate) name: Name,
     pub(crate) or_replace: bool,
@@ -586,6 +596,11 @@ fn data_type(tokens: &mut Tokens<'_>) -> Result<PgType> {
 }
 
 fn query(tokens: &mut Tokens<'_>) -> Result<Box<ast::Query>> {
+    if tokens.take("table") {
+        // The parser reads on behind a name without a schema.
+        let text = format!("SELECT * FROM {}", name(tokens)?.quoted());
+        return super::dependency::parse_query(&text);
+    }
     tokens.with_parser(|parser| parser.parse_query())
 }
 

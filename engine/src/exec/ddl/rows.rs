@@ -1,18 +1,18 @@
 //! What definitions do to rows that are there: check them, rewrite them, enter them into indexes.
 //!
 //! A definition concerns every namespace, so each of these goes through all that hold rows. All
-//! changes go into the transaction's write set, as those of any statement do.
+//! changes go into the transaction's write set, as those of any statement do, which bounds them:
+//! rows are read batch by batch, and what was written already tells whether a key is taken.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use bytes::Bytes;
 use datafusion::logical_expr::Expr;
 use futures::StreamExt;
-use kalamdb_storage::{Column, Key, Layout, Namespace, RowImage, ScanSpec, key, row};
+use kalamdb_storage::{
+    Column, Key, Layout, Namespace, RelationId, RowImage, ScanSpec, WriteSet, key, row,
+};
 
 use super::{DdlContext, change, expression::Scope};
 use crate::{
@@ -93,8 +93,9 @@ pub(super) async fn rewrite(
     let (from, to) = (layout_of(old)?, layout_of(new)?);
     for namespace in change::row_namespaces(ctx, old).await? {
         let context = context_in(ctx, &namespace)?;
-        let mut rows: Vec<(Key, RowImage)> = Vec::new();
+        // It reads on what the transaction had written before.
         let mut batches = scan(ctx, old, &namespace);
+        ctx.changes().1.truncate(&namespace, &from);
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             let count = batch.num_rows();
@@ -104,14 +105,13 @@ pub(super) async fn rewrite(
                 .map_err(|error| in_words_of_alter(error, new))?;
             let keys = keys(&namespace, &from, &to, &batch, &changed).await?;
             for (at, key) in keys.into_iter().enumerate() {
-                rows.push((key, row::encode(&to, &changed, at)?));
+                let image = row::encode(&to, &changed, at)?;
+                if let Some(index) = taken(ctx.changes().1, &namespace, new, &key, &image)? {
+                    let schema = ctx.view().schema_name(new.schema);
+                    return Err(duplicated(&schema, new, index, &changed, at));
+                }
+                ctx.changes().1.insert(&namespace, &to, key, image)?;
             }
-        }
-        check_unique(&ctx.view().schema_name(new.schema), new, &to, &rows)?;
-        let writes = ctx.changes().1;
-        writes.truncate(&namespace, &from);
-        for (key, image) in rows {
-            writes.insert(&namespace, &to, key, image)?;
         }
     }
     Ok(())
@@ -133,7 +133,6 @@ pub(super) async fn fill_index(
         .position(|candidate| candidate.relation.0 == index.oid.0)
         .ok_or_else(|| Error::internal("a new index has no layout"))?;
     for namespace in change::row_namespaces(ctx, relation).await? {
-        let mut seen = HashSet::new();
         let mut batches = scan(ctx, relation, &namespace);
         while let Some(batch) = batches.next().await {
             let batch = batch?;
@@ -143,7 +142,7 @@ pub(super) async fn fill_index(
                 let key = Key::from_bytes(Bytes::copy_from_slice(row_keys.value(at)));
                 if index.unique
                     && let Some(value) = key::index_key(&layout, place, &rows, at)?
-                    && !seen.insert(value)
+                    && ctx.changes().1.has_entry(namespace.id(), RelationId(index.oid.0), &value)
                 {
                     let schema = ctx.view().schema_name(relation.schema);
                     return Err(duplicated(&schema, relation, index, &rows, at));
@@ -201,38 +200,29 @@ async fn keys(
     Ok((0..i64::from(count)).map(|at| Key::from_row_id(first + at)).collect())
 }
 
-fn check_unique(
-    schema: &str,
-    relation: &Relation,
-    layout: &Layout,
-    rows: &[(Key, RowImage)],
-) -> Result<()> {
-    let at_fault = |index: &Index, image: &RowImage| -> Result<Error> {
-        let batch = row::decode(layout, std::slice::from_ref(image), layout.live())?;
-        Ok(duplicated(schema, relation, index, &batch, 0))
-    };
-    if let (Some(primary), false) = (relation.primary_key(), layout.key.is_empty()) {
-        let mut seen = HashSet::with_capacity(rows.len());
-        for (key, image) in rows {
-            if !seen.insert(key) {
-                return Err(at_fault(primary, image)?);
-            }
-        }
+/// The unique index in which a row that was written anew already has the place of this one.
+fn taken<'a>(
+    writes: &WriteSet,
+    namespace: &Namespace,
+    relation: &'a Relation,
+    key: &Key,
+    image: &RowImage,
+) -> Result<Option<&'a Index>> {
+    let Some(layout) = &relation.layout else { return Ok(None) };
+    if let Some(primary) = relation.primary_key()
+        && !layout.key.is_empty()
+        && writes.has_row(namespace.id(), layout.relation, key)
+    {
+        return Ok(Some(primary));
     }
     for (place, physical) in layout.indexes.iter().enumerate().filter(|(_, index)| index.unique) {
-        let Some(index) = relation.indexes().iter().find(|i| i.oid.0 == physical.relation.0) else {
-            continue;
-        };
-        let mut seen = HashSet::with_capacity(rows.len());
-        for (_, image) in rows {
-            if let Some(value) = key::index_key_of_image(layout, place, image)?
-                && !seen.insert(value)
-            {
-                return Err(at_fault(index, image)?);
-            }
+        if let Some(value) = key::index_key_of_image(layout, place, image)?
+            && writes.has_entry(namespace.id(), physical.relation, &value)
+        {
+            return Ok(relation.indexes().iter().find(|i| i.oid.0 == physical.relation.0));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn duplicated(

@@ -3,7 +3,7 @@
 //!
 //! The schema has a name that no other session has or had, is made for the first temporary object
 //! and dropped with all that is in it when the session ends. What a server that was killed has
-//! left is dropped by the role's next session.
+//! left is dropped by the role's next session, or when the role next needs such a schema.
 
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ pub(super) async fn prepare(command: &Command, ctx: &mut dyn DdlContext) -> Resu
         .temporary
         .clone()
         .ok_or_else(|| Error::feature_not_supported("there is no session to be temporary for"))?;
-    change::lock(ctx, Place::Private).await?;
+    // A role that is only ever impersonated has no login that would do this.
+    drop_left_behind(ctx).await?;
     let oid = change::allocate(ctx, Place::Private).await?;
     let schema = Schema { oid, name: own.to_string(), owner: ctx.view().role, grants: None };
     change::write(ctx, |writer| writer.put_schema(schema).map(|_| ()))?;
@@ -44,8 +45,9 @@ pub(super) async fn prepare(command: &Command, ctx: &mut dyn DdlContext) -> Resu
     Ok(())
 }
 
-/// Drops all temporary objects of the session.
-pub(crate) async fn drop_all(ctx: &mut dyn DdlContext) -> Result<()> {
+/// Drops the temporary objects that the session has made as the present role; see
+/// [`Session::drop_temporary`](crate::session::Session::drop_temporary) for all of them.
+pub(crate) async fn drop_own(ctx: &mut dyn DdlContext) -> Result<()> {
     match ctx.view().temporary_schema() {
         Some(schema) => drop_schema(ctx, &schema).await,
         None => Ok(()),

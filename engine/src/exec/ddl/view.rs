@@ -7,7 +7,13 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast;
 
-use super::{DdlContext, change, dependency, expression::Scope, grammar::CreateView, names};
+use super::{
+    DdlContext, change, dependency,
+    expression::Scope,
+    grammar::{CreateView, Name},
+    names,
+    temporary::ALIAS,
+};
 use crate::{
     analyze::{Analyzed, OutputColumn, Parameters, analyze},
     catalog::{
@@ -24,6 +30,8 @@ mod wildcard;
 pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Result<String> {
     let tag = || Ok("CREATE VIEW".to_owned());
     check_options(&create.options)?;
+    let named = temporary_name(create, ctx)?;
+    let create = &CreateView { name: named, ..create.clone() };
     let existing = replaced(ctx, create)?;
     let kind = kind(ctx, create, existing.as_deref())?;
     let target = names::target(ctx, &create.name, Some(kind)).await?;
@@ -73,6 +81,25 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
     };
     change::write(ctx, |writer| writer.put_relation(relation).map(|_| ()))?;
     tag()
+}
+
+/// The view's name, in the temporary schema where what it shows is there.
+fn temporary_name(create: &CreateView, ctx: &mut dyn DdlContext) -> Result<Name> {
+    let mut name = create.name.clone();
+    if name.schema.as_deref() == Some(ALIAS) {
+        return Ok(name);
+    }
+    let view = ctx.view();
+    let needed = dependency::relations_of(&view, &create.query, &ctx.search_path());
+    let mut needed = needed.into_iter().filter_map(|oid| view.relation_by_oid(oid));
+    if needed.any(|relation| view.is_temporary(&relation)) {
+        if name.schema.is_some() {
+            return Err(Error::not_temporary_schema());
+        }
+        change::skipping(ctx, format!("view \"{}\" will be a temporary view", name.name));
+        name.schema = Some(ALIAS.to_owned());
+    }
+    Ok(name)
 }
 
 fn changes_rows(query: &ast::Query) -> bool {

@@ -233,23 +233,14 @@ fn array(types: &[PgType], kind: Kind) -> Result<Implementation> {
 
 fn object(types: &[PgType], kind: Kind) -> Result<Implementation> {
     let count = types.len();
-    if !count.is_multiple_of(2) {
-        return Err(Error::invalid_parameter_value(
-            "argument list must have even number of elements",
-        )
-        .with_hint(format!(
-            "The arguments of {}() must consist of alternating keys and values.",
-            match kind {
-                Kind::Json => "json_build_object",
-                Kind::Jsonb => "jsonb_build_object",
-            }
-        )));
-    }
     writer(
         "json_build_object",
         types,
         kind,
         move |arguments, row, out| {
+            if count % 2 != 0 {
+                return Err(odd_number(kind));
+            }
             out.push('{');
             for argument in (0..count).step_by(2) {
                 if argument > 0 {
@@ -263,6 +254,17 @@ fn object(types: &[PgType], kind: Kind) -> Result<Implementation> {
             Ok(())
         },
         false,
+    )
+}
+
+/// Raised where rows are made: PostgreSQL's function looks at its arguments when it is called.
+fn odd_number(kind: Kind) -> Error {
+    let name = match kind {
+        Kind::Json => "json_build_object",
+        Kind::Jsonb => "jsonb_build_object",
+    };
+    Error::invalid_parameter_value("argument list must have even number of elements").with_hint(
+        format!("The arguments of {name}() must consist of alternating keys and values."),
     )
 }
 

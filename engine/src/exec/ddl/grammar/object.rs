@@ -10,7 +10,7 @@ use super::{
     skip_rest, table,
 };
 use crate::{
-    error::{Error, Result, SqlState},
+    error::{Error, Result},
     exec::ddl::temporary::ALIAS,
     statement::Tokens,
 };
@@ -90,12 +90,7 @@ fn made_temporary(mut command: Command) -> Result<Command> {
     };
     match name.schema.as_deref() {
         None | Some(ALIAS) => name.schema = Some(ALIAS.to_owned()),
-        Some(_) => {
-            return Err(Error::new(
-                SqlState::INVALID_TABLE_DEFINITION,
-                "cannot create temporary relation in non-temporary schema",
-            ));
-        }
+        Some(_) => return Ok(Command::Wrong(Error::not_temporary_schema())),
     }
     Ok(command)
 }
