@@ -18,7 +18,7 @@ mod value;
 
 pub(crate) use catalog::{Definition, Kind, SETTINGS, Who, definition};
 
-pub(crate) use value::is_encoding;
+pub(crate) use value::{bool as boolean, is_encoding};
 
 type Layer = Arc<BTreeMap<String, String>>;
 

@@ -379,9 +379,11 @@ pub(crate) enum AlterAction {
     Owner(RoleSpec),
     SetOptions(Vec<(String, Option<String>)>),
     ResetOptions(Vec<String>),
-    /// Accepted because it changes nothing here: SET STATISTICS, SET LOGGED, CLUSTER ON, ...
+    /// Asks for what is so anyway: SET LOGGED, SET WITHOUT CLUSTER, ...
     Nothing,
     Refused(String),
+    /// It can be read, and fails when it is run.
+    Wrong(Error),
 }
 
 /// What DROP drops.
@@ -460,11 +462,14 @@ pub(crate) enum GrantTarget {
 /// 42601 as PostgreSQL's.
 pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
     match command(tokens) {
-        // PostgreSQL's grammar knows no types, nor what goes together.
+        // PostgreSQL's grammar knows no types, nor what goes together, nor what isn't there yet.
         Err(error)
             if matches!(
                 error.sqlstate,
-                SqlState::UNDEFINED_OBJECT | SqlState::INVALID_OBJECT_DEFINITION
+                SqlState::UNDEFINED_OBJECT
+                    | SqlState::INVALID_OBJECT_DEFINITION
+                    | SqlState::INVALID_PARAMETER_VALUE
+                    | SqlState::FEATURE_NOT_SUPPORTED
             ) =>
         {
             Ok(Some(Command::Wrong(error)))
@@ -628,6 +633,51 @@ fn options(tokens: &mut Tokens<'_>) -> Result<Vec<(String, Option<String>)>> {
             Ok((key, value))
         })
     })
+}
+
+/// A tablespace's name: `pg_default` is the only one in which something can be made.
+fn tablespace(tokens: &mut Tokens<'_>) -> Result<()> {
+    match tokens.column_name()?.as_str() {
+        "pg_default" => Ok(()),
+        "pg_global" => Err(Error::invalid_parameter_value(
+            "only shared relations can be placed in pg_global tablespace",
+        )),
+        other => Err(Error::undefined_object("tablespace", other)),
+    }
+}
+
+/// A table's access method: `heap` is what tables have, whatever is behind it.
+fn access_method(tokens: &mut Tokens<'_>) -> Result<()> {
+    match tokens.column_name()?.as_str() {
+        "heap" => Ok(()),
+        "btree" | "hash" | "gist" | "gin" | "spgist" | "brin" => Err(Error::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            "an access method of indexes is not one of tables",
+        )),
+        other => Err(Error::undefined_object("access method", other)),
+    }
+}
+
+/// The collation behind COLLATE: text sorts by code points, other orders aren't there yet.
+fn collation(tokens: &mut Tokens<'_>) -> Result<()> {
+    let collation = name(tokens)?;
+    match collation.name.as_str() {
+        "C" | "POSIX" | "default" | "ucs_basic" => Ok(()),
+        other => Err(Error::feature_not_supported(format!(
+            "collation \"{other}\" is not supported: text sorts by code points"
+        ))),
+    }
+}
+
+/// `WITH (...)` of an index: PostgreSQL's parameters speak of pages that aren't there.
+fn index_options(tokens: &mut Tokens<'_>) -> Result<()> {
+    let Some((name, _)) = options(tokens)?.into_iter().next() else { return Ok(()) };
+    match name.as_str() {
+        "fillfactor" | "deduplicate_items" => Err(Error::feature_not_supported(format!(
+            "storage parameter \"{name}\" of an index is not supported"
+        ))),
+        _ => Err(Error::invalid_parameter_value(format!("unrecognized parameter \"{name}\""))),
+    }
 }
 
 fn option_value(tokens: &mut Tokens<'_>) -> Result<String> {

@@ -5,9 +5,9 @@ use datafusion::sql::sqlparser::{ast, tokenizer::Token};
 use super::{
     Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView,
     DatabaseCommand, Drop, DropKind, IndexElement, IndexKey, Name, Reindex, ReindexTarget,
-    RelationWord, Truncate, cascade, column_list, column_name, comma_separated, expression,
-    if_exists, if_not_exists, name, options, parenthesized, query, refused, role, sequence_options,
-    skip_rest, table,
+    RelationWord, Truncate, cascade, collation, column_list, column_name, comma_separated, expression,
+    if_exists, if_not_exists, index_options, name, options, parenthesized, query, refused, role,
+    sequence_options, skip_rest, table, tablespace,
 };
 use crate::{
     error::{Error, Result, SqlState},
@@ -17,9 +17,8 @@ use crate::{
 
 /// After CREATE.
 pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
-    if tokens.take("unlogged") {
-        tokens.expect("table")?;
-        return table::create(tokens);
+    if tokens.is_word(0, "unlogged") && tokens.is_word(1, "table") {
+        return Ok(refused(tokens, "unlogged tables are not supported"));
     }
     if tokens.take("table") {
         return table::create(tokens);
@@ -229,10 +228,10 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         tokens.take_all(&["nulls", "distinct"]);
     }
     if tokens.take("with") {
-        options(tokens)?;
+        index_options(tokens)?;
     }
     if tokens.take("tablespace") {
-        tokens.identifier()?;
+        tablespace(tokens)?;
     }
     if tokens.take("where") {
         create.predicate = Some(expression(tokens)?);
@@ -248,12 +247,11 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
         false => IndexKey::Column(tokens.column_name()?),
     };
     if tokens.take("collate") {
-        name(tokens)?;
+        collation(tokens)?;
     }
     let follows = ["asc", "desc", "nulls"].iter().any(|word| tokens.is_word(0, word));
     if !follows && matches!(tokens.peek(), Token::Word(_)) {
-        // An operator class: the default one is what there is.
-        name(tokens)?;
+        operator_class(tokens)?;
     }
     let descending = tokens.take("desc");
     if !descending {
@@ -267,6 +265,25 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
         None
     };
     Ok(IndexElement { key, descending, nulls_first })
+}
+
+/// The default operator classes are what there is; those for patterns order as they do, since text
+/// sorts by code points.
+fn operator_class(tokens: &mut Tokens<'_>) -> Result<()> {
+    const KNOWN: &[&str] = &[
+        "bool_ops", "bpchar_ops", "bpchar_pattern_ops", "bytea_ops", "date_ops", "float4_ops",
+        "float8_ops", "int2_ops", "int4_ops", "int8_ops", "interval_ops", "jsonb_ops", "name_ops",
+        "numeric_ops", "oid_ops", "text_ops", "text_pattern_ops", "time_ops", "timestamp_ops",
+        "timestamptz_ops", "timetz_ops", "uuid_ops", "varchar_ops", "varchar_pattern_ops",
+    ];
+    let class = name(tokens)?;
+    if KNOWN.contains(&class.name.as_str()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("operator class \"{class}\" does not exist for access method \"btree\""),
+    ))
 }
 
 /// A column in parentheses is a column.
