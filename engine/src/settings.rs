@@ -172,6 +172,14 @@ fn is_custom(name: &str) -> bool {
     })
 }
 
+/// Checks a default of a session setting before anything is opened.
+///
+/// # Errors
+/// 42704 for a name that is no setting's, 22023 for a value that it can't have.
+pub fn check_setting(name: &str, value: &str) -> Result<()> {
+    check(&canonical(name)?, value).map(|_| ())
+}
+
 /// The value in the form that SHOW prints, or why it isn't one.
 pub(crate) fn check(name: &str, value: &str) -> Result<String> {
     match definition(name) {

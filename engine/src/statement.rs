@@ -288,6 +288,11 @@ impl<'a> Script<'a> {
         let dialect = PostgreSqlDialect {};
         let mut tokens = self.tokens.clone();
         forms::rewrite(&mut tokens);
+        if let Some(exclusion) = forms::frame_exclusion(&tokens) {
+            let message = "EXCLUDE in a window frame is not supported";
+            let position = self.position(self.byte(exclusion));
+            return Err(Error::feature_not_supported(message).at(position));
+        }
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
             .with_tokens_with_locations(for_parser(rewrite::for_parser(&tokens)));
@@ -299,8 +304,11 @@ impl<'a> Script<'a> {
             return Err(self.unexpected(&rest));
         }
         match statement {
-            ast::Statement::Query(_)
-            | ast::Statement::Insert(_)
+            ast::Statement::Query(query) => Ok(match crate::exec::ddl::select_into(query) {
+                Ok(command) => Parsed::Definition(Box::new(command)),
+                Err(query) => Parsed::Plannable(Box::new(ast::Statement::Query(query))),
+            }),
+            ast::Statement::Insert(_)
             | ast::Statement::Update(_)
             | ast::Statement::Delete(_) => Ok(Parsed::Plannable(Box::new(statement))),
             _ => match self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))) {

@@ -52,7 +52,7 @@ pub(crate) mod temporary;
 mod truncate;
 mod view;
 
-pub(crate) use grammar::{Command, OnCommit, parse};
+pub(crate) use grammar::{Command, OnCommit, parse, select_into};
 
 /// What a definition needs of the transaction it runs in. The executor's transaction implements
 /// it, and the tests of this module do.

@@ -15,10 +15,12 @@ use crate::{
 mod alter;
 mod object;
 mod role;
+mod select_into;
 mod table;
 
 pub(crate) use object::is_function;
 pub(crate) use role::{RoleAttribute, RoleChange, RoleCommand, RoleSpec};
+pub(crate) use select_into::select_into;
 
 /// `[schema.]name`, folded and cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -499,6 +501,14 @@ fn command(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
         object::reindex(tokens)?
     } else if tokens.take("cluster") || tokens.take("refresh") {
         refused(tokens, "CLUSTER and REFRESH are not supported")
+    } else if tokens.is_word(0, "merge") && tokens.is_word(1, "into") {
+        refused(tokens, "MERGE is not supported; INSERT ... ON CONFLICT is")
+    } else if tokens.take("do") {
+        refused(tokens, "DO is not supported: there are no procedural languages")
+    } else if tokens.take("call") {
+        refused(tokens, "procedures are not supported")
+    } else if tokens.take("load") {
+        refused(tokens, "LOAD is not supported: the server loads no libraries")
     } else if tokens.is_word(0, "security") && tokens.is_word(1, "label") {
         refused(tokens, "security labels are not supported")
     } else if tokens.is_word(0, "import") && tokens.is_word(1, "foreign") {
