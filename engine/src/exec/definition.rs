@@ -106,12 +106,16 @@ impl DdlContext for Session {
         self.effective().search_path.to_vec()
     }
 
-    async fn insert_query(&mut self, target: &Arc<Relation>, query: &ast::Query) -> Result<u64> {
-        let view = Session::view(self);
+    async fn insert_query(
+        &mut self,
+        target: &Arc<Relation>,
+        query: &ast::Query,
+        view: &Arc<CatalogView>,
+    ) -> Result<u64> {
         let search_path = Arc::clone(&self.effective().search_path);
         let state = Arc::clone(&self.state);
         let env = Environment {
-            catalog: &view,
+            catalog: view,
             search_path: &search_path,
             database_name: &state.database_name,
         };

@@ -33,6 +33,9 @@ pub(crate) async fn run(
     explain: &Explain,
     portal: &mut Portal,
 ) -> Result<Started> {
+    if let Some(error) = &explain.wrong {
+        return Err(error.clone());
+    }
     let start = Instant::now();
     let (plan, parameters) = match &explain.statement.body {
         Parsed::Execute { name, arguments } => prepare::bind(session, name, arguments).await?,

@@ -27,6 +27,9 @@ pub(crate) async fn run(
     work: &Maintenance,
     portal: &mut Portal,
 ) -> Result<Started> {
+    if let Some(error) = &work.wrong {
+        return Err(error.clone());
+    }
     if work.vacuum && session.transaction.phase == Phase::Block {
         return Err(Error::active_transaction("VACUUM"));
     }

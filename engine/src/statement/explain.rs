@@ -17,6 +17,8 @@ pub(crate) struct Explain {
     pub(crate) analyze: bool,
     /// Whether the times of planning and running are told.
     pub(crate) summary: bool,
+    /// What is wrong with the options, which is said when it runs.
+    pub(crate) wrong: Option<Error>,
     pub(crate) statement: Arc<Statement>,
 }
 
@@ -27,6 +29,7 @@ struct Options {
     summary: Option<bool>,
     timing: Option<bool>,
     wal: bool,
+    wrong: Option<Error>,
     /// The first option that can't be done.
     refused: Option<String>,
 }
@@ -37,7 +40,10 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     if tokens.take_token(&Token::LParen) {
         loop {
             let name = tokens.identifier()?;
-            options.set(&name, argument(tokens)?)?;
+            let argument = argument(tokens)?;
+            if let Err(error) = options.set(&name, argument) {
+                options.wrong.get_or_insert(error);
+            }
             if !tokens.take_token(&Token::Comma) {
                 break;
             }
@@ -61,9 +67,9 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Parsed> {
         }
         _ => return Err(unexpected),
     }
-    options.check()?;
+    let wrong = options.wrong.take().or_else(|| options.check().err());
     let summary = options.summary.unwrap_or(options.analyze);
-    Ok(Parsed::Explain(Explain { analyze: options.analyze, summary, statement }))
+    Ok(Parsed::Explain(Explain { analyze: options.analyze, summary, wrong, statement }))
 }
 
 fn argument(tokens: &mut Tokens<'_>) -> Result<Option<String>> {

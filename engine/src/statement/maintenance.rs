@@ -13,6 +13,8 @@ use crate::{
 pub(crate) struct Maintenance {
     pub(crate) vacuum: bool,
     pub(crate) analyze: bool,
+    /// What is wrong with the options, which is said when it runs.
+    pub(crate) wrong: Option<Error>,
     /// Empty: all that the role may.
     pub(crate) relations: Vec<MaintainedRelation>,
 }
@@ -28,14 +30,15 @@ pub(crate) struct MaintainedRelation {
 
 /// After VACUUM, ANALYZE or ANALYSE.
 pub(super) fn parse(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {
-    let mut analyze = !vacuum;
+    let (mut analyze, mut wrong) = (!vacuum, None);
     if tokens.take_token(&Token::LParen) {
         loop {
-            let (name, on) = option(tokens)?;
-            if name == "analyze" && vacuum {
-                analyze = on;
-            } else {
-                check_option(&name, on, vacuum)?;
+            let (name, value) = option(tokens)?;
+            match check_option(&name, value.as_deref(), vacuum) {
+                Ok(on) => analyze |= on && name == "analyze",
+                Err(error) => {
+                    wrong.get_or_insert(error);
+                }
             }
             if !tokens.take_token(&Token::Comma) {
                 break;
@@ -57,11 +60,11 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {
         }
     }
     if !analyze && relations.iter().any(|relation| !relation.columns.is_empty()) {
-        return Err(Error::feature_not_supported(
+        wrong.get_or_insert(Error::feature_not_supported(
             "ANALYZE option must be specified when a column list is provided",
         ));
     }
-    Ok(Parsed::Maintenance(Maintenance { vacuum, analyze, relations }))
+    Ok(Parsed::Maintenance(Maintenance { vacuum, analyze, wrong, relations }))
 }
 
 fn relation(tokens: &mut Tokens<'_>) -> Result<MaintainedRelation> {
@@ -77,42 +80,44 @@ fn relation(tokens: &mut Tokens<'_>) -> Result<MaintainedRelation> {
     Ok(MaintainedRelation { schema, name, columns })
 }
 
-/// A name and whether it is switched on; a number other than 0 is on, as of `PARALLEL 2`.
-fn option(tokens: &mut Tokens<'_>) -> Result<(String, bool)> {
+/// A name and its argument.
+fn option(tokens: &mut Tokens<'_>) -> Result<(String, Option<String>)> {
     let name = match tokens.identifier()?.as_str() {
         "analyse" => "analyze".to_owned(),
         other => other.to_owned(),
     };
-    let on = match tokens.peek() {
-        Token::Comma | Token::RParen => true,
-        Token::Number(..) => tokens.number()? != "0",
-        Token::Word(_) if name == "index_cleanup" && tokens.take("auto") => false,
-        Token::Word(_) => boolean(&name, &tokens.identifier()?)?,
-        _ => boolean(&name, &tokens.string()?)?,
+    let argument = match tokens.peek() {
+        Token::Comma | Token::RParen => None,
+        Token::Number(..) => Some(tokens.number()?),
+        Token::Word(_) => Some(tokens.identifier()?),
+        _ => Some(tokens.string()?),
     };
-    Ok((name, on))
+    Ok((name, argument))
 }
 
-fn boolean(name: &str, value: &str) -> Result<bool> {
-    settings::boolean(value)
-        .ok_or_else(|| Error::syntax_error(format!("{name} requires a Boolean value")))
-}
-
-/// FULL and FREEZE ask for what VACUUM does anyway: it writes the cold tier anew. VERBOSE says
-/// more and does the same.
-fn check_option(name: &str, on: bool, vacuum: bool) -> Result<()> {
+/// Whether the option is switched on. FULL and FREEZE ask for what VACUUM does anyway: it writes
+/// the cold tier anew. VERBOSE says more and does the same.
+fn check_option(name: &str, argument: Option<&str>, vacuum: bool) -> Result<bool> {
     const OTHERS: &[&str] =
         &["disable_page_skipping", "index_cleanup", "process_toast", "truncate", "parallel"];
     let statement = if vacuum { "VACUUM" } else { "ANALYZE" };
+    let on = match argument {
+        None => true,
+        Some("auto") if name == "index_cleanup" => false,
+        // PARALLEL has a number of workers.
+        Some(number) if name == "parallel" => number != "0",
+        Some(text) => settings::boolean(text)
+            .ok_or_else(|| Error::syntax_error(format!("{name} requires a Boolean value")))?,
+    };
     match name {
-        "verbose" => Ok(()),
-        "full" | "freeze" if vacuum => Ok(()),
+        "verbose" => Ok(on),
+        "full" | "freeze" | "analyze" if vacuum => Ok(on),
         _ if name == "skip_locked" || vacuum && OTHERS.contains(&name) => match on {
             true => Err(Error::feature_not_supported(format!(
                 "{statement} option {} is not supported",
                 name.to_uppercase()
             ))),
-            false => Ok(()),
+            false => Ok(false),
         },
         _ => Err(Error::syntax_error(format!("unrecognized {statement} option \"{name}\""))),
     }

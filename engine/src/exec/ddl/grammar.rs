@@ -196,6 +196,8 @@ pub(crate) enum SequenceOption {
     Cycle(bool),
     /// `None`: OWNED BY NONE.
     OwnedBy(Option<(Name, String)>),
+    /// SEQUENCE NAME, of the sequence behind an identity column.
+    Named(Name),
 }
 
 #[derive(Debug)]
@@ -731,6 +733,8 @@ fn sequence_options(tokens: &mut Tokens<'_>) -> Result<Vec<SequenceOption>> {
         } else if tokens.take_all(&["owned", "by"]) {
             let none = tokens.take("none");
             SequenceOption::OwnedBy(if none { None } else { Some(column_name(tokens)?) })
+        } else if tokens.take_all(&["sequence", "name"]) {
+            SequenceOption::Named(name(tokens)?)
         } else {
             return Ok(list);
         };
