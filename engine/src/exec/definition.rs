@@ -37,9 +37,8 @@ pub(crate) async fn run(
 ) -> Result<Started> {
     let words = session.activity_words();
     session.transaction.check_writable(&words)?;
-    if let Command::Reindex(reindex) = command
-        && session.transaction.phase == Phase::Block
-        && let Some(what) = reindex.runs_alone()
+    if session.transaction.phase == Phase::Block
+        && let Some(what) = command.runs_alone()
     {
         return Err(Error::active_transaction(what));
     }

@@ -76,6 +76,20 @@ pub(crate) enum Command {
     Wrong(Error),
 }
 
+impl Command {
+    /// What can't run inside a transaction block, by its name.
+    pub(crate) fn runs_alone(&self) -> Option<&'static str> {
+        match self {
+            Command::Reindex(reindex) => reindex.runs_alone(),
+            Command::CreateIndex(create) if create.concurrently => {
+                Some("CREATE INDEX CONCURRENTLY")
+            }
+            Command::Drop(drop) if drop.concurrently => Some("DROP INDEX CONCURRENTLY"),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct DatabaseCommand {
     pub(crate) drops: bool,
@@ -206,6 +220,7 @@ pub(crate) struct CreateIndex {
     pub(crate) table: Name,
     pub(crate) if_not_exists: bool,
     pub(crate) unique: bool,
+    pub(crate) concurrently: bool,
     pub(crate) method: String,
     pub(crate) columns: Vec<IndexElement>,
     pub(crate) included: Vec<String>,
@@ -408,6 +423,7 @@ pub(crate) struct Drop {
     pub(crate) names: Vec<Name>,
     /// Of functions: what stands in parentheses behind each name, as PostgreSQL prints it.
     pub(crate) signatures: Vec<Option<String>>,
+    pub(crate) concurrently: bool,
     pub(crate) if_exists: bool,
     pub(crate) cascade: bool,
 }

@@ -178,12 +178,20 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
                 // Says more, does the same.
                 "verbose" => {}
                 other => {
-                    return Err(Error::syntax_error(format!(
-                        "unrecognized REINDEX option \"{other}\""
-                    )));
+                    return Err(match other {
+                        "tablespace" => Error::feature_not_supported(
+                            "REINDEX option TABLESPACE is not supported",
+                        ),
+                        _ => Error::syntax_error(format!(
+                            "unrecognized REINDEX option \"{other}\""
+                        )),
+                    });
                 }
             }
         }
+    }
+    if tokens.is_word(0, "system") {
+        return Ok(refused(tokens, "REINDEX SYSTEM is not supported"));
     }
     let words = ["index", "table", "schema", "database"];
     let Some(word) = words.into_iter().find(|word| tokens.take(word)) else {
@@ -200,8 +208,8 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
 }
 
 fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
-    // Without effect: an index is built under a lock either way.
-    tokens.take("concurrently");
+    // An index is built under a lock either way.
+    let concurrently = tokens.take("concurrently");
     let if_not_exists = if_not_exists(tokens);
     let name = if tokens.is_word(0, "on") { None } else { Some(tokens.column_name()?) };
     tokens.expect("on")?;
@@ -213,6 +221,7 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         table,
         if_not_exists,
         unique,
+        concurrently,
         method,
         columns: parenthesized(tokens, |tokens| comma_separated(tokens, index_element))?,
         included: Vec::new(),
@@ -330,14 +339,12 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
         return database(tokens, true);
     }
     let Some(kind) = drop_kind(tokens) else { return Err(tokens.unexpected()) };
-    if kind == DropKind::Index {
-        tokens.take("concurrently");
-    }
+    let concurrently = kind == DropKind::Index && tokens.take("concurrently");
     let if_exists = if_exists(tokens);
     let named = comma_separated(tokens, |tokens| Ok((name(tokens)?, signature(tokens, kind)?)))?;
     let (names, signatures) = named.into_iter().unzip();
     let cascade = cascade(tokens);
-    Ok(Command::Drop(Drop { kind, names, signatures, if_exists, cascade }))
+    Ok(Command::Drop(Drop { kind, names, signatures, concurrently, if_exists, cascade }))
 }
 
 fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
