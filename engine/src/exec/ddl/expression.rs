@@ -51,6 +51,11 @@ pub(super) fn check(
     relation: &Arc<Relation>,
     expression: &ast::Expr,
 ) -> Result<String> {
+    // Dumps have a pair of parentheses more than there are in what they are made of.
+    let mut expression = expression;
+    while let ast::Expr::Nested(inner) = expression {
+        expression = inner;
+    }
     refuse_subquery(expression, "check constraint")?;
     let text = to_text(ctx, expression, None)?;
     let scope = Scope::new(ctx);
@@ -380,7 +385,10 @@ fn sequence_by_number(ctx: &dyn DdlContext, function: &mut ast::Function) -> Res
     let (schema, name) = crate::catalog::regnames::split(&text)?;
     let view = ctx.view();
     let sequence = view.relation(schema.as_deref(), &name, &ctx.search_path())?;
-    *argument = analyze::parse_expression(&format!("'{}'::regclass", sequence.oid))?;
+    let mut by_number = analyze::parse_expression(&format!("'{}'::regclass", sequence.oid))?;
+    // The parser writes the type its own way, by which nobody finds the number again.
+    normalize(ctx, &mut by_number)?;
+    *argument = by_number;
     Ok(())
 }
 
