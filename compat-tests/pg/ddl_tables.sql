@@ -70,6 +70,5 @@ SELECT obj_description('a'::regclass), col_description('a'::regclass, 2);
 CREATE TABLE (id int);
 -- error: 42601
 CREATE TABLE bad (id int PRIMARY KEY,);
-CREATE UNLOGGED TABLE fast (x int);
 CREATE TABLE generated (a int, b int GENERATED ALWAYS AS (a * 2) STORED);
 INSERT INTO generated (a) VALUES (4) RETURNING b;

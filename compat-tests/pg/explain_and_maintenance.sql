@@ -19,3 +19,58 @@ VACUUM t;
 SELECT count(*), min(id), max(id) FROM t;
 -- error: 42601
 EXPLAIN;
+-- error: 22023
+EXPLAIN (FORMAT nosuch) SELECT 1;
+-- error: 22023
+EXPLAIN (TIMING) SELECT 1;
+-- error: 22023
+EXPLAIN (WAL) SELECT 1;
+-- error: 42601
+EXPLAIN (nosuch) SELECT 1;
+-- error: 42601
+EXPLAIN (COSTS maybe) SELECT 1;
+-- error: 42601
+EXPLAIN BEGIN;
+PREPARE p (int) AS SELECT $1 + 1;
+EXPLAIN (COSTS off) EXECUTE p (1);
+-- error: 42703
+ANALYZE t (nosuch);
+-- error: 42701
+ANALYZE t (v, v);
+ANALYZE t (v);
+VACUUM (ANALYZE) t (v);
+-- error: 0A000
+VACUUM t (v);
+-- error: 42601
+VACUUM (nosuch) t;
+CREATE TABLE u (a int, b text CONSTRAINT bu UNIQUE);
+ALTER TABLE u SET LOGGED, SET WITHOUT CLUSTER, SET TABLESPACE pg_default, REPLICA IDENTITY DEFAULT, ALTER a SET STATISTICS -1;
+-- error: 42704
+ALTER TABLE u SET TABLESPACE nosuch;
+-- error: 42704
+CREATE TABLE w (a int) TABLESPACE nosuch;
+-- error: 42704
+CREATE TABLE w (a int) USING nosuch;
+-- error: 42601
+CREATE TABLE w (a text STORAGE plain);
+-- error: 42704
+CREATE INDEX ON u (a) TABLESPACE nosuch;
+-- error: 22023
+CREATE INDEX ON u (a) WITH (nosuch = 1);
+-- error: 42704
+CREATE INDEX ON u (b gin_trgm_ops);
+CREATE INDEX ON u (b text_pattern_ops) TABLESPACE pg_default;
+-- error: 42809
+ALTER TABLE u VALIDATE CONSTRAINT bu;
+INSERT INTO u VALUES (1, 'a'), (2, 'b');
+SELECT * FROM ONLY u ORDER BY a;
+SELECT count(*) FROM ONLY (u), ONLY u AS x JOIN ONLY u AS y ON x.a = y.a;
+UPDATE ONLY u SET b = 'c' WHERE a = 1;
+DELETE FROM ONLY u USING ONLY t WHERE u.a = 2;
+TABLE ONLY u;
+SELECT a, b INTO made FROM u;
+SELECT a INTO TEMP made FROM u UNION SELECT 7;
+SELECT * FROM made ORDER BY 1;
+-- error: 42P07
+SELECT 1 AS a INTO u;
+SELECT a, sum(a) OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE NO OTHERS) FROM u;

@@ -84,3 +84,30 @@ BEGIN;
 DISCARD ALL;
 ROLLBACK;
 DISCARD ALL;
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+SET default_with_oids = off;
+SHOW default_tablespace;
+SHOW xmloption;
+-- error: 22023
+SET default_tablespace = nosuch;
+-- error: 22023
+SET xmloption = nosuch;
+-- error: 55P02
+SET max_connections = 10;
+-- error: 22023
+SET ROLE nosuch;
+-- error: 22023
+SET SESSION AUTHORIZATION nosuch;
+RESET ALL;
+SELECT name, context, vartype FROM pg_settings WHERE name IN ('max_connections', 'xmloption', 'default_tablespace', 'standard_conforming_strings') ORDER BY 1;

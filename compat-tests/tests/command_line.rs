@@ -15,7 +15,17 @@ fn kalamdb(arguments: &[&str]) -> Output {
     // A start that should have been refused and isn't would run for ever; it is killed then.
     let mut command = tools::dying_with_us(Path::new("timeout"));
     command.args(["--signal=KILL", "20"]).arg(program).args(arguments);
-    command.env_remove("KALAMDB_PASSWORD").output().expect("it runs")
+    without_settings(&mut command).output().expect("it runs")
+}
+
+/// Without the variables of the tests, which are no settings.
+fn without_settings(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KALAMDB_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -62,12 +72,47 @@ fn bad_settings_change_nothing() {
         &kalamdb(&["serve", "--data", &data_text, "--set", "max_connections=many"]),
         "max_conn",
     );
+    for (setting, words) in [
+        ("max_connections=0", "a value from 1 to 262143 is expected, not \"0\""),
+        ("max_message_size=0", "a value from 64kb to 1gb"),
+        ("segment_size=0", "a value from 64kb to 1tb"),
+        ("row_group_rows=0", "a value from 128 to"),
+        ("max_commit_group=0", "a value from 1 to"),
+        ("flush_interval=0", "a value from 10ms to"),
+        ("deadlock_timeout=0", "a value from 1 to"),
+        ("log_level=loud", "\"log_level\""),
+        ("timezone=Mars/Phobos", "\"timezone\""),
+        ("default_table_kind=secret", "\"default_table_kind\""),
+        ("default_transaction_isolation=serializable", "\"default_transaction_isolation\""),
+        ("synchronous_commit=perhaps", "\"synchronous_commit\""),
+        ("authentication=[\"host all all all trust\"]", "loopback"),
+    ] {
+        let output = kalamdb(&["serve", "--data", &data_text, "--set", setting]);
+        refused(&output, words);
+        assert_eq!(text(&output.stderr).lines().count(), 1, "{}", text(&output.stderr));
+        assert!(!data.exists(), "{setting} leaves something behind");
+    }
+    let program = tools::kalamdb().unwrap_or_else(|e| panic!("{e}"));
+    let mut command = tools::dying_with_us(&program);
+    without_settings(&mut command).args(["serve", "--data", &data_text]).env("KALAMDB_FOO", "1");
+    refused(&command.output().expect("it runs"), "kalamdb_foo");
     let config = home.path().join("c.toml");
     std::fs::write(&config, "nonsense_key = 1\n").expect("it is written");
     let config = config.to_string_lossy().into_owned();
     refused(&kalamdb(&["serve", "--data", &data_text, "--config", &config]), "nonsense_key");
     refused(&kalamdb(&["serve", "--data", &data_text, "--config", "/nosuch/file"]), "nosuch");
     assert!(!data.exists(), "a refused start leaves nothing behind");
+}
+
+#[test]
+fn what_is_missing_is_named_in_one_line() {
+    for (arguments, missing) in
+        [(&["--tls-cert", "a"][..], "--tls-key <file>"), (&["check"], "<dir>")]
+    {
+        let output = kalamdb(arguments);
+        refused(&output, missing);
+        assert_eq!(text(&output.stderr).lines().count(), 1, "{}", text(&output.stderr));
+    }
 }
 
 #[test]
@@ -92,6 +137,7 @@ fn a_second_server_on_one_directory_fails_at_once() {
     assert_eq!(server.stop().expect("it ends"), Some(0));
     let output = kalamdb(&["check", &data]);
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(!text(&output.stdout).contains(" 1 manifests"), "{}", text(&output.stdout));
 }
 
 #[test]
@@ -188,9 +234,9 @@ fn start() -> Server {
 /// Everything printed, both streams, up to the ready line; then the server is stopped.
 fn printed_until_ready(data: &str) -> String {
     let program = tools::kalamdb().unwrap_or_else(|e| panic!("{e}"));
-    let mut child = tools::dying_with_us(&program)
+    let mut command = tools::dying_with_us(&program);
+    let mut child = without_settings(&mut command)
         .args(["serve", "--data", data, "--listen", "127.0.0.1:0"])
-        .env_remove("KALAMDB_PASSWORD")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

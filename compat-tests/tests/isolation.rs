@@ -128,7 +128,7 @@ const ATTACKS: &[&str] = &[
     "COPY messages TO PROGRAM 'cat'",
     "CREATE EXTERNAL TABLE f STORED AS PARQUET LOCATION '/'",
     "SELECT * FROM '/etc/passwd'",
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()",
     "SELECT query FROM pg_stat_activity WHERE usename = 'alice'",
     // Errors that could quote her rows.
     "INSERT INTO messages VALUES (7, 'mine', 100); INSERT INTO messages VALUES (8, 'mine', 100)",
@@ -228,6 +228,8 @@ fn what_was_prepared_for_one_role_is_not_another_roles() {
         "PREPARE p AS SELECT * FROM messages",
         "EXECUTE p",
         "PREPARE d AS SELECT * FROM diary_of_a",
+        "PREPARE s AS SELECT 'tungsten literal'",
+        "DECLARE held CURSOR WITH HOLD FOR SELECT 'tungsten literal'",
         "LISTEN whisper",
     ];
     for sql in alices {
@@ -243,7 +245,13 @@ fn what_was_prepared_for_one_role_is_not_another_roles() {
 
     let mut leaks = String::new();
     check::run(&mut pool, "SET ROLE bob").unwrap();
-    for sql in ["EXECUTE p", "SELECT * FROM messages", "SELECT * FROM pg_listening_channels()"] {
+    for sql in [
+        "EXECUTE p",
+        "SELECT * FROM messages",
+        "SELECT * FROM pg_listening_channels()",
+        "SELECT * FROM pg_prepared_statements",
+        "SELECT * FROM pg_cursors",
+    ] {
         leaks += &leaked(sql, &hear(&mut pool, sql));
     }
     // This session wrote the name of her table itself; only what lies behind it would be news.
@@ -266,6 +274,47 @@ fn what_was_prepared_for_one_role_is_not_another_roles() {
     check::run(&mut pool, "SET ROLE bob").unwrap();
     leaks += &leaked("FETCH of a cursor of alice's", &hear(&mut pool, "FETCH ALL FROM c"));
     assert!(leaks.is_empty(), "\n{leaks}");
+}
+
+/// pg_cancel_backend and pg_terminate_backend: superusers reach everybody, others their own, and
+/// whom one may not reach can't be told from nobody.
+#[test]
+fn whom_a_role_may_cancel_and_terminate() {
+    let (server, mut alice) = two_worlds();
+    let mut other = server.connect_as("alice", "alice-password").expect("alice logs in");
+    let mut bob = server.connect_as("bob", "bob-password").expect("bob logs in");
+    let mut admin = server.connect().expect("the superuser connects");
+    let pid = |client: &mut Client| {
+        check::run(client, "SELECT pg_backend_pid()").unwrap().scalar().to_owned()
+    };
+    let call = |client: &mut Client, function: &str, pid: &str| match check::run(
+        client,
+        &format!("SELECT {function}({pid})"),
+    ) {
+        Ok(answer) => answer.scalar().to_owned(),
+        Err(failure) => failure.sqlstate().unwrap_or_default().to_owned(),
+    };
+    let (hers, admins) = (pid(&mut other), pid(&mut admin));
+    for function in ["pg_cancel_backend", "pg_terminate_backend"] {
+        for target in [&hers, &admins, "4000000"] {
+            assert_eq!(call(&mut bob, function, target), "42501", "{function} of {target}");
+        }
+        assert_eq!(call(&mut admin, function, "4000000"), "f");
+    }
+    other.send_query("SELECT pg_sleep(60)").unwrap();
+    assert_eq!(call(&mut alice, "pg_cancel_backend", &hers), "t");
+    match check::gather(&mut other) {
+        Err(failure) => assert_eq!(failure.sqlstate(), Some("57014")),
+        Ok(answer) => panic!("{answer:?}"),
+    }
+    check::run(&mut other, "SELECT 1").expect("the session lives on");
+    check::run(&mut admin, "GRANT pg_signal_backend TO bob").unwrap();
+    assert_eq!(call(&mut bob, "pg_terminate_backend", &admins), "42501");
+    assert_eq!(call(&mut bob, "pg_terminate_backend", &hers), "t");
+    match other.read().expect("a last word") {
+        Backend::Error(fields) => assert_eq!(fields.sqlstate(), "57P01"),
+        message => panic!("{message:?}"),
+    }
 }
 
 #[test]

@@ -193,14 +193,39 @@ fn statements_have_a_length_and_a_depth() {
     assert_eq!(refused(&mut client, &blank), "54000");
     let quoted = format!("SELECT length('{}')", " ".repeat(60 << 20));
     assert_eq!(run(&mut client, &quoted).scalar(), (60 << 20).to_string());
-    let deep = format!("SELECT {}1{}", "(".repeat(500), ")".repeat(500));
-    assert_eq!(refused(&mut client, &deep), "54001");
-    let chained = format!("SELECT {}", vec!["1"; 3000].join(" + "));
-    assert_eq!(refused(&mut client, &chained), "54001");
+    let listed = |count: usize| format!("SELECT 1 WHERE 1 IN ({})", vec!["1"; count].join(","));
+    assert_eq!(refused(&mut client, &listed(1_000_001)), "54000");
+    run(&mut client, &listed(10_000));
+    let deep = |depth: usize| format!("SELECT {}1{}", "(".repeat(depth), ")".repeat(depth));
+    assert_eq!(refused(&mut client, &deep(130)), "54001");
+    assert_eq!(run(&mut client, &deep(100)).scalar(), "1");
+    let chained = |operators: usize| format!("SELECT 1{}", " + 1".repeat(operators));
+    assert_eq!(refused(&mut client, &chained(2001)), "54001");
+    assert_eq!(run(&mut client, &chained(2000)).scalar(), "2001");
     let wide = format!("SELECT {}", vec!["1"; 1665].join(", "));
     assert_eq!(refused(&mut client, &wide), "54011");
     let short = format!("SELECT {}", vec!["1"; 1664].join(", "));
     assert_eq!(run(&mut client, &short).columns.len(), 1664);
+}
+
+/// What is made in memory has at most 256 MiB.
+#[test]
+fn texts_documents_and_scrolling_have_a_length() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    let most = 256 << 20;
+    let repeated = |length: usize| format!("SELECT length(repeat('x', {length}))");
+    assert_eq!(run(&mut client, &repeated(most)).scalar(), most.to_string());
+    assert_eq!(refused(&mut client, &repeated(most + 1)), "54000");
+    let document = "SELECT length(json_agg(repeat('x', 1000000))::text) FROM generate_series(1, #)";
+    run(&mut client, &document.replace('#', "100"));
+    assert_eq!(refused(&mut client, &document.replace('#', "300")), "54000");
+    let cursor = "CURSOR FOR SELECT repeat('x', 1000000) FROM generate_series(1, 300)";
+    run(&mut client, "BEGIN");
+    run(&mut client, &format!("DECLARE forward NO SCROLL {cursor}"));
+    assert_eq!(run(&mut client, "MOVE ALL FROM forward").tag, "MOVE 300");
+    run(&mut client, &format!("DECLARE scrolling SCROLL {cursor}"));
+    assert_eq!(refused(&mut client, "MOVE ALL FROM scrolling"), "53400");
 }
 
 #[test]

@@ -104,8 +104,40 @@ fn backslash_commands_say_what_they_say_of_postgresql() {
     assert!(differences.is_empty(), "\n{differences}");
 }
 
+/// What PostgreSQL's pg_dump makes of a schema and its rows, psql restores here.
+#[test]
+fn a_dump_of_postgresql_restores() {
+    let (oracle, ours) = (prepared(Product::Postgres), started(Product::peer()));
+    let dump = Command::new(tools::postgres("pg_dump").expect("pg_dump is installed"))
+        .env_clear()
+        .envs(oracle.libpq_environment())
+        .output()
+        .expect("pg_dump runs");
+    assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+    let restored = psql(&ours, &format!("{}\n\\q", String::from_utf8_lossy(&dump.stdout)));
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    for command in [
+        "\\d people",
+        "\\d pairs",
+        "\\d numbered",
+        "\\d adults",
+        "\\d counter",
+        "\\d app.settings",
+        "SELECT id, name, age, joined IS NULL AS none, tags FROM people ORDER BY id",
+        "SELECT * FROM adults ORDER BY id",
+        "INSERT INTO people (name) VALUES ('next') RETURNING id",
+        "SELECT nextval('counter')",
+    ] {
+        assert_eq!(said(&psql(&oracle, command)), said(&psql(&ours, command)), "{command}");
+    }
+}
+
+fn started(product: Product) -> Server {
+    Server::start(product).unwrap_or_else(|e| panic!("{product:?}: {e}"))
+}
+
 fn prepared(product: Product) -> Server {
-    let server = Server::start(product).unwrap_or_else(|e| panic!("{product:?}: {e}"));
+    let server = started(product);
     let mut client = server.connect().expect("the superuser connects");
     for sql in SCHEMA {
         check::run(&mut client, sql).unwrap_or_else(|e| panic!("{product:?}: {sql}: {e}"));

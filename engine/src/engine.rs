@@ -30,10 +30,22 @@ pub struct Engine {
     pub(crate) plans: PlanCache,
     /// Where plans of DataFusion run, apart from the sockets.
     pub(crate) execution: tokio::runtime::Handle,
+    /// The connections behind the sessions.
+    pub(crate) backends: Arc<dyn Backends>,
     /// Values of settings that the server's configuration gives every session.
     pub(crate) settings: BTreeMap<String, String>,
     sessions: Mutex<HashMap<u64, Arc<SessionState>>>,
     next_session: AtomicU64,
+}
+
+/// The connections of the process, by the process ids that [`Connect`] brought: what
+/// `pg_cancel_backend` and `pg_terminate_backend` reach.
+pub trait Backends: Send + Sync {
+    /// Cancels what a session runs (57014). Says whether there is such a connection.
+    fn cancel(&self, process_id: i32) -> bool;
+
+    /// Ends a connection (57P01). Says whether there was one.
+    fn terminate(&self, process_id: i32) -> bool;
 }
 
 /// How an engine is made.
@@ -48,6 +60,8 @@ pub struct EngineOptions {
     pub query_resources: QueryResources,
     /// The superuser's password, should this be the first start.
     pub superuser_password: String,
+    /// The connections, which the server has.
+    pub backends: Arc<dyn Backends>,
     /// Defaults of session settings.
     pub settings: Vec<(String, String)>,
 }
@@ -72,6 +86,7 @@ impl Engine {
             locks: LockTable::new(),
             plans: PlanCache::new(),
             execution: options.execution,
+            backends: options.backends,
             settings: defaults,
             sessions: Mutex::default(),
             next_session: AtomicU64::new(1),

@@ -32,11 +32,12 @@ mod types;
 
 pub use changefeed::{Changefeed, FeedLimits, Notification, NotificationSink};
 pub use copy::CopyMessages;
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Backends, Engine, EngineOptions};
 pub use error::{Error, ErrorFields, Result, Severity, SqlState};
 pub use plan::QueryResources;
 pub use session::{
     Arguments, Batch, Connect, CopyShape, Discard, Field, Portal, Prepared, Session, Started, Tag,
     Timeouts, TransactionStatus,
 };
+pub use settings::check_setting;
 pub use types::{Format, Oid, PgType};

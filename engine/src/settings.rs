@@ -18,7 +18,7 @@ mod value;
 
 pub(crate) use catalog::{Definition, Kind, SETTINGS, Who, definition};
 
-pub(crate) use value::is_encoding;
+pub(crate) use value::{bool as boolean, is_encoding};
 
 type Layer = Arc<BTreeMap<String, String>>;
 
@@ -161,6 +161,14 @@ fn is_custom(name: &str) -> bool {
         };
         word(prefix) && word(rest)
     })
+}
+
+/// Checks a default of a session setting before anything is opened.
+///
+/// # Errors
+/// 42704 for a name that is no setting's, 22023 for a value that it can't have.
+pub fn check_setting(name: &str, value: &str) -> Result<()> {
+    check(&canonical(name)?, value).map(|_| ())
 }
 
 /// The value in the form that SHOW prints, or why it isn't one.

@@ -18,9 +18,11 @@ use crate::error::{Error, Result, SqlState};
 
 mod budget;
 mod cursor;
+mod explain;
 mod forms;
 mod keywords;
 mod literals;
+mod maintenance;
 mod rewrite;
 mod template;
 mod tokens;
@@ -28,15 +30,15 @@ mod transaction;
 mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
+pub(crate) use explain::Explain;
 pub(crate) use forms::SYMMETRIC;
 pub(crate) use keywords::is_unreserved;
+pub(crate) use maintenance::{MaintainedRelation, Maintenance};
 pub(crate) use rewrite::{ConflictPart, conflict_target, current_of, lock_of, overriding};
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
-pub(crate) use utility::{
-    Copy, CopySource, Discard, Explain, LockTable, Maintenance, Name, SetScope, SetValue,
-};
+pub(crate) use utility::{Copy, CopySource, Discard, LockTable, Name, SetScope, SetValue};
 
 /// One statement of a script, parsed and not yet analysed.
 #[derive(Debug)]
@@ -287,6 +289,11 @@ impl<'a> Script<'a> {
         let mut tokens = self.tokens.clone();
         let is_bare = forms::complete_bare_select(&mut tokens);
         forms::rewrite(&mut tokens);
+        if let Some(exclusion) = forms::frame_exclusion(&tokens) {
+            let message = "EXCLUDE in a window frame is not supported";
+            let position = self.position(self.byte(exclusion));
+            return Err(Error::feature_not_supported(message).at(position));
+        }
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)
             .with_tokens_with_locations(for_parser(rewrite::for_parser(&tokens)));

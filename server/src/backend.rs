@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kalamdb_engine::{Connect, Engine};
+use kalamdb_engine::{Backends, Connect, Engine};
 use kalamdb_pgproto::{
-    Backend, Credentials, Error, Handles, Peer, SqlState, StartupParameters, Verifier,
+    Backend, Credentials, Error, Handles, Peer, Registry, SqlState, StartupParameters, Verifier,
 };
 
 use crate::authentication::{Method, Rules};
@@ -22,6 +22,19 @@ pub(crate) struct EngineBackend {
 impl EngineBackend {
     pub(crate) fn new(engine: Arc<Engine>, rules: Rules) -> Self {
         Self { engine, rules }
+    }
+}
+
+/// The protocol's connections, for the engine.
+pub(crate) struct Connections(pub(crate) Registry);
+
+impl Backends for Connections {
+    fn cancel(&self, process_id: i32) -> bool {
+        self.0.cancel(process_id)
+    }
+
+    fn terminate(&self, process_id: i32) -> bool {
+        self.0.terminate(process_id)
     }
 }
 

@@ -10,19 +10,22 @@ pub(crate) fn run(dir: &Path) -> Result<ExitCode, String> {
     let report = kalamdb_storage::check(dir).map_err(|error| error.to_string())?;
     if report.is_clean() {
         print(&format!(
-            "{}: no damage in {} hot rows, {} index entries, {} commit records, {} manifests and \
-             {} cold rows of {} segments\n",
+            "{}: no damage in {}, {}, {}, {} and {} of {}\n",
             dir.display(),
-            report.hot_rows,
-            report.index_entries,
-            report.log_records,
-            report.manifests,
-            report.cold_rows,
-            report.segments,
+            count(report.hot_rows, "hot row", "hot rows"),
+            count(report.index_entries, "index entry", "index entries"),
+            count(report.log_records, "commit record", "commit records"),
+            count(report.manifests, "manifest", "manifests"),
+            count(report.cold_rows, "cold row", "cold rows"),
+            count(report.segments, "segment", "segments"),
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
     let lines: Vec<String> = report.problems.iter().map(|problem| format!("{problem}\n")).collect();
     print(&lines.concat())?;
     Ok(ExitCode::FAILURE)
+}
+
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -101,9 +101,7 @@ fn command() -> Result<ExitCode, String> {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            return Err(line.trim_start_matches("error: ").to_owned());
+            return Err(one_line(&error.to_string()));
         }
         Err(help) => {
             print(&help.to_string())?;
@@ -121,12 +119,19 @@ fn command() -> Result<ExitCode, String> {
     }
 }
 
+/// What is wrong and what it is about, without the usage behind it.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
 fn start(arguments: &ServeArguments) -> Result<ExitCode, String> {
     let pairs = arguments.pairs().map_err(|error| error.to_string())?;
     let environment = std::env::vars_os().filter_map(text);
-    let (settings, unknown) = Settings::load(arguments.config.as_deref(), environment, pairs)
+    let settings = Settings::load(arguments.config.as_deref(), environment, pairs)
         .map_err(|error| error.to_string())?;
-    serve::run(settings, &unknown)?;
+    serve::run(settings)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::backend::EngineBackend;
+use crate::backend::{Connections, EngineBackend};
 use crate::data_dir::FirstPassword;
 use crate::settings::{Settings, TlsMode};
 use crate::{cli, listener, telemetry, tls};
@@ -31,11 +31,8 @@ const RUNTIME_TIMEOUT: Duration = Duration::from_secs(2);
 const STACK_BYTES: usize = 8 << 20;
 
 /// Runs the server until SIGTERM or SIGINT.
-pub(crate) fn run(settings: Settings, unknown_variables: &[String]) -> Result<(), String> {
-    telemetry::start(settings.log_format, &settings.log_level)?;
-    for variable in unknown_variables {
-        tracing::warn!("environment variable {variable} names no setting and is ignored");
-    }
+pub(crate) fn run(settings: Settings) -> Result<(), String> {
+    telemetry::start(settings.log_format, &settings.log_level.0)?;
     let certificate = tls::from_files(&settings)?;
     let sockets = runtime("kalamdb-socket", settings.socket_threads)?;
     let execution = runtime("kalamdb-execute", settings.execution_threads)?;
@@ -97,6 +94,7 @@ async fn open(
         TlsMode::Auto => Some(tls::automatic(&settings.data)?),
         TlsMode::Off | TlsMode::Files => certificate,
     };
+    let registry = Registry::new();
     let first = FirstPassword::prepare(&settings.data)?;
     let engine = Engine::open(EngineOptions {
         store: Arc::clone(store),
@@ -107,6 +105,7 @@ async fn open(
             directory: temporary_files(&settings.data)?,
             files: settings.temp_file_limit.0,
         },
+        backends: Arc::new(Connections(registry.clone())),
         superuser_password: first.password().to_owned(),
         settings: settings.session_defaults(),
     })
@@ -115,7 +114,6 @@ async fn open(
     first.settle(|password| {
         cli::print(&format!("password of superuser {SUPERUSER}, shown only now: {password}\n"))
     })?;
-    let registry = Registry::new();
     let backend = EngineBackend::new(engine, settings.authentication.clone());
     Ok(Frontend::new(backend, limits(settings), certificate, registry))
 }

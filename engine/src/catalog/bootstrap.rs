@@ -270,7 +270,12 @@ impl DdlContext for BootstrapContext {
         vec!["pg_catalog".to_owned(), "information_schema".to_owned()]
     }
 
-    async fn insert_query(&mut self, _: &Arc<Relation>, _: &ast::Query) -> Result<u64> {
+    async fn insert_query(
+        &mut self,
+        _: &Arc<Relation>,
+        _: &ast::Query,
+        _: &Arc<CatalogView>,
+    ) -> Result<u64> {
         Err(Error::internal("a migration can't write rows"))
     }
 

@@ -51,6 +51,7 @@ macro_rules! conditions {
 conditions! {
     SUCCESSFUL_COMPLETION = b"00000";
     WARNING = b"01000";
+    PRIVILEGE_NOT_GRANTED = b"01007";
     NO_DATA = b"02000";
     CONNECTION_EXCEPTION = b"08000";
     PROTOCOL_VIOLATION = b"08P01";

@@ -24,6 +24,7 @@ use crate::{
     statement::{CursorQuery, Declare, Fetch, FetchDirection, Name, Statement},
     subscribe::Subscription,
     txn::Phase,
+    types::Oid,
 };
 
 /// Cursors open in one session.
@@ -51,6 +52,8 @@ pub(crate) struct Cursor {
     current: Option<Vec<Option<Key>>>,
     /// Microseconds since 1970.
     pub(crate) created: i64,
+    /// `current_user` at that time.
+    pub(crate) role: Oid,
     pub(crate) may_scroll: bool,
 }
 
@@ -376,6 +379,7 @@ pub(crate) async fn declare(
         row_keys,
         current: None,
         created: now_us(),
+        role: session.state.current_user(),
         may_scroll: declare.scroll == Some(true),
     };
     session.cursors.insert(declare.name.clone(), cursor);

@@ -89,7 +89,12 @@ pub(crate) trait DdlContext: Send {
     /// `search_path`, one schema each.
     fn search_path(&self) -> Vec<String>;
     /// Inserts a query's rows into a table that the same statement made; returns their number.
-    async fn insert_query(&mut self, target: &Arc<Relation>, query: &ast::Query) -> Result<u64>;
+    async fn insert_query(
+        &mut self,
+        target: &Arc<Relation>,
+        query: &ast::Query,
+        view: &Arc<CatalogView>,
+    ) -> Result<u64>;
     /// The schema for temporary objects was made.
     fn made_temporary(&mut self) {}
     /// Names of the temporary schemas of all sessions there are.

@@ -36,9 +36,8 @@ pub(crate) async fn run(
     portal: &mut Portal,
 ) -> Result<Started> {
     session.transaction.check_writable(&session.definition_words())?;
-    if let Command::Reindex(reindex) = command
-        && session.transaction.phase == Phase::Block
-        && let Some(what) = reindex.runs_alone()
+    if session.transaction.phase == Phase::Block
+        && let Some(what) = command.runs_alone()
     {
         return Err(Error::active_transaction(what));
     }
@@ -105,12 +104,16 @@ impl DdlContext for Session {
         self.effective().search_path.to_vec()
     }
 
-    async fn insert_query(&mut self, target: &Arc<Relation>, query: &ast::Query) -> Result<u64> {
-        let view = Session::view(self);
+    async fn insert_query(
+        &mut self,
+        target: &Arc<Relation>,
+        query: &ast::Query,
+        view: &Arc<CatalogView>,
+    ) -> Result<u64> {
         let search_path = Arc::clone(&self.effective().search_path);
         let state = Arc::clone(&self.state);
         let env = Environment {
-            catalog: &view,
+            catalog: view,
             search_path: &search_path,
             database_name: &state.database_name,
         };

@@ -9,10 +9,10 @@ use crate::{
     analyze::OutputColumn,
     context::ExecutionContext,
     error::{Error, Result},
-    exec::{self, returning::output_schema},
+    exec::{self, prepare, returning::output_schema},
     prepared::{Body, Prepared},
     session::{Portal, Rows, Session, Started, Tag},
-    statement::Explain,
+    statement::{Explain, Parsed},
     types::{Oid, PgType},
 };
 
@@ -33,14 +33,29 @@ pub(crate) async fn run(
     explain: &Explain,
     portal: &mut Portal,
 ) -> Result<Started> {
-    let plan = exec::inner_plan(session, portal, &explain.statement).await?;
-    let parameters = std::mem::take(&mut portal.parameters);
+    if let Some(error) = &explain.wrong {
+        return Err(error.clone());
+    }
+    let start = Instant::now();
+    let (plan, parameters) = match &explain.statement.body {
+        Parsed::Execute { name, arguments } => prepare::bind(session, name, arguments).await?,
+        _ => {
+            let plan = exec::inner_plan(session, portal, &explain.statement).await?;
+            (plan, std::mem::take(&mut portal.parameters))
+        }
+    };
+    let planning = milliseconds(start);
     let context = session.execution_context();
     let mut lines = describe(&plan.body, &context, &parameters)?;
+    let mut execution = None;
     if explain.analyze {
         let (rows, milliseconds) = analyze(session, &plan, parameters).await?;
         lines.push(format!("Rows: {rows}"));
-        lines.push(format!("Execution Time: {milliseconds:.3} ms"));
+        execution = Some(milliseconds);
+    }
+    if explain.summary {
+        lines.push(format!("Planning Time: {planning:.3} ms"));
+        lines.extend(execution.map(|time| format!("Execution Time: {time:.3} ms")));
     }
     let column = Arc::new(StringArray::from(lines)) as ArrayRef;
     let batch = RecordBatch::try_new(output_schema(&output())?, vec![column])?;
@@ -118,5 +133,9 @@ async fn analyze(
         }
         _ => {}
     }
-    Ok((rows, start.elapsed().as_secs_f64() * 1e3))
+    Ok((rows, milliseconds(start)))
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
 }

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result, SqlState},
     exec::write::Writer,
     session::{Portal, Session, Started, Tag, now_us},
-    statement::Maintenance,
+    statement::{MaintainedRelation, Maintenance},
     txn::Phase,
 };
 
@@ -27,24 +27,28 @@ pub(crate) async fn run(
     work: &Maintenance,
     portal: &mut Portal,
 ) -> Result<Started> {
+    if let Some(error) = &work.wrong {
+        return Err(error.clone());
+    }
     if work.vacuum && session.transaction.phase == Phase::Block {
         return Err(Error::active_transaction("VACUUM"));
     }
-    for relation in relations(session, work)? {
+    for (relation, columns) in relations(session, work)? {
         let writer = Writer::new(session, &relation)?;
         if work.vacuum {
             writer.namespace.compact(&writer.layout).await?;
         }
         if work.analyze {
-            analyze(session, &relation, &writer).await?;
+            analyze(session, &relation, &columns, &writer).await?;
         }
     }
     portal.tag = Tag::new(if work.vacuum { "VACUUM" } else { "ANALYZE" });
     Ok(Started::Done)
 }
 
-/// The named tables, or all that the role may maintain; PostgreSQL warns about the others.
-fn relations(session: &Session, work: &Maintenance) -> Result<Vec<Arc<Relation>>> {
+/// The named tables, or all that the role may maintain, and which columns of each are looked at;
+/// PostgreSQL warns about the others.
+fn relations(session: &Session, work: &Maintenance) -> Result<Vec<(Arc<Relation>, Vec<i16>)>> {
     let view = session.view();
     let verb = if work.vacuum { "vacuum" } else { "analyze" };
     let may = |relation: &Relation| match relation.kind {
@@ -54,11 +58,12 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<Arc<Relation>>
     };
     if work.relations.is_empty() {
         let tables = view.relations().filter(|relation| relation.layout.is_some());
-        return Ok(tables.filter(|relation| may(relation)).cloned().collect());
+        let mine = tables.filter(|relation| may(relation));
+        return mine.map(|relation| Ok((Arc::clone(relation), columns(relation, &[])?))).collect();
     }
     let search_path = Arc::clone(&session.effective().search_path);
     let mut found = Vec::new();
-    for (schema, name) in &work.relations {
+    for MaintainedRelation { schema, name, columns: wanted } in &work.relations {
         let relation = view.relation(schema.as_deref(), name, &search_path)?;
         if !matches!(relation.body, RelationBody::Table { .. }) || !may(&relation) {
             let message = match relation.body {
@@ -72,13 +77,48 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<Arc<Relation>>
             session.state.notice(Error::new(SqlState::WARNING, message));
             continue;
         }
-        found.push(relation);
+        let columns = columns(&relation, wanted)?;
+        found.push((relation, columns));
     }
     Ok(found)
 }
 
-/// Counts rows, NULLs, widths and distinct values, and keeps them in the catalog.
-async fn analyze(session: &mut Session, relation: &Arc<Relation>, writer: &Writer) -> Result<()> {
+/// The attnums of the named columns; no name means all.
+fn columns(relation: &Relation, names: &[String]) -> Result<Vec<i16>> {
+    if names.is_empty() {
+        return Ok(relation.live_columns().map(|(attnum, _)| attnum).collect());
+    }
+    let mut found = Vec::new();
+    for name in names {
+        let column = relation.live_columns().find(|(_, column)| column.name == *name);
+        let (attnum, _) = column.ok_or_else(|| {
+            Error::new(
+                SqlState::UNDEFINED_COLUMN,
+                format!("column \"{name}\" of relation \"{}\" does not exist", relation.name),
+            )
+        })?;
+        if found.contains(&attnum) {
+            return Err(Error::new(
+                SqlState::DUPLICATE_COLUMN,
+                format!(
+                    "column \"{name}\" of relation \"{}\" appears more than once",
+                    relation.name
+                ),
+            ));
+        }
+        found.push(attnum);
+    }
+    Ok(found)
+}
+
+/// Counts rows, and NULLs, widths and distinct values of `wanted` columns, and keeps them in the
+/// catalog; what is known about the other columns stays.
+async fn analyze(
+    session: &mut Session,
+    relation: &Arc<Relation>,
+    wanted: &[i16],
+    writer: &Writer,
+) -> Result<()> {
     let context = session.execution_context();
     let mut columns: Vec<Counter> =
         relation.live_columns().map(|(attnum, _)| Counter::new(attnum)).collect();
@@ -95,13 +135,18 @@ async fn analyze(session: &mut Session, relation: &Arc<Relation>, writer: &Write
         rows += batch.num_rows() as u64;
         bytes += batch.get_array_memory_size() as u64;
     }
-    let statistic = Statistic {
-        relation: relation.oid,
-        rows,
-        bytes,
-        analyzed_at: now_us(),
-        columns: columns.into_iter().map(|counter| counter.finish(rows)).collect(),
-    };
+    let mut found: Vec<ColumnStatistic> = columns
+        .into_iter()
+        .filter(|counter| wanted.contains(&counter.attnum))
+        .map(|counter| counter.finish(rows))
+        .collect();
+    if let Some(before) = session.view().statistic(relation.oid) {
+        let others = before.columns.iter().filter(|column| !wanted.contains(&column.attnum));
+        found.extend(others.cloned());
+        found.sort_by_key(|column| column.attnum);
+    }
+    let statistic =
+        Statistic { relation: relation.oid, rows, bytes, analyzed_at: now_us(), columns: found };
     let place = match relation.kind {
         TableKind::Shared => Place::Shared,
         TableKind::User | TableKind::Private | TableKind::System => Place::Private,

@@ -84,6 +84,18 @@ pub(crate) async fn execute(
     arguments: &[ast::Expr],
     portal: &mut Portal,
 ) -> Result<Started> {
+    let (plan, parameters) = bind(session, name, arguments).await?;
+    portal.parameters = parameters;
+    plan.check_constants()?;
+    exec::run_body(session, &plan.body, portal).await
+}
+
+/// The plan of the prepared statement, and the values of its parameters.
+pub(super) async fn bind(
+    session: &mut Session,
+    name: &str,
+    arguments: &[ast::Expr],
+) -> Result<(Arc<Prepared>, Vec<ScalarValue>)> {
     let plan = current(session, name).await?;
     if arguments.len() != plan.parameters.len() {
         return Err(Error::syntax_error(format!(
@@ -95,9 +107,8 @@ pub(crate) async fn execute(
             arguments.len()
         )));
     }
-    portal.parameters = evaluate(session, &plan, arguments)?;
-    plan.check_constants()?;
-    exec::run_body(session, &plan.body, portal).await
+    let parameters = evaluate(session, &plan, arguments)?;
+    Ok((plan, parameters))
 }
 
 fn evaluate(

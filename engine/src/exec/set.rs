@@ -4,7 +4,7 @@ use crate::{
     catalog::part::Cluster,
     error::{Error, Result, SqlState},
     session::{Discard as Dropped, Portal, Session, Started, Tag},
-    settings::{self, Who},
+    settings,
     statement::{Discard, Name, SetScope, SetValue},
     txn::Phase,
     types::Oid,
@@ -77,18 +77,8 @@ async fn assign(session: &mut Session, name: &str, value: Option<&str>, local: b
 /// Whether the session may change the setting.
 pub(crate) fn check_allowed(session: &Session, name: &str) -> Result<()> {
     let Some(definition) = settings::definition(name) else { return Ok(()) };
-    match definition.who {
-        Who::User => Ok(()),
-        Who::Superuser if is_superuser(session, &session.engine.catalogs.cluster()) => Ok(()),
-        Who::Superuser => Err(Error::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied to set parameter \"{}\"", definition.spelling),
-        )),
-        Who::Internal => Err(Error::new(
-            SqlState::CANT_CHANGE_RUNTIME_PARAM,
-            format!("parameter \"{}\" cannot be changed", definition.spelling),
-        )),
-    }
+    let is_superuser = is_superuser(session, &session.engine.catalogs.cluster());
+    definition.check_changeable(is_superuser)
 }
 
 fn is_superuser(session: &Session, cluster: &Cluster) -> bool {
@@ -134,7 +124,8 @@ fn set_session_authorization(
 fn find_role(cluster: &Cluster, name: &str) -> Result<Oid> {
     let role = cluster.role_by_name(name);
     role.map(|role| role.oid).ok_or_else(|| {
-        Error::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
+        // The setting has a wrong value, in PostgreSQL's view.
+        Error::new(SqlState::INVALID_PARAMETER_VALUE, format!("role \"{name}\" does not exist"))
     })
 }
 

@@ -31,6 +31,7 @@ pub(crate) mod identity;
 pub(crate) mod names;
 mod privilege;
 pub(crate) mod sequence;
+mod signal;
 pub(crate) mod size;
 
 /// The settings that text forms depend on, as functions marked `needs_time_zone` get them.
@@ -154,6 +155,7 @@ fn body(name: &str) -> Option<Body> {
         .or_else(|| definition::body(name))
         .or_else(|| privilege::body(name))
         .or_else(|| size::body(name))
+        .or_else(|| signal::body(name))
 }
 
 /// What a function gives for one row.

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result, SqlState},
     listen::Listening,
     session::state::SessionState,
-    settings::{self, Settings, Who},
+    settings::{self, Settings},
     txn::{Phase, Transaction},
 };
 
@@ -280,13 +280,8 @@ fn starting_settings(
     let mut start_role = None;
     for (name, value) in &connect.settings {
         let name = settings::canonical(name).map_err(Error::fatal)?;
-        let who = settings::definition(&name).map(|definition| definition.who);
-        if who == Some(Who::Internal) {
-            return Err(cannot_change(&name).fatal());
-        }
-        if who == Some(Who::Superuser) && !role.superuser {
-            let what = format!("permission denied to set parameter \"{name}\"");
-            return Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, what).fatal());
+        if let Some(definition) = settings::definition(&name) {
+            definition.check_changeable(role.superuser).map_err(Error::fatal)?;
         }
         match name.as_str() {
             "role" => start_role = Some(value.clone()),

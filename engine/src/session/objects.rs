@@ -1,4 +1,6 @@
 //! What a session has prepared and opened, for `pg_prepared_statements` and `pg_cursors`.
+//!
+//! A connection of a pool serves many roles, one after the other: each sees what was made under it.
 
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     catalog::{Relation, TableKind},
     prepared::Prepared,
+    types::Oid,
 };
 
 /// A prepared statement with what its plan doesn't know.
@@ -19,11 +22,14 @@ pub(crate) struct Kept {
     pub(crate) source: Arc<str>,
     /// Microseconds since 1970.
     pub(crate) prepared_at: i64,
+    /// `current_user` at that time: its text is nobody else's to read.
+    role: Oid,
 }
 
 impl Session {
     pub(crate) fn keep(&self, plan: Arc<Prepared>) -> Kept {
-        Kept { source: self.source_of(&plan.statement.text), plan, prepared_at: now_us() }
+        let source = self.source_of(&plan.statement.text);
+        Kept { source, plan, prepared_at: now_us(), role: self.state.current_user() }
     }
 
     /// The text that the client sent, of which `text` is a part.
@@ -50,9 +56,13 @@ impl Session {
             parameters: kept.plan.parameters.iter().map(|ty| ty.oid).collect(),
             from_sql,
         };
-        let by_sql = self.prepared.iter().map(|entry| of(entry, true));
-        let by_protocol = self.protocol_statements.iter().map(|entry| of(entry, false));
-        let cursors = self.cursors.iter().map(|(name, cursor)| CursorObject {
+        let role = self.state.current_user();
+        let is_own = |(_, kept): &(&String, &Kept)| kept.role == role;
+        let by_sql = self.prepared.iter().filter(is_own).map(|entry| of(entry, true));
+        let by_protocol =
+            self.protocol_statements.iter().filter(is_own).map(|entry| of(entry, false));
+        let own_cursors = self.cursors.iter().filter(|(_, cursor)| cursor.role == role);
+        let cursors = own_cursors.map(|(name, cursor)| CursorObject {
             name: name.clone(),
             statement: Arc::clone(&cursor.statement),
             is_holdable: cursor.hold,

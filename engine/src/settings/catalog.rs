@@ -1,5 +1,7 @@
 //! The settings there are.
 
+use crate::error::{Error, Result, SqlState};
+
 /// One setting.
 #[derive(Debug)]
 pub(crate) struct Definition {
@@ -28,6 +30,9 @@ pub(crate) enum Kind {
     /// Milliseconds in any of PostgreSQL's units; 0 to i32::MAX.
     Milliseconds,
     Enum(&'static [&'static str]),
+    /// Only the default is so here; the others are values of PostgreSQL's.
+    Fixed(&'static [&'static str]),
+    Tablespace,
     Text,
     /// Names separated by commas.
     Names,
@@ -43,8 +48,37 @@ pub(crate) enum Who {
     User,
     /// Superusers, at any time.
     Superuser,
+    /// Whoever starts the server.
+    Server,
     /// Nobody: it tells a fact.
     Internal,
+}
+
+impl Definition {
+    /// Whether a session may change it.
+    ///
+    /// # Errors
+    /// 42501 where only superusers may, 55P02 where nobody may.
+    pub(crate) fn check_changeable(&self, is_superuser: bool) -> Result<()> {
+        let name = self.spelling;
+        let (sqlstate, message) = match self.who {
+            Who::User => return Ok(()),
+            Who::Superuser if is_superuser => return Ok(()),
+            Who::Superuser => (
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied to set parameter \"{name}\""),
+            ),
+            Who::Server => (
+                SqlState::CANT_CHANGE_RUNTIME_PARAM,
+                format!("parameter \"{name}\" cannot be changed without restarting the server"),
+            ),
+            Who::Internal => (
+                SqlState::CANT_CHANGE_RUNTIME_PARAM,
+                format!("parameter \"{name}\" cannot be changed"),
+            ),
+        };
+        Err(Error::new(sqlstate, message))
+    }
 }
 
 /// The setting of this lower-case name.
@@ -77,8 +111,10 @@ settings! {
     "deadlock_timeout" "deadlock_timeout" = "1s", Kind::Milliseconds, Superuser, false, "Lock Management", "Sets the time to wait on a lock before checking for deadlock.";
     "default_table_access_method" "default_table_access_method" = "heap", Kind::Enum(&["heap"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the default table access method for new tables.";
     "default_table_kind" "default_table_kind" = "", Kind::Enum(&["", "user", "shared", "private"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the kind of tables created without WITH (kind = ...).";
+    "default_tablespace" "default_tablespace" = "", Kind::Tablespace, User, false, "Client Connection Defaults / Statement Behavior", "Sets the default tablespace to create tables and indexes in.";
     "default_transaction_isolation" "default_transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the transaction isolation level of each new transaction.";
     "default_transaction_read_only" "default_transaction_read_only" = "off", Kind::Bool, User, true, "Client Connection Defaults / Statement Behavior", "Sets the default read-only status of new transactions.";
+    "default_with_oids" "default_with_oids" = "off", Kind::Fixed(&["on", "off"]), User, false, "Version and Platform Compatibility / Previous PostgreSQL Versions", "WITH OIDS is no longer supported; this can only be false.";
     "extra_float_digits" "extra_float_digits" = "1", Kind::Integer { min: -15, max: 3 }, User, false, "Client Connection Defaults / Locale and Formatting", "Sets the number of digits displayed for floating-point values.";
     "idle_in_transaction_session_timeout" "idle_in_transaction_session_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed idle time between queries, when in a transaction.";
     "idle_session_timeout" "idle_session_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed idle time between queries, when not in a transaction.";
@@ -88,8 +124,10 @@ settings! {
     "lc_collate" "lc_collate" = "C.UTF-8", Kind::Text, Internal, false, "Preset Options", "Shows the collation order locale.";
     "lc_ctype" "lc_ctype" = "C.UTF-8", Kind::Text, Internal, false, "Preset Options", "Shows the character classification and case conversion locale.";
     "lock_timeout" "lock_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed duration of any wait for a lock.";
+    "max_connections" "max_connections" = "5000", Kind::Integer { min: 1, max: 262_143 }, Server, false, "Connections and Authentication / Connection Settings", "Sets the maximum number of concurrent connections.";
     "max_identifier_length" "max_identifier_length" = "63", Kind::Integer { min: 63, max: 63 }, Internal, false, "Preset Options", "Shows the maximum identifier length.";
     "max_index_keys" "max_index_keys" = "32", Kind::Integer { min: 32, max: 32 }, Internal, false, "Preset Options", "Shows the maximum number of index keys.";
+    "max_prepared_transactions" "max_prepared_transactions" = "0", Kind::Integer { min: 0, max: 0 }, Server, false, "Resource Usage / Memory", "Sets the maximum number of simultaneously prepared transactions.";
     "role" "role" = "none", Kind::Text, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current role.";
     "row_security" "row_security" = "on", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Enables row security.";
     "search_path" "search_path" = "\"$user\", public", Kind::Names, User, false, "Client Connection Defaults / Statement Behavior", "Sets the schema search order for names that are not schema-qualified.";
@@ -97,13 +135,14 @@ settings! {
     "server_version" "server_version" = "15.0", Kind::Text, Internal, true, "Preset Options", "Shows the server version.";
     "server_version_num" "server_version_num" = "150000", Kind::Text, Internal, false, "Preset Options", "Shows the server version as an integer.";
     "session_authorization" "session_authorization" = "", Kind::Text, User, true, "Client Connection Defaults / Statement Behavior", "Sets the session user name.";
-    "standard_conforming_strings" "standard_conforming_strings" = "on", Kind::Enum(&["on"]), User, true, "Version and Platform Compatibility / Previous PostgreSQL Versions", "Causes '...' strings to treat backslashes literally.";
+    "standard_conforming_strings" "standard_conforming_strings" = "on", Kind::Fixed(&["on", "off"]), User, true, "Version and Platform Compatibility / Previous PostgreSQL Versions", "Causes '...' strings to treat backslashes literally.";
     "statement_timeout" "statement_timeout" = "0", Kind::Milliseconds, User, false, "Client Connection Defaults / Statement Behavior", "Sets the maximum allowed duration of any statement.";
     "synchronous_commit" "synchronous_commit" = "on", Kind::Enum(&["local", "remote_write", "remote_apply", "on", "off"]), User, false, "Write-Ahead Log / Settings", "Sets the current transaction's synchronization level.";
     "timezone" "TimeZone" = "UTC", Kind::TimeZone, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the time zone for displaying and interpreting time stamps.";
     "transaction_deferrable" "transaction_deferrable" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.";
     "transaction_isolation" "transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's isolation level.";
     "transaction_read_only" "transaction_read_only" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's read-only status.";
+    "xmloption" "xmloption" = "content", Kind::Fixed(&["content", "document"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments.";
 }
 
 #[cfg(test)]

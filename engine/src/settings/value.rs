@@ -46,6 +46,20 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
         }
         // SET folds the name, and PostgreSQL repeats it as it got it.
         Kind::Enum(values) => one_of(definition.name, value, values),
+        Kind::Fixed(values) => {
+            let value = one_of(definition.name, value, values)?;
+            if value == definition.default {
+                return Ok(value);
+            }
+            Err(Error::feature_not_supported(format!(
+                "{name} = {value} is not supported: it is always {}",
+                definition.default
+            )))
+        }
+        Kind::Tablespace if matches!(value, "" | "pg_default") => Ok(value.to_owned()),
+        Kind::Tablespace => {
+            Err(fail().with_detail(format!("Tablespace \"{value}\" does not exist.")))
+        }
         Kind::Text => Ok(value.to_owned()),
         Kind::Names => {
             split_identifiers(value).ok_or_else(fail)?;

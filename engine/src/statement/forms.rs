@@ -1,12 +1,13 @@
 //! Forms of PostgreSQL's grammar that the parser doesn't know, in words that it does.
 
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace, Word};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Whitespace, Word};
 
 /// The name under which `BETWEEN SYMMETRIC` passes the parser: no function has it.
 pub(crate) const SYMMETRIC: &str = "between symmetric";
 
 /// `substring(a SIMILAR b ESCAPE c)` becomes `substring(a, b, c)`, and `BETWEEN SYMMETRIC a AND b`
-/// becomes `BETWEEN "between symmetric"(a) AND b`.
+/// becomes `BETWEEN "between symmetric"(a) AND b`. `ONLY t` is `t`, since no table inherits, and
+/// EXCLUDE NO OTHERS of a window frame is what holds anyway.
 pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {
     let mut at = 0;
     while at < tokens.len() {
@@ -21,6 +22,10 @@ pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {
         {
             // What BETWEEN means anyway.
             tokens.remove(at);
+        } else if is_word(tokens, at, "only") {
+            only(tokens, at);
+        } else if is_exclusion(tokens, at) {
+            remove_words(tokens, at, &["exclude", "no", "others"]);
         }
         at += 1;
     }
@@ -39,6 +44,68 @@ pub(super) fn complete_bare_select(tokens: &mut Vec<TokenWithSpan>) -> bool {
     let space = TokenWithSpan { token: Token::Whitespace(Whitespace::Space), span };
     tokens.splice(at + 1..at + 1, [space.clone(), word("FROM"), space, word("nothing")]);
     true
+}
+
+/// The place of an EXCLUDE in a window frame that leaves something out.
+pub(super) fn frame_exclusion(tokens: &[TokenWithSpan]) -> Option<Location> {
+    let at = (0..tokens.len()).find(|at| {
+        let what = after(tokens, *at);
+        let leaves_out = ["current", "group", "ties"]
+            .iter()
+            .any(|word| what.is_some_and(|what| is_word(tokens, what, word)));
+        leaves_out && is_exclusion(tokens, *at)
+    })?;
+    Some(tokens[at].span.start)
+}
+
+/// Whether the word is an EXCLUDE behind a frame's bound.
+fn is_exclusion(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let ends_bound = |at| ["row", "preceding", "following"].iter().any(|w| is_word(tokens, at, w));
+    is_word(tokens, at, "exclude") && before(tokens, at).is_some_and(ends_bound)
+}
+
+/// Removes these words if all of them are there, one behind the other.
+fn remove_words(tokens: &mut Vec<TokenWithSpan>, at: usize, words: &[&str]) {
+    let mut places = vec![at];
+    while places.len() < words.len() {
+        let Some(next) = after(tokens, places[places.len() - 1]) else { return };
+        places.push(next);
+    }
+    if places.iter().zip(words).all(|(place, word)| is_word(tokens, *place, word)) {
+        places.into_iter().rev().for_each(|place| {
+            tokens.remove(place);
+        });
+    }
+}
+
+/// ONLY before the name of a table, which may stand in parentheses.
+fn only(tokens: &mut Vec<TokenWithSpan>, at: usize) {
+    let Some(before) = before(tokens, at) else { return };
+    let starts_table = ["from", "join", "update", "using", "table"];
+    if tokens[before].token != Token::Comma
+        && !starts_table.iter().any(|word| is_word(tokens, before, word))
+    {
+        return;
+    }
+    let Some(next) = after(tokens, at) else { return };
+    match tokens[next].token {
+        Token::Word(_) => {
+            tokens.remove(at);
+        }
+        Token::LParen => {
+            let is_of_name = |token: &Token| matches!(token, Token::Word(_) | Token::Period);
+            let name = tokens[next + 1..].iter().filter(|token| is_solid(token));
+            let length = name.take_while(|token| is_of_name(&token.token)).count();
+            let close = (0..length).try_fold(next, |place, _| after(tokens, place));
+            let close = close.and_then(|last| after(tokens, last));
+            if let Some(close) = close.filter(|close| tokens[*close].token == Token::RParen) {
+                for place in [close, next, at] {
+                    tokens.remove(place);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn is_word(tokens: &[TokenWithSpan], at: usize, wanted: &str) -> bool {

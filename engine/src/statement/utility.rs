@@ -1,10 +1,12 @@
-//! Statements whose PostgreSQL grammar is small and ours: settings, COPY, LISTEN, EXPLAIN, ...
+//! Statements whose PostgreSQL grammar is small and ours: settings, COPY, LISTEN, ...
 
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::{ast, parser::Parser, tokenizer::Token};
 
-use super::{Parsed, Statement, cursor, parse_single, tokens::Tokens, transaction};
+use super::{
+    Parsed, Statement, cursor, explain, maintenance, parse_single, tokens::Tokens, transaction,
+};
 use crate::error::{Error, Result, SqlState};
 
 /// `SET LOCAL` or `SET [SESSION]`.
@@ -36,22 +38,6 @@ pub(crate) enum Discard {
     Plans,
     Sequences,
     Temporary,
-}
-
-/// EXPLAIN.
-#[derive(Debug)]
-pub(crate) struct Explain {
-    pub(crate) analyze: bool,
-    pub(crate) statement: Arc<Statement>,
-}
-
-/// VACUUM and ANALYZE.
-#[derive(Debug)]
-pub(crate) struct Maintenance {
-    pub(crate) vacuum: bool,
-    pub(crate) analyze: bool,
-    /// Relations by their possibly qualified names; empty: all that the role may.
-    pub(crate) relations: Vec<(Option<String>, String)>,
 }
 
 /// `LOCK TABLE`.
@@ -118,11 +104,11 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
         let all = tokens.take("all");
         Parsed::Deallocate(if all { Name::All } else { Name::One(tokens.column_name()?) })
     } else if tokens.take("explain") {
-        explain(tokens)?
+        explain::parse(tokens)?
     } else if tokens.take("vacuum") {
-        maintenance(tokens, true)?
+        maintenance::parse(tokens, true)?
     } else if tokens.take("analyze") || tokens.take("analyse") {
-        maintenance(tokens, false)?
+        maintenance::parse(tokens, false)?
     } else if tokens.take("checkpoint") {
         Parsed::Checkpoint
     } else if tokens.take("lock") {
@@ -360,95 +346,7 @@ pub(super) fn nested(tokens: &mut Tokens<'_>) -> Result<Arc<Statement>> {
     Ok(statement)
 }
 
-fn explain(tokens: &mut Tokens<'_>) -> Result<Parsed> {
-    let mut analyze = false;
-    if tokens.take_token(&Token::LParen) {
-        loop {
-            let option = tokens.identifier()?;
-            let argument = match tokens.peek() {
-                Token::Comma | Token::RParen => None,
-                Token::Number(..) => Some(tokens.number()?),
-                Token::Word(_) => Some(tokens.identifier()?),
-                _ => Some(tokens.string()?.to_lowercase()),
-            };
-            match option.as_str() {
-                "analyze" => {
-                    analyze = !matches!(argument.as_deref(), Some("off" | "false" | "0"));
-                }
-                "verbose" | "costs" | "timing" | "summary" | "buffers" | "settings" | "wal" => {}
-                "format" if argument.as_deref() == Some("text") => {}
-                "format" => {
-                    return Err(Error::feature_not_supported(
-                        "EXPLAIN has no other format than text",
-                    ));
-                }
-                _ => {
-                    return Err(Error::syntax_error(format!(
-                        "unrecognized EXPLAIN option \"{option}\""
-                    )));
-                }
-            }
-            if !tokens.take_token(&Token::Comma) {
-                break;
-            }
-        }
-        tokens.expect_token(&Token::RParen)?;
-    } else {
-        analyze = tokens.take("analyze") || tokens.take("analyse");
-        tokens.take("verbose");
-    }
-    let statement = nested(tokens)?;
-    Ok(Parsed::Explain(Explain { analyze, statement }))
-}
-
-fn maintenance(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {
-    let mut analyze = !vacuum;
-    if tokens.take_token(&Token::LParen) {
-        loop {
-            match tokens.identifier()?.as_str() {
-                "analyze" if vacuum => analyze = true,
-                "full" | "freeze" if vacuum => {}
-                "verbose" => {}
-                option => {
-                    let statement = if vacuum { "VACUUM" } else { "ANALYZE" };
-                    return Err(Error::syntax_error(format!(
-                        "unrecognized {statement} option \"{option}\""
-                    )));
-                }
-            }
-            if matches!(tokens.peek(), Token::Word(_) | Token::Number(..)) {
-                tokens.advance();
-            }
-            if !tokens.take_token(&Token::Comma) {
-                break;
-            }
-        }
-        tokens.expect_token(&Token::RParen)?;
-    } else {
-        while vacuum && (tokens.take("full") || tokens.take("freeze")) {}
-        tokens.take("verbose");
-        if vacuum && (tokens.take("analyze") || tokens.take("analyse")) {
-            analyze = true;
-        }
-    }
-    let mut relations = Vec::new();
-    while !tokens.at_end() {
-        relations.push(qualified_name(tokens)?);
-        if tokens.take_token(&Token::LParen) {
-            while tokens.advance() != &Token::RParen {
-                if tokens.at_end() {
-                    return Err(tokens.unexpected());
-                }
-            }
-        }
-        if !tokens.take_token(&Token::Comma) {
-            break;
-        }
-    }
-    Ok(Parsed::Maintenance(Maintenance { vacuum, analyze, relations }))
-}
-
-fn qualified_name(tokens: &mut Tokens<'_>) -> Result<(Option<String>, String)> {
+pub(super) fn qualified_name(tokens: &mut Tokens<'_>) -> Result<(Option<String>, String)> {
     let first = tokens.identifier()?;
     if tokens.take_token(&Token::Period) {
         let second = tokens.identifier()?;

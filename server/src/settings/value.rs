@@ -17,6 +17,25 @@ pub(super) trait Value: Sized {
 
     /// Reads the text, or says in words what is expected.
     fn read(text: &str) -> Result<Self, String>;
+
+    /// How much it is, of what has a range.
+    fn amount(&self) -> u128 {
+        0
+    }
+}
+
+/// Whether a value that was read from `text` is neither below `least` nor above `most`.
+pub(super) fn within<T: Value>(
+    value: &T,
+    text: &str,
+    least: &str,
+    most: &str,
+) -> Result<(), String> {
+    let (from, to) = (T::read(least)?.amount(), T::read(most)?.amount());
+    if (from..=to).contains(&value.amount()) {
+        return Ok(());
+    }
+    Err(format!("a value from {least} to {most} is expected, not \"{text}\""))
 }
 
 /// A size in bytes.
@@ -48,6 +67,10 @@ pub(crate) enum LogFormat {
     Text,
     Json,
 }
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogLevel(pub(crate) String);
 
 /// A time that sessions start with; without a unit it is in milliseconds, as in PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +109,32 @@ impl Value for SessionTime {
 
     fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if text.parse::<u32>().is_err() {
+        if text.parse::<u64>().is_err() {
             Duration::read(text)?;
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn amount(&self) -> u128 {
+        match self.0.parse::<u64>() {
+            Ok(milliseconds) => milliseconds.into(),
+            Err(_) => Duration::read(&self.0).map_or(0, |duration| duration.as_millis()),
+        }
+    }
+}
+
+impl Value for LogLevel {
+    const FORM: Form = Form::Quoted;
+
+    fn read(text: &str) -> Result<Self, String> {
+        const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+        for part in text.split(',') {
+            let level = part.rsplit_once('=').map_or(part, |(_, level)| level).trim();
+            if !LEVELS.contains(&level) {
+                return Err(format!(
+                    "error, warn, info, debug or trace is expected, not \"{part}\""
+                ));
+            }
         }
         Ok(Self(text.to_owned()))
     }
@@ -99,6 +146,10 @@ impl Value for usize {
     fn read(text: &str) -> Result<Self, String> {
         text.trim().parse().map_err(|_| whole_number(text))
     }
+
+    fn amount(&self) -> u128 {
+        *self as u128
+    }
 }
 
 impl Value for u64 {
@@ -106,6 +157,10 @@ impl Value for u64 {
 
     fn read(text: &str) -> Result<Self, String> {
         text.trim().parse().map_err(|_| whole_number(text))
+    }
+
+    fn amount(&self) -> u128 {
+        u128::from(*self)
     }
 }
 
@@ -167,6 +222,10 @@ impl Value for Bytes {
         };
         number.checked_mul(factor).map(Self).ok_or_else(expected)
     }
+
+    fn amount(&self) -> u128 {
+        u128::from(self.0)
+    }
 }
 
 impl Value for Duration {
@@ -188,6 +247,10 @@ impl Value for Duration {
         };
         number.checked_mul(micros).map(Self::from_micros).ok_or_else(expected)
     }
+
+    fn amount(&self) -> u128 {
+        self.as_micros()
+    }
 }
 
 fn split_unit(text: &str) -> (&str, &str) {
@@ -199,8 +262,19 @@ fn split_unit(text: &str) -> (&str, &str) {
 impl Value for crate::authentication::Rules {
     const FORM: Form = Form::List;
 
+    /// As text, or as the settings file has it.
     fn read(text: &str) -> Result<Self, String> {
-        Self::parse(text)
+        if !text.trim_start().starts_with('[') {
+            return Self::parse(text);
+        }
+        let list: Option<Vec<String>> = format!("list = {text}")
+            .parse::<toml::Table>()
+            .ok()
+            .and_then(|table| table.get("list").cloned()?.try_into().ok());
+        match list {
+            Some(rules) => Self::parse(&rules.join(",")),
+            None => Err(format!("a list such as [\"RULE\", \"RULE\"] is expected, not {text}")),
+        }
     }
 }
 

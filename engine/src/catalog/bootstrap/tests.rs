@@ -62,7 +62,12 @@ impl DdlContext for Definer {
     fn search_path(&self) -> Vec<String> {
         vec!["$user".to_owned(), "public".to_owned()]
     }
-    async fn insert_query(&mut self, _: &Arc<Relation>, _: &ast::Query) -> Result<u64> {
+    async fn insert_query(
+        &mut self,
+        _: &Arc<Relation>,
+        _: &ast::Query,
+        _: &Arc<CatalogView>,
+    ) -> Result<u64> {
         Ok(0)
     }
     fn notice(&mut self, notice: Error) {

@@ -35,6 +35,7 @@ pub(super) fn settings(
                 match definition.who {
                     Who::User => "user",
                     Who::Superuser => "superuser",
+                    Who::Server => "postmaster",
                     Who::Internal => "internal",
                 },
             )
@@ -66,13 +67,17 @@ fn kind(definition: &Definition) -> (&'static str, Option<String>, Option<String
         Kind::Milliseconds => {
             ("integer", Some("0".to_owned()), Some(i32::MAX.to_string()), Cell::Null)
         }
-        Kind::Enum(words) => {
+        Kind::Fixed(words) if words.contains(&"off") => ("bool", None, None, Cell::Null),
+        Kind::Enum(words) | Kind::Fixed(words) => {
             let words = words.iter().map(|word| (*word).to_owned()).collect();
             ("enum", None, None, Cell::Texts(words))
         }
-        Kind::Text | Kind::Names | Kind::TimeZone | Kind::DateStyle | Kind::Encoding => {
-            ("string", None, None, Cell::Null)
-        }
+        Kind::Text
+        | Kind::Tablespace
+        | Kind::Names
+        | Kind::TimeZone
+        | Kind::DateStyle
+        | Kind::Encoding => ("string", None, None, Cell::Null),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     names,
 };
 use crate::{
-    catalog::{Grant, Relation, RelationBody, Schema, part::CatalogView, store::Place},
+    catalog::{Grant, Relation, RelationBody, Schema, TableKind, part::CatalogView, store::Place},
     error::{Error, Result, SqlState},
     types::Oid,
 };
@@ -113,8 +113,12 @@ async fn on_relation(
     let grants = relation.effective_grants();
     let what = format!("{} {}", relation.kind_word(), relation.name);
     let grantor = grantor(&view, relation.owner, &grants, &letters, &what)?;
-    if relation.kind == crate::catalog::TableKind::System {
+    if relation.kind == TableKind::System {
         return Err(Error::insufficient_privilege(&what));
+    }
+    check_grantees(grant, ctx, names::is_private(relation.oid), relation.owner, &what)?;
+    if relation.kind == TableKind::User && !grant.revoke && !grant.grant_option {
+        warn_of_own_rows(ctx, &relation.name, &grants, &letters);
     }
     let grants = changed(grant, ctx, grants, grantor, &letters)?;
     let relation = Relation { grants: Some(grants), ..(*relation).clone() };
@@ -134,9 +138,55 @@ async fn on_schema(
     let grants = schema.effective_grants();
     let what = format!("schema {}", schema.name);
     let grantor = grantor(&view, schema.owner, &grants, &letters, &what)?;
+    check_grantees(grant, ctx, names::is_private(schema.oid), schema.owner, &what)?;
     let grants = changed(grant, ctx, grants, grantor, &letters)?;
     let schema = Schema { grants: Some(grants), ..(*schema).clone() };
     change::write(ctx, |writer| writer.put_schema(schema).map(|_| ()))
+}
+
+/// 0A000 where something private is granted to others: nobody else sees even its name.
+fn check_grantees(
+    grant: &Statement,
+    ctx: &dyn DdlContext,
+    is_private: bool,
+    owner: Oid,
+    what: &str,
+) -> Result<()> {
+    if !is_private || grant.revoke {
+        return Ok(());
+    }
+    for spec in &grant.grantees {
+        let is_owner = match spec {
+            Some(spec) => crate::roles::resolve(ctx, spec)?.oid == owner,
+            None => false,
+        };
+        if !is_owner {
+            return Err(Error::feature_not_supported(format!(
+                "{what} is private and can't be granted to others: no other role sees it"
+            ))
+            .with_hint("WITH (kind = 'shared') makes one table for all."));
+        }
+    }
+    Ok(())
+}
+
+/// Says that a grant gives nothing: in one's own rows of a `user` relation everybody may do this,
+/// and the grantor's rows aren't reached by any grant.
+fn warn_of_own_rows(ctx: &mut dyn DdlContext, name: &str, grants: &[Grant], letters: &str) {
+    let everybody = grants.iter().filter(|grant| grant.grantee == Oid(0));
+    let held: String = everybody.map(|grant| grant.privileges.as_str()).collect();
+    if letters.chars().all(|letter| held.contains(letter)) {
+        ctx.notice(
+            Error::new(
+                SqlState::PRIVILEGE_NOT_GRANTED,
+                format!("no privileges were granted for \"{name}\""),
+            )
+            .with_detail(format!(
+                "Every role has rows of its own in \"{name}\", and these privileges on them."
+            ))
+            .with_hint("WITH (kind = 'shared') makes one table for all."),
+        );
+    }
 }
 
 fn letters(grant: &Statement, all: &str, invalid: impl Fn(&str) -> String) -> Result<String> {

@@ -104,8 +104,20 @@ async fn apply(
             drop_constraint(ctx, relation, name, *if_exists).await
         }
         AlterAction::ValidateConstraint { name } => {
-            constraint_place(relation, name)?;
-            Ok(Arc::clone(relation))
+            let place = constraint_place(relation, name)?;
+            match relation.constraints()[place].kind {
+                ConstraintKind::Check { .. } => Ok(Arc::clone(relation)),
+                ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {
+                    Err(Error::new(
+                        SqlState::WRONG_OBJECT_TYPE,
+                        format!(
+                            "constraint \"{name}\" of relation \"{}\" is not a foreign key or \
+                             check constraint",
+                            relation.name
+                        ),
+                    ))
+                }
+            }
         }
         AlterAction::RenameTo(name) => rename::relation(ctx, relation, name),
         AlterAction::RenameColumn { from, to } => rename::column(ctx, relation, from, to),
@@ -120,6 +132,7 @@ async fn apply(
         }
         AlterAction::Nothing => Ok(Arc::clone(relation)),
         AlterAction::Refused(message) => Err(Error::feature_not_supported(message.clone())),
+        AlterAction::Wrong(error) => Err(error.clone()),
     }
 }
 
@@ -153,6 +166,7 @@ fn check_fits(relation: &Relation, action: &AlterAction) -> Result<()> {
             | AlterAction::Owner(_)
             | AlterAction::Nothing
             | AlterAction::Refused(_)
+            | AlterAction::Wrong(_)
     );
     if for_all || matches!(relation.body, RelationBody::Table { .. }) {
         return Ok(());
@@ -397,7 +411,8 @@ async fn index(alter: &AlterRelation, ctx: &mut dyn DdlContext) -> Result<()> {
                 let table = change::lock_relation(ctx, &table).await?;
                 rename::index(ctx, &table, index.oid, name)?;
             }
-            AlterAction::SetOptions(_) | AlterAction::ResetOptions(_) | AlterAction::Nothing => {}
+            AlterAction::ResetOptions(_) | AlterAction::Nothing => {}
+            AlterAction::Wrong(error) => return Err(error.clone()),
             AlterAction::Refused(message) => {
                 return Err(Error::feature_not_supported(message.clone()));
             }

@@ -9,8 +9,8 @@ use datafusion::sql::sqlparser::ast;
 use super::{
     DdlContext, change, expression,
     grammar::{
-        ColumnConstraint, ColumnDefinition, ColumnTypeName, ConstraintDefinition, SequenceOption,
-        TableConstraint,
+        ColumnConstraint, ColumnDefinition, ColumnTypeName, ConstraintDefinition, Name,
+        SequenceOption, TableConstraint,
     },
     names::{self, Chooser, Target},
     sequence,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     catalog::{
         Attribute, Constraint, ConstraintKind, Description, Identity, Index, IndexColumn, Relation,
-        RelationBody, Schema, layout::attribute_place, store::Place,
+        RelationBody, Schema, layout::attribute_place, part::CatalogView, store::Place,
     },
     error::{Error, Result, SqlState},
     types::{Oid, PgType, TypeKind, builtin},
@@ -244,8 +244,15 @@ impl Draft {
         options: &[SequenceOption],
         identity: bool,
     ) -> Result<Oid> {
+        let (named, options): (Vec<_>, Vec<_>) = options
+            .iter()
+            .cloned()
+            .partition(|option| identity && matches!(option, SequenceOption::Named(_)));
         let view = ctx.view();
-        let name = self.chooser.relation(&view, &self.schema, &self.relation.name, column, "seq");
+        let name = match named.last() {
+            Some(SequenceOption::Named(name)) => self.sequence_name(&view, name)?,
+            _ => self.chooser.relation(&view, &self.schema, &self.relation.name, column, "seq"),
+        };
         let attnum = names::require_attnum(&self.relation, column)?;
         let ty = self.relation.columns[attribute_place(attnum)].ty.oid;
         let owner = sequence::Owner { relation: self.relation.oid, attnum, identity };
@@ -254,11 +261,24 @@ impl Draft {
             place: self.place,
             kind: self.relation.kind,
         };
-        let made = sequence::make(ctx, &target, name, Some(ty), options, Some(owner)).await?;
+        let made = sequence::make(ctx, &target, name, Some(ty), &options, Some(owner)).await?;
         let sequence = Relation { owner: self.relation.owner, ..made };
         let oid = sequence.oid;
         self.sequences.push(sequence);
         Ok(oid)
+    }
+
+    /// The name that SEQUENCE NAME gives, as dumps do.
+    fn sequence_name(&self, view: &CatalogView, name: &Name) -> Result<String> {
+        if name.schema.as_ref().is_some_and(|schema| *schema != self.schema.name) {
+            return Err(Error::feature_not_supported(
+                "the sequence of an identity column is in the schema of its table",
+            ));
+        }
+        match names::existing(view, &self.schema, &name.name) {
+            Some(_) => Err(Error::duplicate_table(&name.name)),
+            None => Ok(name.name.clone()),
+        }
     }
 
     /// Adds a table constraint, to be finished with the others.

@@ -18,6 +18,8 @@ pub(super) async fn run(create: &CreateTableAs, ctx: &mut dyn DdlContext) -> Res
     if exists(ctx, &create.name, create.if_not_exists)? {
         return Ok("CREATE TABLE AS".to_owned());
     }
+    // The query means the tables from before: a temporary one may hide the one it reads.
+    let before = ctx.view();
     let output = view::describe(ctx, &create.query)?;
     if create.columns.len() > output.len() {
         return Err(Error::syntax_error("too many column names were specified"));
@@ -35,7 +37,7 @@ pub(super) async fn run(create: &CreateTableAs, ctx: &mut dyn DdlContext) -> Res
     if !create.with_data {
         return Ok("CREATE TABLE AS".to_owned());
     }
-    let rows = ctx.insert_query(&relation, &create.query).await?;
+    let rows = ctx.insert_query(&relation, &create.query, &before).await?;
     Ok(format!("SELECT {rows}"))
 }
 

@@ -51,6 +51,11 @@ pub(super) fn check(
     relation: &Arc<Relation>,
     expression: &ast::Expr,
 ) -> Result<String> {
+    // Dumps have a pair of parentheses more than there are in what they are made of.
+    let mut expression = expression;
+    while let ast::Expr::Nested(inner) = expression {
+        expression = inner;
+    }
     refuse_subquery(expression, "check constraint")?;
     let text = to_text(ctx, expression, None)?;
     let scope = Scope::new(ctx);

@@ -84,6 +84,20 @@ pub(crate) enum Command {
     Wrong(Error),
 }
 
+impl Command {
+    /// What can't run inside a transaction block, by its name.
+    pub(crate) fn runs_alone(&self) -> Option<&'static str> {
+        match self {
+            Command::Reindex(reindex) => reindex.runs_alone(),
+            Command::CreateIndex(create) if create.concurrently => {
+                Some("CREATE INDEX CONCURRENTLY")
+            }
+            Command::Drop(drop) if drop.concurrently => Some("DROP INDEX CONCURRENTLY"),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct DatabaseCommand {
     pub(crate) drops: bool,
@@ -204,6 +218,8 @@ pub(crate) enum SequenceOption {
     Cycle(bool),
     /// `None`: OWNED BY NONE.
     OwnedBy(Option<(Name, String)>),
+    /// SEQUENCE NAME, of the sequence behind an identity column.
+    Named(Name),
 }
 
 #[derive(Debug)]
@@ -212,6 +228,7 @@ pub(crate) struct CreateIndex {
     pub(crate) table: Name,
     pub(crate) if_not_exists: bool,
     pub(crate) unique: bool,
+    pub(crate) concurrently: bool,
     pub(crate) method: String,
     pub(crate) columns: Vec<IndexElement>,
     pub(crate) included: Vec<String>,
@@ -389,9 +406,11 @@ pub(crate) enum AlterAction {
     Owner(RoleSpec),
     SetOptions(Vec<(String, Option<String>)>),
     ResetOptions(Vec<String>),
-    /// Accepted because it changes nothing here: SET STATISTICS, SET LOGGED, CLUSTER ON, ...
+    /// Asks for what is so anyway: SET LOGGED, SET WITHOUT CLUSTER, ...
     Nothing,
     Refused(String),
+    /// It can be read, and fails when it is run.
+    Wrong(Error),
 }
 
 /// What DROP drops.
@@ -412,6 +431,7 @@ pub(crate) struct Drop {
     pub(crate) names: Vec<Name>,
     /// Of functions: what stands in parentheses behind each name, as PostgreSQL prints it.
     pub(crate) signatures: Vec<Option<String>>,
+    pub(crate) concurrently: bool,
     pub(crate) if_exists: bool,
     pub(crate) cascade: bool,
 }
@@ -470,11 +490,14 @@ pub(crate) enum GrantTarget {
 /// 42601 as PostgreSQL's.
 pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
     match command(tokens) {
-        // PostgreSQL's grammar knows no types, nor what goes together.
+        // PostgreSQL's grammar knows no types, nor what goes together, nor what isn't there yet.
         Err(error)
             if matches!(
                 error.sqlstate,
-                SqlState::UNDEFINED_OBJECT | SqlState::INVALID_OBJECT_DEFINITION
+                SqlState::UNDEFINED_OBJECT
+                    | SqlState::INVALID_OBJECT_DEFINITION
+                    | SqlState::INVALID_PARAMETER_VALUE
+                    | SqlState::FEATURE_NOT_SUPPORTED
             ) =>
         {
             Ok(Some(Command::Wrong(error)))
@@ -504,6 +527,14 @@ fn command(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
         object::reindex(tokens)?
     } else if tokens.take("cluster") || tokens.take("refresh") {
         refused(tokens, "CLUSTER and REFRESH are not supported")
+    } else if tokens.is_word(0, "merge") && tokens.is_word(1, "into") {
+        refused(tokens, "MERGE is not supported; INSERT ... ON CONFLICT is")
+    } else if tokens.take("do") {
+        refused(tokens, "DO is not supported: there are no procedural languages")
+    } else if tokens.take("call") {
+        refused(tokens, "procedures are not supported")
+    } else if tokens.take("load") {
+        refused(tokens, "LOAD is not supported: the server loads no libraries")
     } else if tokens.is_word(0, "security") && tokens.is_word(1, "label") {
         refused(tokens, "security labels are not supported")
     } else if tokens.is_word(0, "import") && tokens.is_word(1, "foreign") {
@@ -645,6 +676,51 @@ fn options(tokens: &mut Tokens<'_>) -> Result<Vec<(String, Option<String>)>> {
     })
 }
 
+/// A tablespace's name: `pg_default` is the only one in which something can be made.
+fn tablespace(tokens: &mut Tokens<'_>) -> Result<()> {
+    match tokens.column_name()?.as_str() {
+        "pg_default" => Ok(()),
+        "pg_global" => Err(Error::invalid_parameter_value(
+            "only shared relations can be placed in pg_global tablespace",
+        )),
+        other => Err(Error::undefined_object("tablespace", other)),
+    }
+}
+
+/// A table's access method: `heap` is what tables have, whatever is behind it.
+fn access_method(tokens: &mut Tokens<'_>) -> Result<()> {
+    match tokens.column_name()?.as_str() {
+        "heap" => Ok(()),
+        "btree" | "hash" | "gist" | "gin" | "spgist" | "brin" => Err(Error::new(
+            SqlState::WRONG_OBJECT_TYPE,
+            "an access method of indexes is not one of tables",
+        )),
+        other => Err(Error::undefined_object("access method", other)),
+    }
+}
+
+/// The collation behind COLLATE: text sorts by code points, other orders aren't there yet.
+fn collation(tokens: &mut Tokens<'_>) -> Result<()> {
+    let collation = name(tokens)?;
+    match collation.name.as_str() {
+        "C" | "POSIX" | "default" | "ucs_basic" => Ok(()),
+        other => Err(Error::feature_not_supported(format!(
+            "collation \"{other}\" is not supported: text sorts by code points"
+        ))),
+    }
+}
+
+/// `WITH (...)` of an index: PostgreSQL's parameters speak of pages that aren't there.
+fn index_options(tokens: &mut Tokens<'_>) -> Result<()> {
+    let Some((name, _)) = options(tokens)?.into_iter().next() else { return Ok(()) };
+    match name.as_str() {
+        "fillfactor" | "deduplicate_items" => Err(Error::feature_not_supported(format!(
+            "storage parameter \"{name}\" of an index is not supported"
+        ))),
+        _ => Err(Error::invalid_parameter_value(format!("unrecognized parameter \"{name}\""))),
+    }
+}
+
 fn option_value(tokens: &mut Tokens<'_>) -> Result<String> {
     match tokens.peek() {
         Token::Word(_) => tokens.identifier(),
@@ -686,6 +762,8 @@ fn sequence_options(tokens: &mut Tokens<'_>) -> Result<Vec<SequenceOption>> {
         } else if tokens.take_all(&["owned", "by"]) {
             let none = tokens.take("none");
             SequenceOption::OwnedBy(if none { None } else { Some(column_name(tokens)?) })
+        } else if tokens.take_all(&["sequence", "name"]) {
+            SequenceOption::Named(name(tokens)?)
         } else {
             return Ok(list);
         };

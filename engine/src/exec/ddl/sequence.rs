@@ -169,6 +169,9 @@ fn with_options(mut s: Sequence, options: &[SequenceOption], new: bool) -> Resul
             }
             SequenceOption::Cache(count) => s.cache = *count,
             SequenceOption::Cycle(yes) => s.cycle = *yes,
+            SequenceOption::Named(_) => {
+                return Err(Error::syntax_error("invalid sequence option SEQUENCE NAME"));
+            }
             SequenceOption::As(_) | SequenceOption::Restart(_) | SequenceOption::OwnedBy(_) => {}
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use super::{Body, Row, Value};
 use crate::{
     error::{Error, Result, SqlState},
-    settings::{self, Who},
+    settings,
 };
 
 pub(super) fn body(name: &str) -> Option<Body> {
@@ -133,22 +133,8 @@ fn set_config(row: &Row<'_>) -> Result<Value> {
     }
     let cluster = &row.context.catalog.cluster;
     if let Some(definition) = settings::definition(&name) {
-        match definition.who {
-            Who::User => {}
-            Who::Superuser if cluster.is_superuser(row.context.session.current_user()) => {}
-            Who::Superuser => {
-                return Err(Error::new(
-                    SqlState::INSUFFICIENT_PRIVILEGE,
-                    format!("permission denied to set parameter \"{}\"", definition.spelling),
-                ));
-            }
-            Who::Internal => {
-                return Err(Error::new(
-                    SqlState::CANT_CHANGE_RUNTIME_PARAM,
-                    format!("parameter \"{}\" cannot be changed", definition.spelling),
-                ));
-            }
-        }
+        let is_superuser = cluster.is_superuser(row.context.session.current_user());
+        definition.check_changeable(is_superuser)?;
     }
     row.context.session.set(cluster, &name, value, local)?;
     row.context.session.show(&name).map(Value::Text)

@@ -4,8 +4,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
     AlterAction, AlterRelation, AlterSchema, AlterSequence, Command, RelationWord, SchemaChange,
-    SequenceOption, cascade, comma_separated, expression, if_exists, if_not_exists, name, options,
-    parenthesized, refused, role, sequence_options, table,
+    SequenceOption, access_method, cascade, collation, comma_separated, expression, if_exists,
+    if_not_exists, name, options, parenthesized, refused, role, sequence_options, table,
+    tablespace,
 };
 use crate::{error::Result, statement::Tokens};
 
@@ -162,8 +163,10 @@ fn alter_column(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     let column = tokens.column_name()?;
     if tokens.take("type") || tokens.take_all(&["set", "data", "type"]) {
         let ty = table::column_type(tokens)?;
-        if tokens.take("collate") {
-            name(tokens)?;
+        if tokens.take("collate")
+            && let Err(error) = collation(tokens)
+        {
+            return Ok(AlterAction::Wrong(error));
         }
         let using = if tokens.take("using") { Some(expression(tokens)?) } else { None };
         return Ok(AlterAction::AlterType { column, ty, using });
@@ -194,15 +197,38 @@ fn alter_column(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     if tokens.take_all(&["drop", "expression"]) {
         return Ok(AlterAction::DropExpression { column, if_exists: if_exists(tokens) });
     }
+    match column_storage(tokens)? {
+        Some(action) => Ok(action),
+        None => set_identity(tokens, column),
+    }
+}
+
+/// How PostgreSQL keeps a column and what it knows about it, of which only the defaults are so.
+fn column_storage(tokens: &mut Tokens<'_>) -> Result<Option<AlterAction>> {
+    let refused = |message: &str| Ok(Some(AlterAction::Refused(message.to_owned())));
     if tokens.take_all(&["set", "statistics"]) {
-        tokens.number()?;
-        return Ok(AlterAction::Nothing);
+        return match tokens.number()?.as_str() {
+            "-1" => Ok(Some(AlterAction::Nothing)),
+            _ => refused("statistics targets of columns are not supported"),
+        };
     }
-    if tokens.take_all(&["set", "storage"]) || tokens.take_all(&["set", "compression"]) {
-        tokens.identifier()?;
-        return Ok(AlterAction::Nothing);
+    if tokens.take_all(&["set", "storage"]) {
+        tokens.column_name()?;
+        return refused("storage modes of columns are not supported");
     }
-    set_identity(tokens, column)
+    if tokens.take_all(&["set", "compression"]) {
+        return match tokens.identifier()?.as_str() {
+            "default" => Ok(Some(AlterAction::Nothing)),
+            _ => refused("compression methods of columns are not supported"),
+        };
+    }
+    let options_follow = tokens.is_word(0, "set") && tokens.peek_at(1) == &Token::LParen;
+    if options_follow || tokens.is_word(0, "reset") {
+        tokens.advance();
+        options(tokens)?;
+        return refused("options of columns are not supported");
+    }
+    Ok(None)
 }
 
 /// `SET GENERATED ...`, `SET <sequence option>`, `RESTART`: any number of them.
@@ -237,21 +263,26 @@ fn set(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     if tokens.peek() == &Token::LParen {
         return Ok(AlterAction::SetOptions(options(tokens)?));
     }
-    if tokens.take("logged") || tokens.take("unlogged") || tokens.take_all(&["without", "cluster"])
-    {
+    if tokens.take("logged") || tokens.take_all(&["without", "cluster"]) {
         return Ok(AlterAction::Nothing);
     }
-    if tokens.take("tablespace") || tokens.take_all(&["access", "method"]) {
-        tokens.identifier()?;
-        return Ok(AlterAction::Nothing);
+    if tokens.take("unlogged") {
+        return Ok(AlterAction::Refused("unlogged tables are not supported".to_owned()));
     }
-    Err(tokens.unexpected())
+    let checked: Result<()> = if tokens.take("tablespace") {
+        tablespace(tokens)
+    } else if tokens.take_all(&["access", "method"]) {
+        access_method(tokens)
+    } else {
+        return Err(tokens.unexpected());
+    };
+    Ok(checked.map_or_else(AlterAction::Wrong, |()| AlterAction::Nothing))
 }
 
 fn rarely_used(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     if tokens.take_all(&["cluster", "on"]) {
-        tokens.identifier()?;
-        return Ok(AlterAction::Nothing);
+        tokens.column_name()?;
+        return Ok(AlterAction::Refused("CLUSTER is not supported".to_owned()));
     }
     let refused = [
         ("inherit", "table inheritance is not supported"),
@@ -274,13 +305,18 @@ fn rarely_used(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
         }
     }
     if tokens.take_all(&["replica", "identity"]) {
-        if tokens.take("using") {
-            tokens.expect("index")?;
-            tokens.identifier()?;
-        } else {
-            tokens.identifier()?;
+        let is_default = tokens.take("default");
+        if tokens.take_all(&["using", "index"]) {
+            tokens.column_name()?;
+        } else if !is_default && !tokens.take("full") {
+            tokens.expect("nothing")?;
         }
-        return Ok(AlterAction::Nothing);
+        return Ok(match is_default {
+            true => AlterAction::Nothing,
+            false => AlterAction::Refused(
+                "REPLICA IDENTITY other than DEFAULT is not supported".to_owned(),
+            ),
+        });
     }
     Err(tokens.unexpected())
 }

@@ -5,21 +5,20 @@ use datafusion::sql::sqlparser::{ast, tokenizer::Token};
 use super::{
     Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView,
     DatabaseCommand, Drop, DropKind, IndexElement, IndexKey, Name, Reindex, ReindexTarget,
-    RelationWord, Truncate, cascade, column_list, column_name, comma_separated, expression,
-    if_exists, if_not_exists, name, options, parenthesized, query, refused, role, sequence_options,
-    skip_rest, table,
+    RelationWord, Truncate, cascade, collation, column_list, column_name, comma_separated,
+    expression, if_exists, if_not_exists, index_options, name, options, parenthesized, query,
+    refused, role, sequence_options, skip_rest, table, tablespace,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     exec::ddl::temporary::ALIAS,
     statement::Tokens,
 };
 
 /// After CREATE.
 pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
-    if tokens.take("unlogged") {
-        tokens.expect("table")?;
-        return table::create(tokens);
+    if tokens.is_word(0, "unlogged") && tokens.is_word(1, "table") {
+        return Ok(refused(tokens, "unlogged tables are not supported"));
     }
     if tokens.take("table") {
         return table::create(tokens);
@@ -174,12 +173,20 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
                 // Says more, does the same.
                 "verbose" => {}
                 other => {
-                    return Err(Error::syntax_error(format!(
-                        "unrecognized REINDEX option \"{other}\""
-                    )));
+                    return Err(match other {
+                        "tablespace" => Error::feature_not_supported(
+                            "REINDEX option TABLESPACE is not supported",
+                        ),
+                        _ => {
+                            Error::syntax_error(format!("unrecognized REINDEX option \"{other}\""))
+                        }
+                    });
                 }
             }
         }
+    }
+    if tokens.is_word(0, "system") {
+        return Ok(refused(tokens, "REINDEX SYSTEM is not supported"));
     }
     let words = ["index", "table", "schema", "database"];
     let Some(word) = words.into_iter().find(|word| tokens.take(word)) else {
@@ -196,8 +203,8 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
 }
 
 fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
-    // Without effect: an index is built under a lock either way.
-    tokens.take("concurrently");
+    // An index is built under a lock either way.
+    let concurrently = tokens.take("concurrently");
     let if_not_exists = if_not_exists(tokens);
     let name = if tokens.is_word(0, "on") { None } else { Some(tokens.column_name()?) };
     tokens.expect("on")?;
@@ -209,6 +216,7 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         table,
         if_not_exists,
         unique,
+        concurrently,
         method,
         columns: parenthesized(tokens, |tokens| comma_separated(tokens, index_element))?,
         included: Vec::new(),
@@ -224,10 +232,10 @@ fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
         tokens.take_all(&["nulls", "distinct"]);
     }
     if tokens.take("with") {
-        options(tokens)?;
+        index_options(tokens)?;
     }
     if tokens.take("tablespace") {
-        tokens.identifier()?;
+        tablespace(tokens)?;
     }
     if tokens.take("where") {
         create.predicate = Some(Box::new(expression(tokens)?));
@@ -243,12 +251,11 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
         false => IndexKey::Column(tokens.column_name()?),
     };
     if tokens.take("collate") {
-        name(tokens)?;
+        collation(tokens)?;
     }
     let follows = ["asc", "desc", "nulls"].iter().any(|word| tokens.is_word(0, word));
     if !follows && matches!(tokens.peek(), Token::Word(_)) {
-        // An operator class: the default one is what there is.
-        name(tokens)?;
+        operator_class(tokens)?;
     }
     let descending = tokens.take("desc");
     if !descending {
@@ -262,6 +269,45 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
         None
     };
     Ok(IndexElement { key, descending, nulls_first })
+}
+
+/// The default operator classes are what there is; those for patterns order as they do, since text
+/// sorts by code points.
+fn operator_class(tokens: &mut Tokens<'_>) -> Result<()> {
+    const KNOWN: &[&str] = &[
+        "bool_ops",
+        "bpchar_ops",
+        "bpchar_pattern_ops",
+        "bytea_ops",
+        "date_ops",
+        "float4_ops",
+        "float8_ops",
+        "int2_ops",
+        "int4_ops",
+        "int8_ops",
+        "interval_ops",
+        "jsonb_ops",
+        "name_ops",
+        "numeric_ops",
+        "oid_ops",
+        "text_ops",
+        "text_pattern_ops",
+        "time_ops",
+        "timestamp_ops",
+        "timestamptz_ops",
+        "timetz_ops",
+        "uuid_ops",
+        "varchar_ops",
+        "varchar_pattern_ops",
+    ];
+    let class = name(tokens)?;
+    if KNOWN.contains(&class.name.as_str()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("operator class \"{class}\" does not exist for access method \"btree\""),
+    ))
 }
 
 /// A column in parentheses is a column.
@@ -308,14 +354,12 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
         return database(tokens, true);
     }
     let Some(kind) = drop_kind(tokens) else { return Err(tokens.unexpected()) };
-    if kind == DropKind::Index {
-        tokens.take("concurrently");
-    }
+    let concurrently = kind == DropKind::Index && tokens.take("concurrently");
     let if_exists = if_exists(tokens);
     let named = comma_separated(tokens, |tokens| Ok((name(tokens)?, signature(tokens, kind)?)))?;
     let (names, signatures) = named.into_iter().unzip();
     let cascade = cascade(tokens);
-    Ok(Command::Drop(Drop { kind, names, signatures, if_exists, cascade }))
+    Ok(Command::Drop(Drop { kind, names, signatures, concurrently, if_exists, cascade }))
 }
 
 fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {

@@ -4,9 +4,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
     ColumnConstraint, ColumnDefinition, ColumnTypeName, Command, ConstraintDefinition, CreateTable,
-    CreateTableAs, LikePart, OnCommit, TableConstraint, TableElement, column_list, comma_separated,
-    data_type, expression, if_not_exists, name, options, parenthesized, query, refused,
-    sequence_options, simple_expression,
+    CreateTableAs, LikePart, OnCommit, TableConstraint, TableElement, access_method, collation,
+    column_list, comma_separated, data_type, expression, if_not_exists, index_options, name,
+    options, parenthesized, query, refused, sequence_options, simple_expression, tablespace,
 };
 use crate::{
     error::{Error, Result, SqlState},
@@ -51,12 +51,7 @@ pub(super) fn create(tokens: &mut Tokens<'_>) -> Result<Command> {
     if tokens.is_word(0, "partition") {
         return Ok(refused(tokens, "partitioned tables are not supported"));
     }
-    if tokens.take("using") {
-        tokens.identifier()?;
-    }
-    let options = with_options(tokens)?;
-    let on_commit = on_commit(tokens)?;
-    tablespace(tokens)?;
+    let (options, on_commit) = storage(tokens)?;
     Ok(Command::CreateTable(CreateTable { name, if_not_exists, elements, options, on_commit }))
 }
 
@@ -92,12 +87,7 @@ fn names_only(tokens: &Tokens<'_>) -> bool {
 
 fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) -> Result<Command> {
     let columns = if tokens.peek() == &Token::LParen { column_list(tokens)? } else { Vec::new() };
-    if tokens.take("using") {
-        tokens.identifier()?;
-    }
-    let options = with_options(tokens)?;
-    let on_commit = on_commit(tokens)?;
-    tablespace(tokens)?;
+    let (options, on_commit) = storage(tokens)?;
     tokens.expect("as")?;
     if tokens.is_word(0, "execute") {
         return Ok(refused(tokens, "CREATE TABLE AS EXECUTE is not supported"));
@@ -120,18 +110,24 @@ fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) ->
     }))
 }
 
+/// `[USING method] [WITH (...)] [ON COMMIT ...] [TABLESPACE name]`.
+fn storage(tokens: &mut Tokens<'_>) -> Result<(Vec<(String, Option<String>)>, Option<OnCommit>)> {
+    if tokens.take("using") {
+        access_method(tokens)?;
+    }
+    let options = with_options(tokens)?;
+    let on_commit = on_commit(tokens)?;
+    if tokens.take("tablespace") {
+        tablespace(tokens)?;
+    }
+    Ok((options, on_commit))
+}
+
 fn with_options(tokens: &mut Tokens<'_>) -> Result<Vec<(String, Option<String>)>> {
     if tokens.take_all(&["without", "oids"]) {
         return Ok(Vec::new());
     }
     if tokens.take("with") { options(tokens) } else { Ok(Vec::new()) }
-}
-
-fn tablespace(tokens: &mut Tokens<'_>) -> Result<()> {
-    if tokens.take("tablespace") {
-        tokens.identifier()?;
-    }
-    Ok(())
 }
 
 fn element(tokens: &mut Tokens<'_>) -> Result<TableElement> {
@@ -250,8 +246,12 @@ pub(super) fn column(tokens: &mut Tokens<'_>) -> Result<ColumnDefinition> {
             collation(tokens)?;
             continue;
         }
-        if tokens.take("storage") || tokens.take("compression") {
-            tokens.identifier()?;
+        if tokens.take("compression") {
+            if tokens.identifier()? != "default" {
+                return Err(Error::feature_not_supported(
+                    "compression methods of columns are not supported",
+                ));
+            }
             continue;
         }
         let constraint = if tokens.take("constraint") { Some(tokens.column_name()?) } else { None };
@@ -262,17 +262,6 @@ pub(super) fn column(tokens: &mut Tokens<'_>) -> Result<ColumnDefinition> {
         }
     }
     Ok(ColumnDefinition { name, ty, constraints })
-}
-
-/// A collation that sorts by code points is what text has here; others change the order.
-fn collation(tokens: &mut Tokens<'_>) -> Result<()> {
-    let collation = name(tokens)?;
-    match collation.name.as_str() {
-        "C" | "POSIX" | "default" | "ucs_basic" => Ok(()),
-        other => Err(crate::error::Error::feature_not_supported(format!(
-            "collation \"{other}\" is not supported: text sorts by code points"
-        ))),
-    }
 }
 
 /// A type, or one of the serial words.
@@ -350,13 +339,13 @@ fn nulls_distinct(tokens: &mut Tokens<'_>) -> bool {
     true
 }
 
-/// `WITH (...)` and `USING INDEX TABLESPACE` of an index behind a constraint: taken, without use.
+/// `WITH (...)` and `USING INDEX TABLESPACE` of an index behind a constraint.
 fn index_parameters(tokens: &mut Tokens<'_>) -> Result<()> {
     if tokens.take("with") {
-        options(tokens)?;
+        index_options(tokens)?;
     }
     if tokens.take_all(&["using", "index", "tablespace"]) {
-        tokens.identifier()?;
+        tablespace(tokens)?;
     }
     Ok(())
 }
