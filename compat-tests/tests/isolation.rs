@@ -287,11 +287,12 @@ fn whom_a_role_may_cancel_and_terminate() {
     let pid = |client: &mut Client| {
         check::run(client, "SELECT pg_backend_pid()").unwrap().scalar().to_owned()
     };
-    let call = |client: &mut Client, function: &str, pid: &str| {
-        match check::run(client, &format!("SELECT {function}({pid})")) {
-            Ok(answer) => answer.scalar().to_owned(),
-            Err(failure) => failure.sqlstate().unwrap_or_default().to_owned(),
-        }
+    let call = |client: &mut Client, function: &str, pid: &str| match check::run(
+        client,
+        &format!("SELECT {function}({pid})"),
+    ) {
+        Ok(answer) => answer.scalar().to_owned(),
+        Err(failure) => failure.sqlstate().unwrap_or_default().to_owned(),
     };
     let (hers, admins) = (pid(&mut other), pid(&mut admin));
     for function in ["pg_cancel_backend", "pg_terminate_backend"] {

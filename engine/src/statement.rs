@@ -308,9 +308,9 @@ impl<'a> Script<'a> {
                 Ok(command) => Parsed::Definition(Box::new(command)),
                 Err(query) => Parsed::Plannable(Box::new(ast::Statement::Query(query))),
             }),
-            ast::Statement::Insert(_)
-            | ast::Statement::Update(_)
-            | ast::Statement::Delete(_) => Ok(Parsed::Plannable(Box::new(statement))),
+            ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
+                Ok(Parsed::Plannable(Box::new(statement)))
+            }
             _ => match self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))) {
                 // sqlparser knows statements of other databases, which PostgreSQL doesn't.
                 Some(first) => Err(self.unexpected(first)),

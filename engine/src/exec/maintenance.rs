@@ -145,13 +145,8 @@ async fn analyze(
         found.extend(others.cloned());
         found.sort_by_key(|column| column.attnum);
     }
-    let statistic = Statistic {
-        relation: relation.oid,
-        rows,
-        bytes,
-        analyzed_at: now_us(),
-        columns: found,
-    };
+    let statistic =
+        Statistic { relation: relation.oid, rows, bytes, analyzed_at: now_us(), columns: found };
     let place = match relation.kind {
         TableKind::Shared => Place::Shared,
         TableKind::User | TableKind::Private | TableKind::System => Place::Private,

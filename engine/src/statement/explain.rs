@@ -63,7 +63,9 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Parsed> {
             return Err(Error::feature_not_supported("EXPLAIN of DECLARE is not supported"));
         }
         Parsed::Definition(command) if matches!(**command, ddl::Command::CreateTableAs(_)) => {
-            return Err(Error::feature_not_supported("EXPLAIN of CREATE TABLE AS is not supported"));
+            return Err(Error::feature_not_supported(
+                "EXPLAIN of CREATE TABLE AS is not supported",
+            ));
         }
         _ => return Err(unexpected),
     }

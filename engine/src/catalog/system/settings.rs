@@ -74,9 +74,10 @@ fn kind(definition: &Definition) -> (&'static str, Option<String>, Option<String
         }
         Kind::Text
         | Kind::Tablespace
-        | Kind::Names | Kind::TimeZone | Kind::DateStyle | Kind::Encoding => {
-            ("string", None, None, Cell::Null)
-        }
+        | Kind::Names
+        | Kind::TimeZone
+        | Kind::DateStyle
+        | Kind::Encoding => ("string", None, None, Cell::Null),
     }
 }
 

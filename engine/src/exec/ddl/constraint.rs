@@ -251,9 +251,7 @@ impl Draft {
         let view = ctx.view();
         let name = match named.last() {
             Some(SequenceOption::Named(name)) => self.sequence_name(&view, name)?,
-            _ => {
-                self.chooser.relation(&view, &self.schema, &self.relation.name, column, "seq")
-            }
+            _ => self.chooser.relation(&view, &self.schema, &self.relation.name, column, "seq"),
         };
         let attnum = names::require_attnum(&self.relation, column)?;
         let ty = self.relation.columns[attribute_place(attnum)].ty.oid;

@@ -4,8 +4,9 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
     AlterAction, AlterRelation, AlterSchema, AlterSequence, Command, RelationWord, SchemaChange,
-    SequenceOption, access_method, cascade, collation, comma_separated, expression, if_exists, if_not_exists, name, options,
-    parenthesized, refused, role, sequence_options, table, tablespace,
+    SequenceOption, access_method, cascade, collation, comma_separated, expression, if_exists,
+    if_not_exists, name, options, parenthesized, refused, role, sequence_options, table,
+    tablespace,
 };
 use crate::{error::Result, statement::Tokens};
 

@@ -5,9 +5,9 @@ use datafusion::sql::sqlparser::{ast, tokenizer::Token};
 use super::{
     Command, Comment, CommentObject, CreateIndex, CreateSchema, CreateSequence, CreateView,
     DatabaseCommand, Drop, DropKind, IndexElement, IndexKey, Name, Reindex, ReindexTarget,
-    RelationWord, Truncate, cascade, collation, column_list, column_name, comma_separated, expression,
-    if_exists, if_not_exists, index_options, name, options, parenthesized, query, refused, role,
-    sequence_options, skip_rest, table, tablespace,
+    RelationWord, Truncate, cascade, collation, column_list, column_name, comma_separated,
+    expression, if_exists, if_not_exists, index_options, name, options, parenthesized, query,
+    refused, role, sequence_options, skip_rest, table, tablespace,
 };
 use crate::{
     error::{Error, Result, SqlState},
@@ -182,9 +182,9 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
                         "tablespace" => Error::feature_not_supported(
                             "REINDEX option TABLESPACE is not supported",
                         ),
-                        _ => Error::syntax_error(format!(
-                            "unrecognized REINDEX option \"{other}\""
-                        )),
+                        _ => {
+                            Error::syntax_error(format!("unrecognized REINDEX option \"{other}\""))
+                        }
                     });
                 }
             }
@@ -280,10 +280,30 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
 /// sorts by code points.
 fn operator_class(tokens: &mut Tokens<'_>) -> Result<()> {
     const KNOWN: &[&str] = &[
-        "bool_ops", "bpchar_ops", "bpchar_pattern_ops", "bytea_ops", "date_ops", "float4_ops",
-        "float8_ops", "int2_ops", "int4_ops", "int8_ops", "interval_ops", "jsonb_ops", "name_ops",
-        "numeric_ops", "oid_ops", "text_ops", "text_pattern_ops", "time_ops", "timestamp_ops",
-        "timestamptz_ops", "timetz_ops", "uuid_ops", "varchar_ops", "varchar_pattern_ops",
+        "bool_ops",
+        "bpchar_ops",
+        "bpchar_pattern_ops",
+        "bytea_ops",
+        "date_ops",
+        "float4_ops",
+        "float8_ops",
+        "int2_ops",
+        "int4_ops",
+        "int8_ops",
+        "interval_ops",
+        "jsonb_ops",
+        "name_ops",
+        "numeric_ops",
+        "oid_ops",
+        "text_ops",
+        "text_pattern_ops",
+        "time_ops",
+        "timestamp_ops",
+        "timestamptz_ops",
+        "timetz_ops",
+        "uuid_ops",
+        "varchar_ops",
+        "varchar_pattern_ops",
     ];
     let class = name(tokens)?;
     if KNOWN.contains(&class.name.as_str()) {

@@ -111,9 +111,7 @@ fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) ->
 }
 
 /// `[USING method] [WITH (...)] [ON COMMIT ...] [TABLESPACE name]`.
-fn storage(
-    tokens: &mut Tokens<'_>,
-) -> Result<(Vec<(String, Option<String>)>, Option<OnCommit>)> {
+fn storage(tokens: &mut Tokens<'_>) -> Result<(Vec<(String, Option<String>)>, Option<OnCommit>)> {
     if tokens.take("using") {
         access_method(tokens)?;
     }
