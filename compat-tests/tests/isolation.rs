@@ -301,7 +301,9 @@ fn whom_a_role_may_cancel_and_terminate() {
         }
         assert_eq!(call(&mut admin, function, "4000000"), "f");
     }
-    other.send_query("SELECT pg_sleep(60)").unwrap();
+    // A request that comes before the query does is for nothing: wait for its first row.
+    other.send_query("SELECT 1; SELECT pg_sleep(60)").unwrap();
+    while !matches!(other.read().unwrap(), Backend::DataRow(_)) {}
     assert_eq!(call(&mut alice, "pg_cancel_backend", &hers), "t");
     match check::gather(&mut other) {
         Err(failure) => assert_eq!(failure.sqlstate(), Some("57014")),

@@ -38,7 +38,11 @@ fn count(text: &[u8]) -> usize {
                 0
             }
             byte if is_word(byte) => {
-                rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len())
+                let length = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
+                // `1r` is a number and a word.
+                let is_number = rest[..length].iter().all(u8::is_ascii_digit);
+                tokens += usize::from(byte.is_ascii_digit() && !is_number);
+                length
             }
             _ => 0,
         };
@@ -74,6 +78,7 @@ mod tests {
         assert_eq!(count(b"\"a b\""), 1);
         assert_eq!(count(b"-- a b c d\n"), 1);
         assert_eq!(count(b"select 1"), 3);
+        assert_eq!(count(b"1r\"r\""), 3);
         assert!(count(b"e'a b c d'") >= 8);
     }
 
