@@ -48,7 +48,7 @@ enum Source {
     Table {
         relation: Arc<Relation>,
         layout: Arc<Layout>,
-        access: KeyAccess,
+        access: Box<KeyAccess>,
     },
 }
 
@@ -75,7 +75,7 @@ impl ShortSelect {
                 };
                 let relation = Arc::clone(relation);
                 let columns = row_columns(&relation, 'a')?;
-                (Source::Table { relation, layout, access }, columns)
+                (Source::Table { relation, layout, access: Box::new(access) }, columns)
             }
         };
         let compile = |expr: &Option<_>, columns: &[_]| -> Result<Option<Evaluator>> {

@@ -103,22 +103,7 @@ async fn apply(
         AlterAction::DropConstraint { name, if_exists } => {
             drop_constraint(ctx, relation, name, *if_exists).await
         }
-        AlterAction::ValidateConstraint { name } => {
-            let place = constraint_place(relation, name)?;
-            match relation.constraints()[place].kind {
-                ConstraintKind::Check { .. } => Ok(Arc::clone(relation)),
-                ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {
-                    Err(Error::new(
-                        SqlState::WRONG_OBJECT_TYPE,
-                        format!(
-                            "constraint \"{name}\" of relation \"{}\" is not a foreign key or \
-                             check constraint",
-                            relation.name
-                        ),
-                    ))
-                }
-            }
-        }
+        AlterAction::ValidateConstraint { name } => validate_constraint(relation, name),
         AlterAction::RenameTo(name) => rename::relation(ctx, relation, name),
         AlterAction::RenameColumn { from, to } => rename::column(ctx, relation, from, to),
         AlterAction::RenameConstraint { from, to } => rename::constraint(ctx, relation, from, to),
@@ -133,6 +118,21 @@ async fn apply(
         AlterAction::Nothing => Ok(Arc::clone(relation)),
         AlterAction::Refused(message) => Err(Error::feature_not_supported(message.clone())),
         AlterAction::Wrong(error) => Err(error.clone()),
+    }
+}
+
+/// What could be not valid always is.
+fn validate_constraint(relation: &Arc<Relation>, name: &str) -> Result<Arc<Relation>> {
+    let place = constraint_place(relation, name)?;
+    match relation.constraints()[place].kind {
+        ConstraintKind::Check { .. } => Ok(Arc::clone(relation)),
+        ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. } => {
+            let message = format!(
+                "constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint",
+                relation.name
+            );
+            Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
+        }
     }
 }
 

@@ -238,7 +238,7 @@ fn object(types: &[PgType], kind: Kind) -> Result<Implementation> {
         types,
         kind,
         move |arguments, row, out| {
-            if count % 2 != 0 {
+            if !count.is_multiple_of(2) {
                 return Err(odd_number(kind));
             }
             out.push('{');

@@ -110,8 +110,11 @@ fn create_as(tokens: &mut Tokens<'_>, name: super::Name, if_not_exists: bool) ->
     }))
 }
 
+/// Storage parameters by name.
+type Options = Vec<(String, Option<String>)>;
+
 /// `[USING method] [WITH (...)] [ON COMMIT ...] [TABLESPACE name]`.
-fn storage(tokens: &mut Tokens<'_>) -> Result<(Vec<(String, Option<String>)>, Option<OnCommit>)> {
+fn storage(tokens: &mut Tokens<'_>) -> Result<(Options, Option<OnCommit>)> {
     if tokens.take("using") {
         access_method(tokens)?;
     }
@@ -123,7 +126,7 @@ fn storage(tokens: &mut Tokens<'_>) -> Result<(Vec<(String, Option<String>)>, Op
     Ok((options, on_commit))
 }
 
-fn with_options(tokens: &mut Tokens<'_>) -> Result<Vec<(String, Option<String>)>> {
+fn with_options(tokens: &mut Tokens<'_>) -> Result<Options> {
     if tokens.take_all(&["without", "oids"]) {
         return Ok(Vec::new());
     }
