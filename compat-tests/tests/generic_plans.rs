@@ -162,6 +162,37 @@ fn plans_know_nothing_of_the_run_before() {
     });
 }
 
+/// Subqueries that are computed by row, and LIMITs that aren't constant: each run several times.
+const REPEATED: &[&str] = &[
+    "VALUES ((SELECT 1))",
+    "SELECT e.id FROM events e JOIN rooms r USING (room) WHERE e.n = 3 ORDER BY e.id \
+     LIMIT current_setting('extra_float_digits')::int + 2",
+    "SELECT e.id FROM events e JOIN rooms r USING (room) ORDER BY e.id DESC \
+     LIMIT length(current_user) OFFSET 1",
+    "SELECT count(*), sum(g) FROM generate_series(1, 30) a, \
+     LATERAL (SELECT g FROM generate_series(1, 3000 + a) g OFFSET 0) x",
+    "SELECT count(*) FROM generate_series(1, 3000) a LEFT JOIN \
+     LATERAL (SELECT g FROM generate_series(1, a % 7) g OFFSET 0) x ON true",
+    "SELECT id, CASE WHEN room = 0 THEN -1 WHEN 10 / room > 3 THEN \
+     (SELECT n FROM events i WHERE i.room = e.room AND i.n > 2 ORDER BY id LIMIT 1) ELSE 0 END \
+     FROM events e WHERE id < 20 ORDER BY id",
+    "SELECT id, CASE WHEN room = 0 THEN 'none' ELSE (SELECT title FROM rooms WHERE room = 6 / e.room) END \
+     FROM events e WHERE id < 20 ORDER BY id",
+    "SELECT id, CASE WHEN room = 0 THEN false ELSE EXISTS (SELECT FROM rooms WHERE room = 10 / e.room) END \
+     FROM events e WHERE id < 20 ORDER BY id",
+    "SELECT id, coalesce(n, (SELECT max(n) FROM events i WHERE i.room = e.room)) \
+     FROM events e WHERE id < 20 ORDER BY id",
+];
+
+#[test]
+fn subqueries_run_where_their_value_is_needed() {
+    with_pair(|pair| {
+        for sql in REPEATED {
+            (0..4).for_each(|_| pair.run(sql));
+        }
+    });
+}
+
 const ORDERS: &[&str] = &[
     "id",
     "id DESC",

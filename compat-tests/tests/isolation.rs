@@ -475,3 +475,83 @@ fn a_view_lends_its_owners_rights() {
     check::run(&mut root, "REVOKE SELECT ON best FROM alice").unwrap();
     refused(&mut alice, "SELECT price FROM best");
 }
+
+/// Plans are shared between users, what they find is not: the same text at the same time.
+#[test]
+fn one_plan_serves_two_worlds_at_once() {
+    let server = Server::start(Product::KalamDb).unwrap();
+    let mut root = server.connect().unwrap();
+    for sql in [
+        "CREATE ROLE alice LOGIN PASSWORD 'alice-password'",
+        "CREATE ROLE bob LOGIN PASSWORD 'bob-password'",
+        "CREATE TABLE own (id int PRIMARY KEY, secret text)",
+        "CREATE TABLE large (id int PRIMARY KEY, v int)",
+    ] {
+        check::run(&mut root, sql).unwrap();
+    }
+    let queries = [
+        "SELECT (SELECT max(secret) FROM own), count(*) FROM large WHERE v > 3 \
+         AND (SELECT max(secret) FROM own) <> 'zz'",
+        "SELECT max(secret), count(*) FROM own, large WHERE v > 3",
+        "SELECT max((SELECT secret FROM own WHERE own.id = l.v % 2)), count(*) FROM large l \
+         WHERE EXISTS (SELECT FROM own WHERE own.id = 1) AND v > 2990",
+        "SELECT coalesce(ARRAY(SELECT secret FROM own)::text, ''), count(*) FROM large WHERE v > 3",
+        "SELECT min(secret), count(*) FROM own JOIN large ON large.id >= own.id \
+         WHERE secret = ANY (SELECT secret FROM own) AND v > 3",
+    ];
+    let users = [("alice", "alice-password"), ("bob", "bob-password")];
+    std::thread::scope(|scope| {
+        for (user, password) in users {
+            let mut client = server.connect_as(user, password).unwrap();
+            scope.spawn(move || {
+                let secret = format!("INSERT INTO own VALUES (1, 'of {user}')");
+                check::run(&mut client, &secret).unwrap();
+                let rows = "INSERT INTO large SELECT n, n FROM generate_series(1, 3000) n";
+                check::run(&mut client, rows).unwrap();
+                for round in 0..60 {
+                    for sql in queries {
+                        let answer = check::run(&mut client, sql);
+                        let answer = answer.unwrap_or_else(|e| panic!("{user} {round} {sql}: {e}"));
+                        let own = answer.scalar().trim_matches(['{', '}', '"']);
+                        assert_eq!(own, format!("of {user}"), "{round} {sql}");
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// What one user may name and another may not, in the same words.
+#[test]
+fn a_shared_plan_doesnt_open_a_schema() {
+    let server = Server::start(Product::KalamDb).unwrap();
+    let mut root = server.connect().unwrap();
+    for sql in [
+        "CREATE ROLE alice LOGIN PASSWORD 'alice-password'",
+        "CREATE ROLE bob LOGIN PASSWORD 'bob-password'",
+        "CREATE SCHEMA closed",
+        "CREATE TABLE closed.book (v text) WITH (kind = 'shared')",
+        "INSERT INTO closed.book VALUES ('tungsten')",
+        "GRANT SELECT ON closed.book TO alice, bob",
+        "GRANT USAGE ON SCHEMA closed TO alice",
+        "CREATE TABLE locked (v text) WITH (kind = 'shared')",
+        "CREATE VIEW shut AS SELECT * FROM locked WHERE v <> 'tungsten'",
+    ] {
+        check::run(&mut root, sql).unwrap();
+    }
+    let mut alice = server.connect_as("alice", "alice-password").unwrap();
+    let mut bob = server.connect_as("bob", "bob-password").unwrap();
+    let text = "PREPARE q AS SELECT v FROM closed.book WHERE v <> 'zz'";
+    check::run(&mut alice, text).unwrap();
+    assert_eq!(check::run(&mut alice, "EXECUTE q").unwrap().scalar(), "tungsten");
+    let refused = [text, "EXECUTE q", "EXPLAIN SELECT * FROM shut", "EXPLAIN DELETE FROM locked"];
+    for (i, sql) in refused.iter().enumerate() {
+        match check::run(&mut bob, sql) {
+            // A plan that is there already is refused when it is run.
+            Ok(_) if i == 0 => {}
+            Ok(answer) => panic!("{sql}: {answer:?}"),
+            Err(failure) if i == 1 && failure.sqlstate() == Some("26000") => {}
+            Err(failure) => assert_eq!(failure.sqlstate(), Some("42501"), "{sql}"),
+        }
+    }
+}

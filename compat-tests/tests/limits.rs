@@ -298,7 +298,12 @@ fn query_memory() {
     // What they took is there again.
     let small = "SELECT count(DISTINCT n) FROM generate_series(1, 1000) n";
     assert_eq!(run(&mut client, small).scalar(), "1000");
-    // Groups and sorts go on in files.
+}
+
+#[test]
+fn what_outgrows_query_memory_goes_on_in_files() {
+    let server = start(&[("query_memory", "64MB")]);
+    let mut client = server.connect().unwrap();
     for large in [BY_GROUP, SORTED] {
         assert_eq!(run(&mut client, large).scalar(), "1000000", "{large}");
     }

@@ -189,9 +189,10 @@ pub(crate) struct BoundQuery {
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) relation: Arc<Relation>,
-    /// The owner of the view whose text names it, by whose privileges it is read; `None`: the
-    /// statement itself names it.
+    /// The owner of the view whose text names it, by whose privileges it is read.
     pub(crate) by: Option<Oid>,
+    /// A view's text names it, not the statement itself.
+    pub(crate) in_view: bool,
 }
 
 /// A query over one base table (or none) without aggregate, window, DISTINCT, subquery, set

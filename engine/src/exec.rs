@@ -304,7 +304,9 @@ pub(crate) async fn enter_change(
     letters: &str,
     relations: &[Named],
 ) -> Result<()> {
-    session.view().check_relation(target, letters)?;
+    let view = session.view();
+    view.check_schema_of(target)?;
+    view.check_relation(target, letters)?;
     lock_relation(session, target, Mode::RowExclusive).await?;
     enter(session, relations, Some(target.oid), Mode::AccessShare).await
 }

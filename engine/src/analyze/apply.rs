@@ -14,15 +14,18 @@ use std::{
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_array},
-        compute::{concat, concat_batches, take},
+        array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, new_null_array},
+        compute::{and, concat, concat_batches, prep_null_mask_filter, take},
         datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
     },
     common::{
         Column, DFSchema, DFSchemaRef, Result as DataFusionResult, ScalarValue,
         tree_node::{Transformed, TreeNodeRecursion},
     },
-    execution::{SendableRecordBatchStream, TaskContext},
+    execution::{
+        SendableRecordBatchStream, TaskContext,
+        memory_pool::{MemoryConsumer, MemoryReservation},
+    },
     logical_expr::{
         Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Expr, Extension, LogicalPlan,
         ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, UserDefinedLogicalNodeCore,
@@ -37,15 +40,16 @@ use datafusion::{
         stream::RecordBatchStreamAdapter,
     },
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use kalamdb_storage::MAX_BATCH_ROWS;
 
 use super::subquery::plan_outer_references;
 use crate::error::{Error, Result};
 
 /// Most tuples whose results one operator remembers.
 const MAX_REMEMBERED: usize = 4096;
-/// Most rows that one run of a lateral item may give at once.
-const MAX_LATERAL_ROWS: usize = 4_000_000;
+/// Most bytes of such results.
+const MAX_REMEMBERED_BYTES: usize = 8 << 20;
 
 /// Input rows with the results of a plan that refers to them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,8 +58,9 @@ pub(crate) struct Apply {
     pub(crate) subplan: Arc<LogicalPlan>,
     /// The references in `subplan`, and what each stands for in the input.
     outer: Vec<(Expr, Expr)>,
-    /// Rows for which this isn't true have no result, and the plan isn't run for them.
-    guard: Option<Expr>,
+    /// Rows for which one of these isn't true have no result, and the plan isn't run for them. Each
+    /// is evaluated only where those before it hold.
+    guard: Vec<Expr>,
     kind: ApplyKind,
     schema: DFSchemaRef,
 }
@@ -82,8 +87,7 @@ pub(super) fn apply_scalar(
     name: &str,
     guard: &[Expr],
 ) -> Result<LogicalPlan> {
-    let guard = guard.iter().cloned().reduce(Expr::and);
-    apply(input, subplan, guard, ApplyKind::Scalar(name.to_owned()))
+    apply(input, subplan, guard.to_vec(), ApplyKind::Scalar(name.to_owned()))
 }
 
 /// `input` joined with `subplan`'s rows for each of its own.
@@ -92,13 +96,13 @@ pub(super) fn apply_lateral(
     subplan: LogicalPlan,
     keep: bool,
 ) -> Result<LogicalPlan> {
-    apply(input, subplan, None, ApplyKind::Lateral { keep })
+    apply(input, subplan, Vec::new(), ApplyKind::Lateral { keep })
 }
 
 fn apply(
     input: LogicalPlan,
     subplan: LogicalPlan,
-    guard: Option<Expr>,
+    guard: Vec<Expr>,
     kind: ApplyKind,
 ) -> Result<LogicalPlan> {
     let outer = plan_outer_references(&subplan)?
@@ -122,7 +126,7 @@ impl Apply {
         input: LogicalPlan,
         subplan: Arc<LogicalPlan>,
         outer: Vec<(Expr, Expr)>,
-        guard: Option<Expr>,
+        guard: Vec<Expr>,
         kind: ApplyKind,
     ) -> DataFusionResult<Self> {
         let nullable = |field: &FieldRef| Arc::new(field.as_ref().clone().with_nullable(true));
@@ -221,7 +225,7 @@ impl UserDefinedLogicalNodeCore for Apply {
         let keys = self.outer.iter().map(|(key, _)| key.clone());
         let outer = keys.zip(exprs.by_ref()).collect();
         let subplan = Arc::clone(&self.subplan);
-        Apply::new(input, subplan, outer, exprs.next(), self.kind.clone())
+        Apply::new(input, subplan, outer, exprs.collect(), self.kind.clone())
     }
 
     fn necessary_children_exprs(&self, output: &[usize]) -> Option<Vec<Vec<usize>>> {
@@ -340,19 +344,19 @@ impl ExecutionPlan for ApplyExec {
         context: Arc<TaskContext>,
     ) -> DataFusionResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, Arc::clone(&context))?;
+        let reservation = MemoryConsumer::new("ApplyExec").register(context.memory_pool());
         let state = Runner {
             node: Arc::clone(&self.node),
             values: self.values.clone(),
             schema: Arc::clone(&self.schema),
             context,
             remembered: HashMap::new(),
+            remembered_bytes: 0,
+            pending: None,
+            reservation,
         };
         let batches = futures::stream::unfold((input, state), |(mut input, mut state)| async {
-            let batch = match input.next().await? {
-                Ok(batch) => batch,
-                Err(error) => return Some((Err(error), (input, state))),
-            };
-            let result = state.batch(&batch).await;
+            let result = state.next(&mut input).await.transpose()?;
             Some((result, (input, state)))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
@@ -365,49 +369,106 @@ struct Runner {
     schema: SchemaRef,
     context: Arc<TaskContext>,
     remembered: HashMap<Vec<ScalarValue>, RecordBatch>,
+    remembered_bytes: usize,
+    pending: Option<Pending>,
+    /// For the results that are held.
+    reservation: MemoryReservation,
+}
+
+/// Input rows some of which have gone out with their results.
+struct Pending {
+    batch: RecordBatch,
+    values: Vec<ArrayRef>,
+    guard: Option<BooleanArray>,
+    next: usize,
+}
+
+impl Pending {
+    fn is_guarded_off(&self, row: usize) -> bool {
+        self.guard.as_ref().is_some_and(|guard| !guard.value(row))
+    }
+
+    fn key(&self, row: usize) -> DataFusionResult<Vec<ScalarValue>> {
+        self.values.iter().map(|column| ScalarValue::try_from_array(column, row)).collect()
+    }
 }
 
 impl Runner {
-    async fn batch(&mut self, batch: &RecordBatch) -> DataFusionResult<RecordBatch> {
-        let rows = batch.num_rows();
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.values.len());
-        for value in &self.values {
-            columns.push(value.evaluate(batch)?.into_array(rows)?);
-        }
-        let guard = self.node.guard.as_ref().and_then(|_| columns.pop());
-        let guard = guard.as_ref().map(|guard| guard.as_boolean());
+    /// The next input rows with their results: about as many rows as a batch has.
+    async fn next(
+        &mut self,
+        input: &mut SendableRecordBatchStream,
+    ) -> DataFusionResult<Option<RecordBatch>> {
+        let mut pending = match self.pending.take() {
+            Some(pending) => pending,
+            None => match input.next().await.transpose()? {
+                Some(batch) => self.evaluated(batch)?,
+                None => return Ok(None),
+            },
+        };
         let nothing =
             RecordBatch::new_empty(Arc::new(self.node.subplan.schema().as_arrow().clone()));
-        let mut results = Vec::with_capacity(rows);
-        for row in 0..rows {
-            if guard.is_some_and(|guard| guard.is_null(row) || !guard.value(row)) {
-                results.push(nothing.clone());
-                continue;
-            }
-            let key = columns
-                .iter()
-                .map(|column| ScalarValue::try_from_array(column, row))
-                .collect::<DataFusionResult<Vec<ScalarValue>>>()?;
-            let result = match self.remembered.get(&key) {
-                Some(known) => known.clone(),
-                None => {
-                    let result = self.run(&key).await?;
-                    if self.remembered.len() < MAX_REMEMBERED {
-                        self.remembered.insert(key, result.clone());
-                    }
-                    result
-                }
+        let (first, mut rows) = (pending.next, 0);
+        let mut results = Vec::new();
+        while pending.next < pending.batch.num_rows() && rows < MAX_BATCH_ROWS {
+            let result = match pending.is_guarded_off(pending.next) {
+                true => nothing.clone(),
+                false => self.result(pending.key(pending.next)?).await?,
             };
+            rows += result.num_rows().max(1);
             results.push(result);
+            pending.next += 1;
         }
-        match &self.node.kind {
-            ApplyKind::Scalar(_) => self.with_values(batch, &results),
-            ApplyKind::Lateral { keep } => self.joined(batch, &results, *keep),
+        let batch = pending.batch.slice(first, pending.next - first);
+        let out = match &self.node.kind {
+            ApplyKind::Scalar(_) => self.with_values(&batch, &results),
+            ApplyKind::Lateral { keep } => self.joined(&batch, &results, *keep),
+        };
+        self.reservation.try_resize(self.remembered_bytes)?;
+        if pending.next < pending.batch.num_rows() {
+            self.pending = Some(pending);
         }
+        out.map(Some)
     }
 
-    /// The subplan's rows for one tuple.
-    async fn run(&self, key: &[ScalarValue]) -> DataFusionResult<RecordBatch> {
+    fn evaluated(&self, batch: RecordBatch) -> DataFusionResult<Pending> {
+        let rows = batch.num_rows();
+        let evaluate = |value: &Arc<dyn PhysicalExpr>| value.evaluate(&batch)?.into_array(rows);
+        let (values, guards) = self.values.split_at(self.node.outer.len());
+        let values = values.iter().map(evaluate).collect::<DataFusionResult<Vec<ArrayRef>>>()?;
+        let mut guard: Option<BooleanArray> = None;
+        for condition in guards {
+            let holds = match &guard {
+                None => condition.evaluate(&batch)?,
+                Some(before) => condition.evaluate_selection(&batch, before)?,
+            };
+            let holds = is_true(holds.into_array(rows)?.as_boolean());
+            guard = Some(match &guard {
+                None => holds,
+                Some(before) => and(before, &holds)?,
+            });
+        }
+        Ok(Pending { batch, values, guard, next: 0 })
+    }
+
+    /// The subplan's rows for one tuple, which may be remembered.
+    async fn result(&mut self, key: Vec<ScalarValue>) -> DataFusionResult<RecordBatch> {
+        if let Some(known) = self.remembered.get(&key) {
+            return Ok(known.clone());
+        }
+        let result = self.run(&key).await?;
+        let bytes =
+            result.get_array_memory_size() + key.iter().map(ScalarValue::size).sum::<usize>();
+        let is_kept = self.remembered.len() < MAX_REMEMBERED
+            && self.remembered_bytes + bytes <= MAX_REMEMBERED_BYTES;
+        if is_kept {
+            self.remembered_bytes += bytes;
+            self.remembered.insert(key, result.clone());
+        }
+        Ok(result)
+    }
+
+    async fn run(&mut self, key: &[ScalarValue]) -> DataFusionResult<RecordBatch> {
         let values: HashMap<Column, ScalarValue> = self
             .node
             .outer
@@ -421,8 +482,12 @@ impl Runner {
         let plan = substitute(self.node.subplan.as_ref().clone(), &values)?;
         let physical = crate::plan::plan_query(&plan, Vec::new())?;
         let schema = physical.schema();
-        let batches: Vec<RecordBatch> =
-            physical.execute(0, Arc::clone(&self.context))?.try_collect().await?;
+        let mut stream = physical.execute(0, Arc::clone(&self.context))?;
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().await.transpose()? {
+            self.reservation.try_grow(batch.get_array_memory_size())?;
+            batches.push(batch);
+        }
         Ok(concat_batches(&schema, &batches)?)
     }
 
@@ -485,12 +550,6 @@ impl Runner {
                     count
                 }
             };
-            if indices.len() + count > MAX_LATERAL_ROWS {
-                return Err(Error::program_limit_exceeded(format!(
-                    "a LATERAL item gives more than {MAX_LATERAL_ROWS} rows per batch"
-                ))
-                .into());
-            }
             indices.extend(std::iter::repeat_n(row, count));
         }
         let right = concat_batches(&inner, &parts)?;
@@ -503,6 +562,14 @@ impl Runner {
         let options = datafusion::arrow::record_batch::RecordBatchOptions::new()
             .with_row_count(Some(indices.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+}
+
+/// NULL becomes false.
+fn is_true(truth: &BooleanArray) -> BooleanArray {
+    match truth.null_count() {
+        0 => truth.clone(),
+        _ => prep_null_mask_filter(truth),
     }
 }
 

@@ -183,10 +183,12 @@ impl<'a> Binder<'a> {
 
     /// Remembers that a relation is named.
     pub(super) fn note_relation(&mut self, relation: &Arc<Relation>) {
-        let by = self.view_owner;
-        let is_known = |known: &Named| known.relation.oid == relation.oid && known.by == by;
+        let (by, in_view) = (self.view_owner, self.view_depth > 0);
+        let is_known = |known: &Named| {
+            known.relation.oid == relation.oid && known.by == by && known.in_view == in_view
+        };
         if !self.relations.iter().any(is_known) {
-            self.relations.push(Named { relation: Arc::clone(relation), by });
+            self.relations.push(Named { relation: Arc::clone(relation), by, in_view });
         }
     }
 

@@ -947,7 +947,10 @@ fn union_all(plans: Vec<LogicalPlan>) -> Result<LogicalPlan> {
             Ok(Arc::new(LogicalPlanBuilder::from(plan).project(exprs)?.build()?))
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?))
+    match <[Arc<LogicalPlan>; 1]>::try_from(inputs) {
+        Ok([only]) => Ok(Arc::unwrap_or_clone(only)),
+        Err(inputs) => Ok(LogicalPlan::Union(Union::try_new_with_loose_types(inputs)?)),
+    }
 }
 
 fn renamed(plan: LogicalPlan, columns: &[RowColumn], names: &[String]) -> Result<LogicalPlan> {

@@ -13,7 +13,7 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        Case, Expr, LogicalPlan, LogicalPlanBuilder, Subquery,
+        Case, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
         expr::{AggregateFunction, Exists, InSubquery},
     },
     prelude::lit,
@@ -480,7 +480,9 @@ impl Binder<'_> {
                     (Below::Project, _) => false,
                     (Below::Filter, _) => true,
                 };
-                if stays && !(correlated && self.apply_subqueries) {
+                let by_row =
+                    self.apply_subqueries || !guard.is_empty() && computes_outside(subquery);
+                if stays && !(correlated && by_row) {
                     return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
                 }
                 if let Some(column) = lowered.known(&node, guard) {
@@ -706,6 +708,42 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
 /// Whether a subquery is inside.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|node| Ok(subquery_of(node).is_some())).unwrap_or(false)
+}
+
+/// Whether a subquery computes something, which may fail, of the columns around it: a join would
+/// compute it for all rows.
+fn computes_outside(subquery: &Subquery) -> bool {
+    let mut computes = false;
+    let walked = subquery.subquery.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            expr.apply(|part| {
+                let only_looks = match part {
+                    Expr::BinaryExpr(binary) => matches!(
+                        binary.op,
+                        Operator::Eq
+                            | Operator::NotEq
+                            | Operator::Lt
+                            | Operator::LtEq
+                            | Operator::Gt
+                            | Operator::GtEq
+                            | Operator::IsDistinctFrom
+                            | Operator::IsNotDistinctFrom
+                            | Operator::And
+                            | Operator::Or
+                    ),
+                    Expr::OuterReferenceColumn(..)
+                    | Expr::Alias(_)
+                    | Expr::Not(_)
+                    | Expr::IsNull(_)
+                    | Expr::IsNotNull(_) => true,
+                    _ => false,
+                };
+                computes |= !only_looks && part.contains_outer();
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    computes || walked.is_err()
 }
 
 /// Whether a condition gives the same when it is evaluated once more, below where it stands.

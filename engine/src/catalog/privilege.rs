@@ -73,7 +73,18 @@ impl CatalogView {
 
     /// 42501 unless a statement may read what it names.
     pub(crate) fn check_named(&self, named: &Named) -> Result<()> {
+        if !named.in_view {
+            self.check_schema_of(&named.relation)?;
+        }
         self.check_relation_of(named.by.unwrap_or(self.role), &named.relation, "r")
+    }
+
+    /// 42501 unless `current_user` may use the schema of what a statement names.
+    pub(crate) fn check_schema_of(&self, relation: &Relation) -> Result<()> {
+        match self.schema_by_oid(relation.schema) {
+            Some(schema) => self.check_schema(&schema, 'U'),
+            None => Ok(()),
+        }
     }
 
     fn check_relation_of(&self, role: Oid, relation: &Relation, letters: &str) -> Result<()> {

@@ -7,6 +7,7 @@ use datafusion::common::ScalarValue;
 
 use crate::{
     analyze::OutputColumn,
+    catalog::part::CatalogView,
     context::ExecutionContext,
     error::{Error, Result},
     exec::{self, prepare, returning::output_schema},
@@ -45,6 +46,7 @@ pub(crate) async fn run(
         }
     };
     let planning = milliseconds(start);
+    check_allowed(&session.view(), &plan.body)?;
     let context = session.execution_context();
     let mut lines = describe(&plan.body, &context, &parameters)?;
     let mut execution = None;
@@ -61,6 +63,30 @@ pub(crate) async fn run(
     let batch = RecordBatch::try_new(output_schema(&output())?, vec![column])?;
     portal.tag = Tag::new("EXPLAIN");
     Ok(portal.ready([batch]))
+}
+
+/// A plan tells of views and tables: whoever may not run the statement doesn't see it.
+fn check_allowed(view: &CatalogView, body: &Body) -> Result<()> {
+    let (target, letters, relations) = match body {
+        Body::Query(query) => (None, "", &query.relations),
+        Body::Insert(insert) => (Some(&insert.target), "a", &insert.relations),
+        Body::Update(change) => (Some(&change.target), "w", &change.relations),
+        Body::Delete(change) => (Some(&change.target), "d", &change.relations),
+        Body::Subscribe(bound) => (None, "", &bound.relations),
+        Body::Staged(staged) => {
+            let stages = staged.stages.iter().map(|stage| &stage.body);
+            return stages.chain([&staged.main]).try_for_each(|body| check_allowed(view, body));
+        }
+        Body::Utility => return Ok(()),
+    };
+    if let Some(target) = target {
+        view.check_schema_of(target)?;
+        view.check_relation(target, letters)?;
+    }
+    let read = relations
+        .iter()
+        .filter(|named| target.is_none_or(|target| target.oid != named.relation.oid));
+    read.into_iter().try_for_each(|named| view.check_named(named))
 }
 
 fn describe(

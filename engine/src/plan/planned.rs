@@ -12,7 +12,7 @@ use std::{
 use datafusion::{
     common::{
         Result as DataFusionResult, ScalarValue,
-        tree_node::{Transformed, TreeNodeRecursion},
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     execution::SendableRecordBatchStream,
     logical_expr::{Expr, LogicalPlan, expr::ScalarFunction},
@@ -29,6 +29,33 @@ use crate::{
     },
     scan::{ScanExec, ScanShape},
 };
+
+/// Operators that [`reset_plan_states`] leaves nothing of one run in that another could meet, be it
+/// at the same time and for another user. Read in their sources; whatever isn't here runs by custom
+/// plans. (`ScalarSubqueryExec` is not: all its runs share the results.)
+const REUSABLE: &[&str] = &[
+    "AggregateExec",
+    "ApplyExec",
+    "BoundedWindowAggExec",
+    "ConcatExec",
+    "CooperativeExec",
+    "CrossJoinExec",
+    "EmptyExec",
+    "FilterExec",
+    "GlobalLimitExec",
+    "HashJoinExec",
+    "LocalLimitExec",
+    "NestedLoopJoinExec",
+    "PlaceholderRowExec",
+    "ProjectionExec",
+    "ScanExec",
+    "SeriesExec",
+    "SlotExec",
+    "SortExec",
+    "UnionExec",
+    "UnnestExec",
+    "WindowAggExec",
+];
 
 /// How often a generic plan is tried before the query is left to custom ones.
 const MAX_TRIES: u8 = 3;
@@ -95,12 +122,12 @@ impl Planned {
             let next = match runs {
                 0 => Generic::Wanted { runs: 1 },
                 MAX_TRIES => Generic::Unfit,
-                runs => match Made::new(&self.logical, parameters)? {
-                    Some(made) if scans(&made.plan)? == scans(&custom)? => {
+                runs => match Made::new(&self.logical, parameters) {
+                    Ok(Some(made)) if scans(&made.plan)? == scans(&custom)? => {
                         Generic::Made(Arc::new(made))
                     }
-                    Some(_) => Generic::Wanted { runs: runs + 1 },
-                    None => Generic::Unfit,
+                    Ok(Some(_)) => Generic::Wanted { runs: runs + 1 },
+                    Ok(None) | Err(_) => Generic::Unfit,
                 },
             };
             *self.lock() = next;
@@ -116,13 +143,8 @@ impl Planned {
 impl Made {
     /// `None` where the plan can't be run again.
     fn new(logical: &LogicalPlan, parameters: &[ScalarValue]) -> Result<Option<Self>> {
-        let mut recursive = false;
-        logical.apply_with_subqueries(|node| {
-            recursive |= matches!(node, LogicalPlan::RecursiveQuery(_));
-            Ok(TreeNodeRecursion::Continue)
-        })?;
         // The elements of an array may each be a key.
-        if recursive || parameters.iter().any(|value| value.data_type().is_nested()) {
+        if parameters.iter().any(|value| value.data_type().is_nested()) {
             return Ok(None);
         }
         let mut pinned = Vec::new();
@@ -130,12 +152,21 @@ impl Made {
             .clone()
             .transform_down_with_subqueries(|node| pin_limit(node, parameters, &mut pinned))?
             .data;
+        if !has_constant_limits(&plan)? {
+            return Ok(None);
+        }
         let plan = map_expressions(plan, &|node| match parameter_number(&node) {
             Some(number) => Ok(Transformed::yes(value_at_run(number - 1, parameters)?)),
             None => Ok(Transformed::no(node)),
         })?;
         // Outside of a context nothing of the session that is here by chance gets into the plan.
-        Ok(Some(Made { plan: plan_query(&plan, Vec::new())?, pinned }))
+        let plan = plan_query(&plan, Vec::new())?;
+        let mut reusable = true;
+        plan.apply(|node| {
+            reusable &= REUSABLE.contains(&node.name());
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(reusable.then_some(Made { plan, pinned }))
     }
 
     fn serves(&self, parameters: &[ScalarValue]) -> bool {
@@ -153,7 +184,7 @@ fn pin_limit(
         return Ok(Transformed::no(node));
     }
     node.map_expressions(|expr| {
-        datafusion::common::tree_node::TreeNode::transform_up(expr, |part| {
+        expr.transform_up(|part| {
             let Some(number) = parameter_number(&part) else { return Ok(Transformed::no(part)) };
             let value =
                 parameters.get(number - 1).ok_or_else(|| Error::undefined_parameter(number))?;
@@ -161,6 +192,21 @@ fn pin_limit(
             Ok(Transformed::yes(Expr::Literal(value.clone(), None)))
         })
     })
+}
+
+/// Whether LIMIT and OFFSET are the same in every run.
+fn has_constant_limits(plan: &LogicalPlan) -> Result<bool> {
+    let mut constant = true;
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            let counts = [&limit.fetch, &limit.skip].into_iter().flatten();
+            for count in counts {
+                constant &= super::is_constant(count)?;
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(constant)
 }
 
 /// A parameter's value, as it is when the plan runs.
@@ -181,7 +227,7 @@ fn value_at_run(place: usize, parameters: &[ScalarValue]) -> Result<Expr> {
 /// How a plan gets at its rows.
 fn scans(plan: &Arc<dyn ExecutionPlan>) -> Result<Vec<ScanShape>> {
     let mut shapes = Vec::new();
-    datafusion::common::tree_node::TreeNode::apply(plan, |node| {
+    plan.apply(|node| {
         shapes.extend(node.downcast_ref::<ScanExec>().map(ScanExec::shape));
         Ok(TreeNodeRecursion::Continue)
     })?;

@@ -563,7 +563,7 @@ impl Subscription {
             let relation = view
                 .relation_by_oid(known.relation.oid)
                 .ok_or_else(|| Error::undefined_table(&known.relation.name))?;
-            view.check_named(&Named { relation, by: known.by })?;
+            view.check_named(&Named { relation, ..known.clone() })?;
         }
         for attnum in &bound.used {
             let (before, now) =
