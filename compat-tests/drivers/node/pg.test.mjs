@@ -100,15 +100,18 @@ test('a live query', { skip: process.env.KALAMDB_TEST_PRODUCT === 'postgres' }, 
   await follower.connect();
   const query = follower.query(new pg.Query('SUBSCRIBE nodelive'));
   const rows = [];
+  let inserted;
   const seen = new Promise((resolve, reject) => {
     query.on('error', reject);
     query.on('row', (row) => {
       rows.push(row);
-      if (rows.length === 1) client.query("INSERT INTO nodelive VALUES (1, 'live')");
+      if (rows.length === 1) inserted = client.query("INSERT INTO nodelive VALUES (1, 'live')");
       if (row._op === 'insert') resolve(row);
     });
   });
   const row = await seen;
+  // The row may be here before the answer to its INSERT.
+  await inserted;
   assert.deepEqual([row.id, row.v], [1, 'live']);
   follower.on('error', () => {});
   follower.connection.stream.destroy();
