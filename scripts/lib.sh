@@ -42,6 +42,13 @@ need_build_tools() {
     [ ${#missing[@]} -eq 0 ] || get "${missing[@]}"
 }
 
+# rustfmt and clippy, which minimal toolchains lack.
+need_lints() {
+    cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null || fail "please install clippy and rustfmt, then run this again"
+    rustup component add clippy rustfmt
+}
+
 # PostgreSQL 15, the oracle, with pgbench and postgres_fdw.
 need_postgres() {
     if [ -z "${KALAMDB_PG_BIN:-}" ] && ! [ -x /usr/lib/postgresql/15/bin/pgbench ]; then
