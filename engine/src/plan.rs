@@ -29,7 +29,7 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     logical_expr::{
-        Expr, Extension, Limit, LogicalPlan, Operator as NativeOperator,
+        Case, Expr, Extension, Limit, LogicalPlan, Operator as NativeOperator,
         TableProviderFilterPushDown, UserDefinedLogicalNode, Volatility, expr::Placeholder,
         expr_rewriter::NamePreserver, physical_planning_context::PhysicalPlanningContext,
     },
@@ -54,6 +54,7 @@ use crate::{
 pub(crate) mod access;
 mod concat;
 pub(crate) mod interrupt;
+pub(crate) mod lazy;
 mod planned;
 pub(crate) mod slot;
 
@@ -137,12 +138,12 @@ pub(crate) fn physical_expression(expr: &Expr, schema: &DFSchema) -> Result<Arc<
 }
 
 fn compile(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {
-    Ok(create_physical_expr(
-        expr,
-        schema,
-        &ExecutionProps::new(),
-        &PhysicalPlanningContext::default(),
-    )?)
+    let expr = lazy::lazy_expression(expr.clone(), schema)?.data;
+    Ok(create_expression(&expr, schema)?)
+}
+
+fn create_expression(expr: &Expr, schema: &DFSchema) -> DataFusionResult<Arc<dyn PhysicalExpr>> {
+    create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
 }
 
 /// Evaluates what consists of literals and immutable functions; what fails stays, to fail when it
@@ -182,8 +183,7 @@ fn constant_value(expr: &Expr) -> Result<ScalarValue> {
     Ok(ScalarValue::try_from_array(&value, 0)?)
 }
 
-/// The first error among the constant calls of a query, which PostgreSQL meets when it plans. What
-/// stands in CASE, AND and OR may never be reached.
+/// The first error among the constant calls of a query, which PostgreSQL meets when it plans.
 pub(crate) fn constant_error(plan: &LogicalPlan) -> Result<Option<Error>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
@@ -213,15 +213,27 @@ pub(crate) fn constant_error_in<'e>(
 
 fn find_constant_error(expr: &Expr, found: &mut Option<Error>) -> DataFusionResult<()> {
     expr.apply(|part| {
-        let is_lazy = match part {
-            Expr::Case(_) | Expr::Unnest(_) => true,
-            Expr::BinaryExpr(binary) => {
-                matches!(binary.op, NativeOperator::And | NativeOperator::Or)
+        if found.is_some() {
+            return Ok(TreeNodeRecursion::Stop);
+        }
+        match part {
+            Expr::Unnest(_) => return Ok(TreeNodeRecursion::Jump),
+            Expr::Case(case) => {
+                find_error_in_case(case, found)?;
+                return Ok(TreeNodeRecursion::Jump);
             }
-            _ => false,
-        };
-        if is_lazy {
-            return Ok(TreeNodeRecursion::Jump);
+            Expr::BinaryExpr(binary)
+                if matches!(binary.op, NativeOperator::And | NativeOperator::Or) =>
+            {
+                // Whoever decides keeps what follows from being looked at.
+                find_constant_error(&binary.left, found)?;
+                let decides = binary.op == NativeOperator::Or;
+                if found.is_none() && truth(&binary.left)? != Some(Some(decides)) {
+                    find_constant_error(&binary.right, found)?;
+                }
+                return Ok(TreeNodeRecursion::Jump);
+            }
+            _ => {}
         }
         if !matches!(part, Expr::ScalarFunction(_)) || !is_constant(part)? {
             return Ok(TreeNodeRecursion::Continue);
@@ -235,6 +247,40 @@ fn find_constant_error(expr: &Expr, found: &mut Option<Error>) -> DataFusionResu
         }
     })?;
     Ok(())
+}
+
+/// PostgreSQL looks into every branch that no constant condition rules out.
+fn find_error_in_case(case: &Case, found: &mut Option<Error>) -> DataFusionResult<()> {
+    let mut parts: Vec<&Expr> = case.expr.as_deref().into_iter().collect();
+    let mut last = case.else_expr.as_deref();
+    for (condition, value) in &case.when_then_expr {
+        parts.push(condition);
+        match case.expr.is_none().then(|| truth(condition)).transpose()?.flatten() {
+            Some(None | Some(false)) => {}
+            Some(Some(true)) => {
+                last = Some(value);
+                break;
+            }
+            None => parts.push(value),
+        }
+    }
+    for part in parts.into_iter().chain(last) {
+        if found.is_none() {
+            find_constant_error(part, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a condition always is: true, false or NULL.
+fn truth(condition: &Expr) -> DataFusionResult<Option<Option<bool>>> {
+    if !is_constant(condition)? {
+        return Ok(None);
+    }
+    Ok(match constant_value(condition) {
+        Ok(ScalarValue::Boolean(value)) => Some(value),
+        Ok(_) | Err(_) => None,
+    })
 }
 
 /// Whether an expression consists of literals and immutable functions alone.
@@ -402,7 +448,7 @@ impl QueryPlanner for Planner {
         session: &dyn Session,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Operators)]);
-        planner.create_physical_plan(plan, session).await
+        planner.create_physical_plan(&lazy::lazy_plan(plan)?, session).await
     }
 }
 

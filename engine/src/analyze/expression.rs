@@ -201,8 +201,7 @@ impl Binder<'_> {
                 self.in_list(left, list, *negated, scope, clause)
             }
             E::InSubquery { expr: left, subquery, negated } => {
-                let op = if *negated { "<>" } else { "=" };
-                self.quantified_subquery(left, op, subquery, *negated, scope, clause)
+                self.in_subquery(left, subquery, *negated, scope, clause)
             }
             E::Between { expr: operand, negated, low, high } => {
                 self.between(operand, low, high, *negated, scope, clause)

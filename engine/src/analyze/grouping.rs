@@ -19,7 +19,7 @@ use super::{
     expression::Clause,
     names::{At, fold},
     scope::{FromItem, Scope},
-    subquery::{Below, outer_references},
+    subquery::{Below, has_subquery, outer_references},
 };
 use crate::{
     error::{Error, Result},
@@ -45,8 +45,15 @@ impl Grouping {
 pub(super) struct GroupContext<'s> {
     pub(super) select: &'s ast::Select,
     pub(super) from: &'s FromItem,
-    /// Output names with the expressions behind them, for GROUP BY by name and position.
-    pub(super) outputs: &'s [(String, ast::Expr)],
+    /// For GROUP BY by name and position.
+    pub(super) outputs: &'s [NamedOutput],
+}
+
+/// An output of a SELECT.
+pub(super) struct NamedOutput {
+    pub(super) name: String,
+    pub(super) tree: ast::Expr,
+    pub(super) typed: Typed,
 }
 
 impl Binder<'_> {
@@ -143,21 +150,26 @@ impl Binder<'_> {
         known: &mut Vec<Typed>,
     ) -> Result<usize> {
         let place = self.places.start(expr);
-        let mut meant = expr;
+        let mut output = None;
         if let Some(index) =
             super::select::position(expr, context.outputs.len(), "GROUP BY").at_place(place)?
         {
-            meant = &context.outputs[index].1;
+            output = Some(&context.outputs[index]);
         } else if let ast::Expr::Identifier(ident) = expr {
             let name = fold(ident);
             let is_column = context.from.columns.iter().any(|column| column.name == name);
-            if !is_column
-                && let Some((_, output)) = context.outputs.iter().find(|(n, _)| *n == name)
-            {
-                meant = output;
+            if !is_column {
+                output = context.outputs.iter().find(|output| output.name == name);
             }
         }
-        let typed = self.expression(meant, scope, Clause::GroupBy)?;
+        let meant = output.map_or(expr, |output| &output.tree);
+        let mut typed = self.expression(meant, scope, Clause::GroupBy)?;
+        if let Some(output) = output
+            && has_subquery(&typed.expr)
+        {
+            // Analysed twice, a subquery isn't the same.
+            typed = output.typed.clone();
+        }
         let typed = self.resolve_unknown(typed)?;
         super::keys::check_groupable(typed.ty).at_place(place)?;
         if let Some(index) = known.iter().position(|other| other.expr == typed.expr) {

@@ -371,7 +371,10 @@ impl Binder<'_> {
             inner = next;
         }
         if let ast::Expr::Subquery(query) = inner {
-            return self.quantified_subquery(left, name, query, all, scope, clause);
+            return match (name, all) {
+                ("=", false) | ("<>", true) => self.in_subquery(left, query, all, scope, clause),
+                _ => self.quantified_subquery(left, name, query, all, scope, clause),
+            };
         }
         let left = self.expression(left, scope, clause)?;
         let right = self.expression(right, scope, clause)?;

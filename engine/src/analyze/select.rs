@@ -12,7 +12,7 @@ use super::{
     AwaitedTarget, BoundLock, OutputColumn, SimpleQuery,
     binder::{Binder, RowColumn, Rowset, Typed},
     expression::Clause,
-    grouping::{GroupContext, Grouping, has_aggregate},
+    grouping::{GroupContext, Grouping, NamedOutput, has_aggregate},
     locks::{bind_locks, lock_name, row_under_cursor},
     names::{At, column_name, fold},
     query::Outer,
@@ -73,9 +73,10 @@ struct Target {
 }
 
 impl Target {
-    fn named_tree(&self) -> (String, ast::Expr) {
+    fn named(&self) -> NamedOutput {
         let null = || ast::Expr::value(ast::Value::Null);
-        (self.name.clone(), self.tree.clone().unwrap_or_else(null))
+        let tree = self.tree.clone().unwrap_or_else(null);
+        NamedOutput { name: self.name.clone(), tree, typed: self.typed.clone() }
     }
 }
 
@@ -151,7 +152,7 @@ impl Binder<'_> {
             None => None,
         };
         let targets = self.bind_targets(select, &from, &scope, tail.resolve)?;
-        let outputs: Vec<(String, ast::Expr)> = targets.iter().map(Target::named_tree).collect();
+        let outputs: Vec<NamedOutput> = targets.iter().map(Target::named).collect();
         let context = GroupContext { select, from: &from, outputs: &outputs };
         let grouping = self.bind_grouping(&context, &scope)?;
         let having = match &select.having {

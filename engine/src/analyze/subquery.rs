@@ -13,7 +13,7 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        Case, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        BinaryExpr, Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
         expr::{AggregateFunction, Exists, InSubquery},
     },
     prelude::lit,
@@ -32,6 +32,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     functions::{FunctionKind, Implementation, resolve_function},
+    plan::lazy::may_fail,
     types::PgType,
 };
 
@@ -40,8 +41,10 @@ use crate::{
 pub(super) enum Below {
     /// Scalar subqueries become joins or are computed once.
     Project,
-    /// EXISTS and IN as well.
+    /// EXISTS and IN as well: NULL is as good as false.
     Filter,
+    /// The same, but a join can't tell NOT IN from NULL: an operand of an OR in a filter.
+    Disjunction,
     /// None.
     Other,
 }
@@ -95,31 +98,13 @@ impl Binder<'_> {
                 })
             }
             ast::Expr::UnaryOp { op: ast::UnaryOperator::Not, expr: inner } => {
-                Ok(match binder.predicate(inner, scope, clause)? {
-                    Expr::Exists(exists) => {
-                        Expr::Exists(Exists { negated: !exists.negated, ..exists })
-                    }
-                    Expr::InSubquery(test) => {
-                        Expr::InSubquery(InSubquery { negated: !test.negated, ..test })
-                    }
-                    other => Expr::Not(Box::new(other)),
-                })
+                let inner = binder.predicate(inner, scope, clause)?;
+                Ok(negated(inner))
             }
             ast::Expr::Exists { subquery, negated } => {
                 let rows = binder.bind_query(subquery, Some(scope), true)?;
                 let subquery = binder.subquery(rows.plan)?;
                 Ok(Expr::Exists(Exists { subquery, negated: *negated }))
-            }
-            ast::Expr::InSubquery { expr: left, subquery, negated }
-                if row_members(left).is_none() =>
-            {
-                binder.in_predicate(left, subquery, *negated, scope, clause)
-            }
-            ast::Expr::AnyOp { left, compare_op: ast::BinaryOperator::Eq, right, .. }
-                if row_members(left).is_none() && as_query(right).is_some() =>
-            {
-                let query = as_query(right).expect("checked just now");
-                binder.in_predicate(left, query, false, scope, clause)
             }
             other => {
                 let typed = binder.expression(other, scope, clause)?;
@@ -128,14 +113,19 @@ impl Binder<'_> {
         })
     }
 
-    fn in_predicate(
+    /// `left IN (SELECT ...)`
+    pub(super) fn in_subquery(
         &mut self,
         left: &ast::Expr,
         query: &ast::Query,
         negated: bool,
         scope: &Scope<'_>,
         clause: Clause,
-    ) -> Result<Expr> {
+    ) -> Result<Typed> {
+        let op = if negated { "<>" } else { "=" };
+        if row_members(left).is_some() {
+            return self.quantified_subquery(left, op, query, negated, scope, clause);
+        }
         let place = self.places.start(left);
         let tree = left;
         let left = self.expression(tree, scope, clause)?;
@@ -153,16 +143,15 @@ impl Binder<'_> {
         let member = self.coerce_argument(member, right_type)?;
         if left_type.oid != right_type.oid || has_subquery(&left.expr) {
             // An equality of two types has no key in common.
-            let op = if negated { "<>" } else { "=" };
             let values = self.values_inside(&[tree], scope, clause)?;
-            return Ok(self.quantified_rows(values, op, rows, negated, place)?.expr);
+            return self.quantified_rows(values, op, rows, negated, place);
         }
         let name = self.fresh();
         let key = super::keys::key(member.expr, right_type)?.alias(name);
         let plan = LogicalPlanBuilder::from(rows.plan).project(vec![key])?.build()?;
         let expr = Box::new(super::keys::key(left.expr, left_type)?);
         let subquery = self.subquery(plan)?;
-        Ok(Expr::InSubquery(InSubquery { expr, subquery, negated }))
+        Ok(Typed::new(Expr::InSubquery(InSubquery { expr, subquery, negated }), PgType::BOOL))
     }
 
     /// A plan as part of an expression.
@@ -455,7 +444,7 @@ impl Binder<'_> {
     }
 
     /// Puts columns in the place of the subqueries that can't stay, and computes these in
-    /// `lowered`, where the conditions of the CASEs around them hold.
+    /// `lowered`, where the conditions of the CASEs, ANDs and ORs around them hold.
     fn lower(
         &mut self,
         expr: Expr,
@@ -466,39 +455,131 @@ impl Binder<'_> {
         if !has_subquery(&expr) {
             return Ok(expr);
         }
-        let lowered = expr.transform_down(|node| match node {
+        // Inside of other expressions NULL isn't false.
+        let inside = if below == Below::Other { Below::Other } else { Below::Project };
+        match expr {
             Expr::Case(case) if case.expr.is_none() => {
-                let case = self.lower_case(case, below, guard, lowered)?;
-                Ok(Transformed::new(Expr::Case(case), true, TreeNodeRecursion::Jump))
+                Ok(Expr::Case(self.lower_case(case, inside, guard, lowered)?))
+            }
+            Expr::BinaryExpr(logic) if matches!(logic.op, Operator::And | Operator::Or) => {
+                self.lower_logic(logic, below, guard, lowered)
+            }
+            node if subquery_of(&node).is_some() => {
+                self.lower_subquery(node, below, guard, lowered)
             }
             node => {
-                let Some(subquery) = subquery_of(&node) else { return Ok(Transformed::no(node)) };
-                let correlated = !subquery.outer_ref_columns.is_empty();
-                let stays = match (below, &node) {
-                    (Below::Other, _) => false,
-                    (Below::Project, Expr::ScalarSubquery(_)) => true,
-                    (Below::Project, _) => false,
-                    (Below::Filter, _) => true,
-                };
-                let by_row =
-                    self.apply_subqueries || !guard.is_empty() && computes_outside(subquery);
-                if stays && !(correlated && by_row) {
-                    return Ok(Transformed::new(node, false, TreeNodeRecursion::Jump));
-                }
-                if let Some(column) = lowered.known(&node, guard) {
-                    return Ok(Transformed::yes(column));
-                }
-                let name = self.fresh();
-                let scalar = self.as_scalar(&node, lowered.plan.schema())?;
-                let empty = LogicalPlanBuilder::empty(false).build()?;
-                let input = std::mem::replace(&mut lowered.plan, empty);
-                lowered.plan = apply_scalar(input, scalar, &name, guard)?;
-                let column = Expr::Column(Column::new_unqualified(name));
-                lowered.known.push((node, guard.to_vec(), column.clone()));
-                Ok(Transformed::yes(column))
+                let mapped = node.map_children(|child| {
+                    Ok(Transformed::yes(self.lower(child, inside, guard, lowered)?))
+                })?;
+                Ok(mapped.data)
             }
-        });
-        Ok(lowered?.data)
+        }
+    }
+
+    fn lower_subquery(
+        &mut self,
+        node: Expr,
+        below: Below,
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Expr> {
+        let node = match node {
+            Expr::InSubquery(mut test) => {
+                let key = self.lower(*test.expr, Below::Project, guard, lowered)?;
+                test.expr = Box::new(guarded(key, guard));
+                Expr::InSubquery(test)
+            }
+            node => node,
+        };
+        let Some(subquery) = subquery_of(&node) else { return Ok(node) };
+        let correlated = !subquery.outer_ref_columns.is_empty();
+        let stays = match (below, &node) {
+            (Below::Other, _) => false,
+            (_, Expr::ScalarSubquery(_)) | (Below::Filter, _) => true,
+            (Below::Disjunction, Expr::InSubquery(test)) => !test.negated,
+            (Below::Disjunction, _) => true,
+            (Below::Project, _) => false,
+        };
+        let by_row = self.apply_subqueries || !guard.is_empty() && computes_outside(subquery);
+        if stays && !(correlated && by_row) {
+            return Ok(node);
+        }
+        if let Some(column) = lowered.known(&node, guard) {
+            return Ok(column);
+        }
+        let empty = LogicalPlanBuilder::empty(false).build()?;
+        let input = std::mem::replace(&mut lowered.plan, empty);
+        let value = match &node {
+            Expr::InSubquery(test) if !correlated => {
+                let (plan, value) = self.membership(input, test)?;
+                lowered.plan = plan;
+                value
+            }
+            _ => {
+                let name = self.fresh();
+                let scalar = self.as_scalar(&node, input.schema())?;
+                lowered.plan = apply_scalar(input, scalar, &name, guard)?;
+                Expr::Column(Column::new_unqualified(name))
+            }
+        };
+        lowered.known.push((node, guard.to_vec(), value.clone()));
+        Ok(value)
+    }
+
+    /// `x IN (SELECT ...)` as a value: a join marks the rows that have a partner. Else the answer
+    /// is NULL if one of the values compared is, unless there is nothing to compare with.
+    fn membership(&mut self, input: LogicalPlan, test: &InSubquery) -> Result<(LogicalPlan, Expr)> {
+        let count = datafusion::functions_aggregate::count::count;
+        let column = |name: &String| Expr::Column(Column::new_unqualified(name));
+        let columns = input.schema().columns();
+        let (key, members, member, rows, known, mark) =
+            (self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh());
+        let set = test.subquery.subquery.as_ref().clone();
+        let own = Expr::Column(Column::from(set.schema().qualified_field(0)));
+        let counts = LogicalPlanBuilder::from(set.clone())
+            .aggregate(
+                Vec::<Expr>::new(),
+                vec![count(lit(1_i64)).alias(&rows), count(own.clone()).alias(&known)],
+            )?
+            .build()?;
+        let set = LogicalPlanBuilder::from(set)
+            .project(vec![own.alias(&member)])?
+            .alias(members.as_str())?
+            .build()?;
+        let kept = || columns.iter().cloned().map(Expr::Column);
+        let keyed = kept().chain([test.expr.as_ref().clone().alias(&key)]);
+        let joined = LogicalPlanBuilder::from(input)
+            .project(keyed.collect::<Vec<_>>())?
+            .join(
+                set,
+                JoinType::LeftMark,
+                (
+                    vec![Column::new_unqualified(&key)],
+                    vec![Column::new(Some(members.as_str()), &member)],
+                ),
+                None,
+            )?
+            .build()?;
+        let marked = Expr::Column(Column::from(
+            joined.schema().qualified_field(joined.schema().fields().len() - 1),
+        ));
+        let plan = LogicalPlanBuilder::from(joined)
+            .project(kept().chain([column(&key), marked.alias(&mark)]).collect::<Vec<_>>())?
+            .cross_join(counts)?
+            .build()?;
+        let unknown = column(&rows)
+            .gt(lit(0_i64))
+            .and(column(&key).is_null().or(column(&known).lt(column(&rows))));
+        let null = Expr::Literal(datafusion::scalar::ScalarValue::Boolean(None), None);
+        let answer = Case::new(
+            None,
+            vec![
+                (Box::new(column(&mark)), Box::new(literals::boolean(!test.negated))),
+                (Box::new(unknown), Box::new(null)),
+            ],
+            Some(Box::new(literals::boolean(test.negated))),
+        );
+        Ok((plan, Expr::Case(answer)))
     }
 
     /// What stands in a branch is needed only where the branch is taken.
@@ -526,6 +607,40 @@ impl Binder<'_> {
         }
         let last = case.else_expr.map(|last| self.lower(*last, below, &reached, lowered));
         Ok(Case::new(None, pairs, last.transpose()?.map(Box::new)))
+    }
+
+    /// What stands behind AND or OR is needed only where what stands before leaves it open.
+    fn lower_logic(
+        &mut self,
+        logic: BinaryExpr,
+        below: Below,
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Expr> {
+        let op = logic.op;
+        let below = match (below, op) {
+            (Below::Filter, Operator::Or) => Below::Disjunction,
+            _ => below,
+        };
+        // The conditions of WHERE are pushed down each by itself, those that can't fail first.
+        let guards = !(below == Below::Filter && guard.is_empty());
+        let mut reached = guard.to_vec();
+        let mut operands = Vec::new();
+        for operand in chain(logic) {
+            let operand = self.lower(operand, below, &reached, lowered)?;
+            if guards && can_guard(&operand) {
+                let condition = Box::new(operand.clone());
+                reached.push(match op {
+                    Operator::And => Expr::IsNotFalse(condition),
+                    _ => Expr::IsNotTrue(condition),
+                });
+            }
+            operands.push(operand);
+        }
+        Ok(match op {
+            Operator::And => all_of(operands),
+            _ => any_of(operands),
+        })
     }
 
     /// A subquery node as a plan of one row and column.
@@ -663,14 +778,6 @@ pub(super) fn unnest_lists(
         .build()?)
 }
 
-fn as_query(expr: &ast::Expr) -> Option<&ast::Query> {
-    match expr {
-        ast::Expr::Nested(inner) => as_query(inner),
-        ast::Expr::Subquery(query) => Some(query),
-        _ => None,
-    }
-}
-
 fn column_count(has: usize, wanted: usize) -> Error {
     Error::syntax_error(match has > wanted {
         true => "subquery has too many columns",
@@ -744,6 +851,42 @@ fn computes_outside(subquery: &Subquery) -> bool {
         })
     });
     computes || walked.is_err()
+}
+
+/// The operands of a chain of AND or OR, from the left.
+fn chain(logic: BinaryExpr) -> Vec<Expr> {
+    let op = logic.op;
+    let mut operands = Vec::new();
+    let mut rest = vec![Expr::BinaryExpr(logic)];
+    while let Some(next) = rest.pop() {
+        match next {
+            Expr::BinaryExpr(binary) if binary.op == op => {
+                rest.push(*binary.right);
+                rest.push(*binary.left);
+            }
+            operand => operands.push(operand),
+        }
+    }
+    operands
+}
+
+/// NOT of a condition, as EXISTS and IN have it.
+fn negated(condition: Expr) -> Expr {
+    match condition {
+        Expr::Exists(exists) => Expr::Exists(Exists { negated: !exists.negated, ..exists }),
+        Expr::InSubquery(test) => Expr::InSubquery(InSubquery { negated: !test.negated, ..test }),
+        other => Expr::Not(Box::new(other)),
+    }
+}
+
+/// IN becomes a join whose key is computed for all rows: it is NULL where `guard` doesn't hold, and
+/// nobody asks.
+fn guarded(key: Expr, guard: &[Expr]) -> Expr {
+    if guard.is_empty() || !may_fail(&key) {
+        return key;
+    }
+    let reached = all_of(guard.to_vec());
+    Expr::Case(Case::new(None, vec![(Box::new(reached), Box::new(key))], None))
 }
 
 /// Whether a condition gives the same when it is evaluated once more, below where it stands.

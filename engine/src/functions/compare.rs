@@ -14,7 +14,7 @@ use arrow::datatypes::{
 };
 use datafusion::logical_expr::{Operator as NativeOperator, ScalarUDF};
 
-use super::kernel::{Call, Kernel, downcast, scalar_udf};
+use super::kernel::{Call, Kernel, downcast, scalar_udf, total};
 use super::registry::Implementations;
 use super::{Implementation, Volatility};
 use crate::error::{Error, Result};
@@ -121,7 +121,7 @@ fn comparison(id: &str, ty: PgType, op: NativeOperator) -> Arc<ScalarUDF> {
         _ => Arc::new(move |call| compare_keys(call, ty, op)),
     };
     let args = vec![arrow.clone(), arrow];
-    scalar_udf(id, args, DataType::Boolean, Volatility::Immutable, true, kernel)
+    total(&scalar_udf(id, args, DataType::Boolean, Volatility::Immutable, true, kernel))
 }
 
 /// NaN equals itself and is above all; the zeros are equal.
@@ -194,7 +194,8 @@ pub(crate) fn sort_key(ty: PgType) -> Option<Arc<ScalarUDF>> {
     let arrow = ty.arrow().ok()?;
     let id = format!("sort_key({})", ty.oid);
     let make = |ret: DataType, kernel: Kernel| {
-        Some(scalar_udf(&id, vec![arrow.clone()], ret, Volatility::Immutable, true, kernel))
+        let args = vec![arrow.clone()];
+        Some(total(&scalar_udf(&id, args, ret, Volatility::Immutable, true, kernel)))
     };
     match ty.oid {
         Oid::NUMERIC => make(

@@ -65,6 +65,7 @@ pub(crate) struct Call {
 pub(crate) type Kernel = Arc<dyn Fn(&Call) -> Result<ArrayRef> + Send + Sync>;
 
 /// A scalar function of ours.
+#[derive(Clone)]
 pub(crate) struct PgScalar {
     /// Unique: the signature with its types.
     id: String,
@@ -73,6 +74,8 @@ pub(crate) struct PgScalar {
     args: Vec<DataType>,
     ret: DataType,
     strict: bool,
+    /// Has a value for all arguments, never an error.
+    total: bool,
     kernel: Kernel,
 }
 
@@ -121,6 +124,7 @@ pub(crate) fn scalar_udf(
         args,
         ret,
         strict,
+        total: false,
         kernel,
     }))
 }
@@ -128,22 +132,34 @@ pub(crate) fn scalar_udf(
 /// The same function where the catalog calls it stable: it isn't evaluated when a query is
 /// planned, nor allowed in an index, whatever its implementation needs.
 pub(crate) fn stable(udf: &Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    let inner: &dyn Any = udf.inner().as_ref();
-    match inner.downcast_ref::<PgScalar>() {
+    match of_ours(udf) {
         Some(scalar) if scalar.signature.volatility == NativeVolatility::Immutable => {
             let types = scalar.signature.type_signature.clone();
-            Arc::new(ScalarUDF::new_from_impl(PgScalar {
-                id: scalar.id.clone(),
-                name: scalar.name.clone(),
-                signature: Signature::new(types, NativeVolatility::Stable),
-                args: scalar.args.clone(),
-                ret: scalar.ret.clone(),
-                strict: scalar.strict,
-                kernel: scalar.kernel.clone(),
-            }))
+            let signature = Signature::new(types, NativeVolatility::Stable);
+            Arc::new(ScalarUDF::new_from_impl(PgScalar { signature, ..scalar.clone() }))
         }
         _ => Arc::clone(udf),
     }
+}
+
+/// The same function, known to have a value for all arguments, never an error.
+pub(crate) fn total(udf: &Arc<ScalarUDF>) -> Arc<ScalarUDF> {
+    match of_ours(udf) {
+        Some(scalar) => {
+            Arc::new(ScalarUDF::new_from_impl(PgScalar { total: true, ..scalar.clone() }))
+        }
+        None => Arc::clone(udf),
+    }
+}
+
+/// Whether a function is known to have a value for all arguments.
+pub(crate) fn is_total(udf: &ScalarUDF) -> bool {
+    of_ours(udf).is_some_and(|scalar| scalar.total)
+}
+
+fn of_ours(udf: &ScalarUDF) -> Option<&PgScalar> {
+    let inner: &dyn Any = udf.inner().as_ref();
+    inner.downcast_ref()
 }
 
 impl PgScalar {

@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result},
     functions::{
         Volatility,
-        kernel::{Kernel, scalar_udf},
+        kernel::{Kernel, scalar_udf, total},
     },
     scan::{ScanExec, ScanShape},
 };
@@ -221,7 +221,7 @@ fn value_at_run(place: usize, parameters: &[ScalarValue]) -> Result<Expr> {
     });
     let id = format!("parameter_{}({ty})", place + 1);
     let udf = scalar_udf(&id, Vec::new(), ty, Volatility::Stable, false, kernel);
-    Ok(Expr::ScalarFunction(ScalarFunction::new_udf(udf, Vec::new())))
+    Ok(Expr::ScalarFunction(ScalarFunction::new_udf(total(&udf), Vec::new())))
 }
 
 /// How a plan gets at its rows.
