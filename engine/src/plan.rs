@@ -35,7 +35,7 @@ use datafusion::{
     },
     optimizer::{
         analyzer::resolve_grouping_function::ResolveGroupingFunction,
-        optimizer::{Optimizer, OptimizerRule},
+        optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
     },
     physical_expr::{PhysicalExpr, create_physical_expr},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
@@ -425,7 +425,41 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     ];
     let mut rules = Optimizer::new().rules;
     rules.retain(|rule| !UNWANTED.contains(&rule.name()));
+    for rule in &mut rules {
+        if rule.name() == "push_down_filter" {
+            *rule = Arc::new(AboveGroups(Arc::clone(rule)));
+        }
+    }
     rules
+}
+
+/// A rule that pushes conditions down, but not below aggregates that have a row for no rows: a
+/// condition without columns isn't the same there.
+#[derive(Debug)]
+struct AboveGroups(Arc<dyn OptimizerRule + Send + Sync>);
+
+impl OptimizerRule for AboveGroups {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.0.apply_order()
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> DataFusionResult<Transformed<LogicalPlan>> {
+        if let LogicalPlan::Filter(filter) = &plan
+            && let LogicalPlan::Aggregate(aggregate) = filter.input.as_ref()
+            && aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::GroupingSet(_)))
+        {
+            return Ok(Transformed::no(plan));
+        }
+        self.0.rewrite(plan, config)
+    }
 }
 
 /// DataFusion's rules between ours.

@@ -382,6 +382,13 @@ impl Binder<'_> {
                 Some(Box::new(self.condition(typed, "FILTER")?))
             }
         };
+        let parts = args.iter().chain(filter.as_deref()).chain(order.iter().map(|sort| &sort.expr));
+        if function.over.is_none() && !self.compares_rows && is_of_outer_query(parts) {
+            return Err(Error::feature_not_supported(
+                "an aggregate that belongs to an outer query is not supported in a subquery",
+            )
+            .with_hint("Compute the aggregate in a subquery in FROM."));
+        }
         Ok(AggregateFunction::new_udf(Arc::clone(udaf), args, distinct, filter, order, None))
     }
 
@@ -843,4 +850,15 @@ fn function_kind(name: &str) -> Option<FunctionKind> {
     let mut kinds = registry().functions_named(name).map(|function| function.kind);
     let first = kinds.next()?;
     kinds.all(|kind| kind == first).then_some(first)
+}
+
+/// Whether an aggregate of these parts is one of the query around: it has columns, but none of its
+/// own query.
+fn is_of_outer_query<'e>(parts: impl Iterator<Item = &'e Expr>) -> bool {
+    let (mut own, mut outer) = (false, false);
+    for part in parts {
+        own |= part.any_column_refs();
+        outer |= part.contains_outer();
+    }
+    outer && !own
 }

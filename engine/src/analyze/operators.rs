@@ -33,8 +33,9 @@ impl Binder<'_> {
             && super::keys::needs_key(*a)
             && (op == Operator::Eq || is_column(&left) || is_column(&right))
         {
-            // Native comparisons of keys are what joins and ranges are made of.
-            let ty = *a;
+            // Native comparisons of keys are what joins and ranges are made of. Precision and length
+            // of one side are nothing to the other.
+            let ty = PgType::plain(a.oid);
             let left = self.coerce_argument(left, ty).at_place(place)?;
             let right = self.coerce_argument(right, ty).at_place(place)?;
             let (left, right) =

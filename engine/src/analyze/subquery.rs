@@ -13,7 +13,7 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        BinaryExpr, Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        BinaryExpr, Case, Expr, ExprSchemable, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
         expr::{AggregateFunction, Exists, InSubquery},
     },
     prelude::lit,
@@ -267,7 +267,10 @@ impl Binder<'_> {
         let inside = Scope::empty(Some(scope));
         let mut values = Vec::with_capacity(members.len());
         for member in members {
-            let typed = self.expression(member, &inside, clause)?;
+            let before = std::mem::replace(&mut self.compares_rows, true);
+            let typed = self.expression(member, &inside, clause);
+            self.compares_rows = before;
+            let typed = typed?;
             if super::grouping::has_aggregate(&typed.expr) {
                 return Err(Error::feature_not_supported(
                     "an aggregate compared with a subquery is not supported",
@@ -500,9 +503,17 @@ impl Binder<'_> {
             (Below::Disjunction, _) => true,
             (Below::Project, _) => false,
         };
-        let by_row = self.apply_subqueries || !guard.is_empty() && computes_outside(subquery);
+        let by_row = self.apply_subqueries
+            || !guard.is_empty() && computes_outside(subquery)
+            || refers_beyond(subquery, lowered.plan.schema())
+            || counts_rows(&subquery.subquery, matches!(node, Expr::ScalarSubquery(_)))?;
         if stays && !(correlated && by_row) {
-            return Ok(node);
+            return match node {
+                Expr::InSubquery(test) if correlated && test.negated => {
+                    without_hit(test, lowered.plan.schema())
+                }
+                node => Ok(node),
+            };
         }
         if let Some(column) = lowered.known(&node, guard) {
             return Ok(column);
@@ -870,6 +881,29 @@ fn chain(logic: BinaryExpr) -> Vec<Expr> {
     operands
 }
 
+/// `x NOT IN (SELECT ...)` of a correlated subquery, where NULL is as good as false: there is no row
+/// with which the comparison isn't false. (A join on the values alone knows the NULLs of all rows
+/// where it should know those of one subquery.)
+fn without_hit(test: InSubquery, outside: &DFSchema) -> Result<Expr> {
+    let plan = test.subquery.subquery.as_ref().clone();
+    let member = Expr::Column(Column::from(plan.schema().qualified_field(0)));
+    let nullable = plan.schema().field(0).is_nullable();
+    let left_nullable = test.expr.as_ref().nullable(outside)?;
+    let left = refer_from_inside(*test.expr, outside)?;
+    let mut hits = vec![left.clone().eq(member.clone())];
+    if nullable {
+        hits.push(member.is_null());
+    }
+    if left_nullable {
+        hits.push(left.is_null());
+    }
+    let plan = LogicalPlanBuilder::from(plan).filter(any_of(hits))?.build()?;
+    let outer_ref_columns = plan_outer_references(&plan)?;
+    let subquery =
+        Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() };
+    Ok(Expr::Exists(Exists { subquery, negated: true }))
+}
+
 /// NOT of a condition, as EXISTS and IN have it.
 fn negated(condition: Expr) -> Expr {
     match condition {
@@ -887,6 +921,45 @@ fn guarded(key: Expr, guard: &[Expr]) -> Expr {
     }
     let reached = all_of(guard.to_vec());
     Expr::Case(Case::new(None, vec![(Box::new(reached), Box::new(key))], None))
+}
+
+/// Whether a subquery takes columns from further out than the plan it stands over, which joins know
+/// nothing of.
+fn refers_beyond(subquery: &Subquery, outside: &DFSchema) -> bool {
+    subquery.outer_ref_columns.iter().any(|outer| match outer {
+        Expr::OuterReferenceColumn(_, column) => !outside.has_column(column),
+        _ => false,
+    })
+}
+
+/// Whether rows of a correlated subquery depend on how many rows there are: an aggregate of no rows
+/// has a row, a window function looks at the others. A join would look at the rows of all subqueries
+/// together. The one aggregate that makes a value of a subquery is known to joins.
+fn counts_rows(plan: &LogicalPlan, is_value: bool) -> Result<bool> {
+    let mut known = usize::from(is_value);
+    let mut counts = false;
+    plan.apply(|node| {
+        let is_window = matches!(node, LogicalPlan::Window(_));
+        let is_total = match node {
+            LogicalPlan::Aggregate(aggregate) => {
+                aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::GroupingSet(_)))
+            }
+            _ => false,
+        };
+        if is_window || is_total {
+            for input in node.inputs() {
+                if plan_outer_references(input).map_err(Error::into_datafusion)?.is_empty() {
+                    continue;
+                }
+                match is_total && known > 0 {
+                    true => known -= 1,
+                    false => counts = true,
+                }
+            }
+        }
+        Ok(if counts { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(counts)
 }
 
 /// Whether a condition gives the same when it is evaluated once more, below where it stands.
