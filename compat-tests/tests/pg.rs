@@ -27,7 +27,7 @@ scripts! {
     types_numbers types_text types_time types_json types_arrays
     ddl_tables ddl_alter ddl_indexes ddl_views ddl_sequences ddl_schemas
     constraints insert update_delete upsert
-    select_basic select_joins select_aggregates select_windows select_subqueries evaluation_order
+    select_basic select_joins select_aggregates select_windows select_subqueries evaluation_order precedence
     silently_wrong transactions cursors prepared copy settings
     catalog information_schema functions errors explain_and_maintenance temporary
 }

@@ -478,10 +478,8 @@ pub(crate) fn index_column_name(text: Option<&str>) -> String {
 
 /// Parses a stand-alone expression.
 pub(crate) fn parse_expression(text: &str) -> Result<ast::Expr> {
-    use datafusion::sql::sqlparser::{
-        dialect::PostgreSqlDialect, parser::Parser, tokenizer::Tokenizer,
-    };
-    let dialect = PostgreSqlDialect {};
+    use datafusion::sql::sqlparser::{parser::Parser, tokenizer::Tokenizer};
+    let dialect = crate::statement::POSTGRES;
     let tokens = Tokenizer::new(&dialect, text).tokenize_with_location();
     tokens
         .map_err(Into::into)

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::{
     ast,
-    dialect::PostgreSqlDialect,
     parser::{Parser, ParserError},
     tokenizer::{Location, Token, TokenWithSpan},
 };
@@ -18,6 +17,7 @@ use crate::error::{Error, Result, SqlState};
 
 mod budget;
 mod cursor;
+mod dialect;
 mod explain;
 mod forms;
 mod keywords;
@@ -30,6 +30,7 @@ mod transaction;
 mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
+pub(crate) use dialect::POSTGRES;
 pub(crate) use explain::Explain;
 pub(crate) use forms::SYMMETRIC;
 pub(crate) use keywords::is_unreserved;
@@ -285,7 +286,7 @@ impl<'a> Script<'a> {
 
     fn parse_tree(&self) -> Result<Parsed> {
         self.check_chains()?;
-        let dialect = PostgreSqlDialect {};
+        let dialect = POSTGRES;
         let mut tokens = self.tokens.clone();
         let is_bare = forms::complete_bare_select(&mut tokens);
         forms::rewrite(&mut tokens);

@@ -9,7 +9,7 @@ use datafusion::{
     },
     datasource::provider_as_source,
     logical_expr::{Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder},
-    sql::sqlparser::{ast, dialect::PostgreSqlDialect, parser::Parser},
+    sql::sqlparser::{ast, parser::Parser},
 };
 
 use super::{
@@ -605,7 +605,7 @@ impl Binder<'_> {
         let broken = |what: String| {
             Error::internal(format!("the text of view \"{}\" is damaged: {what}", relation.name))
         };
-        let statements = Parser::parse_sql(&PostgreSqlDialect {}, query)
+        let statements = Parser::parse_sql(&crate::statement::POSTGRES, query)
             .map_err(|error| broken(error.to_string()))?;
         let [ast::Statement::Query(parsed)] = statements.as_slice() else {
             return Err(broken("not one query".to_owned()));

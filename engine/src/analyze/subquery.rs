@@ -13,7 +13,8 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        BinaryExpr, Case, Expr, ExprSchemable, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, Subquery,
+        BinaryExpr, Case, Expr, ExprSchemable, JoinType, LogicalPlan, LogicalPlanBuilder, Operator,
+        Subquery,
         expr::{AggregateFunction, Exists, InSubquery},
     },
     prelude::lit,
@@ -899,8 +900,7 @@ fn without_hit(test: InSubquery, outside: &DFSchema) -> Result<Expr> {
     }
     let plan = LogicalPlanBuilder::from(plan).filter(any_of(hits))?.build()?;
     let outer_ref_columns = plan_outer_references(&plan)?;
-    let subquery =
-        Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() };
+    let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() };
     Ok(Expr::Exists(Exists { subquery, negated: true }))
 }
 

@@ -1,8 +1,9 @@
 //! Functions of character strings.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, StringBuilder};
+use arrow::array::{Array, AsArray, StringBuilder};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
@@ -356,7 +357,14 @@ fn with_text(types: &[PgType]) -> Result<Implementation> {
                 continue;
             }
             for (i, column) in columns.iter().enumerate() {
-                column.write_text(at(i), &settings, &mut out).map_err(|_| corrupt())?;
+                match call.args[i].array.as_boolean_opt() {
+                    // A cast to text, which isn't boolean's output.
+                    Some(values) => {
+                        out.write_str(if values.value(at(i)) { "true" } else { "false" })
+                    }
+                    None => column.write_text(at(i), &settings, &mut out),
+                }
+                .map_err(|_| corrupt())?;
             }
             out.append_value("");
         }

@@ -67,7 +67,8 @@ fn is_word(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use datafusion::sql::sqlparser::{dialect::PostgreSqlDialect, tokenizer::Tokenizer};
+    use super::super::POSTGRES;
+    use datafusion::sql::sqlparser::tokenizer::Tokenizer;
     use proptest::prelude::*;
 
     use super::*;
@@ -96,7 +97,7 @@ mod tests {
             ),
         ) {
             let text = pieces.concat();
-            if let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, &text).tokenize() {
+            if let Ok(tokens) = Tokenizer::new(&POSTGRES, &text).tokenize() {
                 prop_assert!(tokens.len() <= count(text.as_bytes()), "{text:?}");
             }
         }

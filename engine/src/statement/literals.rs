@@ -1,11 +1,11 @@
 //! String constants as PostgreSQL reads them where the tokenizer doesn't: the escapes of `E'...'`
 //! that make bytes of UTF-8 or surrogate pairs, and constants that go on behind a line break.
 
-use datafusion::sql::sqlparser::{
-    dialect::PostgreSqlDialect,
-    tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace},
+use datafusion::sql::sqlparser::tokenizer::{
+    Location, Token, TokenWithSpan, Tokenizer, Whitespace,
 };
 
+use super::POSTGRES;
 use super::Script;
 use crate::error::{Error, Result, SqlState};
 
@@ -16,11 +16,10 @@ impl Script<'_> {
         // Where a masked constant's quote stands, and what it holds.
         let mut masks: Vec<(Location, String)> = Vec::new();
         let mut tokens = loop {
-            let error =
-                match Tokenizer::new(&PostgreSqlDialect {}, &masked).tokenize_with_location() {
-                    Ok(tokens) => break tokens,
-                    Err(error) => error,
-                };
+            let error = match Tokenizer::new(&POSTGRES, &masked).tokenize_with_location() {
+                Ok(tokens) => break tokens,
+                Err(error) => error,
+            };
             let at = self.byte(error.location);
             let (value, length) = match escaped(&self.sql[at..]) {
                 Ok(Some(found)) if masks.len() < self.sql.len() => found,

@@ -2,11 +2,11 @@
 
 use datafusion::sql::sqlparser::{
     ast,
-    dialect::PostgreSqlDialect,
     parser::Parser,
     tokenizer::{Location, Token, TokenWithSpan, Whitespace},
 };
 
+use super::POSTGRES;
 use super::keywords;
 use crate::error::{Error, Result};
 
@@ -191,7 +191,7 @@ impl<'a> Tokens<'a> {
         &mut self,
         read: impl FnOnce(&mut Parser<'_>) -> Result<T, datafusion::sql::sqlparser::parser::ParserError>,
     ) -> Result<T> {
-        let dialect = PostgreSqlDialect {};
+        let dialect = POSTGRES;
         let rest: Vec<TokenWithSpan> =
             self.solid[self.next..].iter().map(|i| self.all[*i].clone()).collect();
         let mut parser = Parser::new(&dialect).with_tokens_with_locations(for_parser(rest));

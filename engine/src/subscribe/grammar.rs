@@ -5,11 +5,11 @@
 
 use datafusion::sql::sqlparser::{
     ast,
-    dialect::PostgreSqlDialect,
     parser::Parser,
     tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer},
 };
 
+use crate::statement::POSTGRES;
 use crate::{
     error::{Error, Result},
     statement::Tokens,
@@ -63,7 +63,7 @@ pub(crate) enum OptionName {
 /// # Errors
 /// 42601 with the place, 0A000 for clauses that are not there yet.
 pub(crate) fn parse(text: &str) -> Result<SubscribeStatement> {
-    let all = Tokenizer::new(&PostgreSqlDialect {}, text)
+    let all = Tokenizer::new(&POSTGRES, text)
         .tokenize_with_location()
         .map_err(|error| Error::syntax_error(error.message))?;
     let position = |location: Location| position_of(text, location);
@@ -153,7 +153,7 @@ fn parse_query(
         let prefix = select.map(|token| TokenWithSpan { token, span: Span::empty() });
         body.splice(0..0, prefix);
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = POSTGRES;
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(body);
     let query = parser.parse_query();
     let next = parser.peek_token();

@@ -9,11 +9,11 @@ use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use datafusion::sql::sqlparser::{
     ast::{self, visit_expressions, visit_relations},
-    dialect::PostgreSqlDialect,
     parser::Parser,
 };
 
 use super::expression;
+use crate::statement::POSTGRES;
 use crate::{
     catalog::{
         Relation, RelationBody, TableKind,
@@ -149,7 +149,7 @@ fn cte_names(query: &ast::Query) -> HashSet<String> {
 
 /// Parses the query of a view.
 pub(super) fn parse_query(text: &str) -> Result<Box<ast::Query>> {
-    Parser::new(&PostgreSqlDialect {})
+    Parser::new(&POSTGRES)
         .try_with_sql(text)
         .and_then(|mut parser| parser.parse_query())
         .map_err(|error| Error::internal(format!("a view's query: {error}")))

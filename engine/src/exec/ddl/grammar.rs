@@ -616,8 +616,8 @@ fn expression(tokens: &mut Tokens<'_>) -> Result<ast::Expr> {
 /// PostgreSQL's `b_expr`: without AND, OR, IS and NOT outside of parentheses, so that a column's
 /// default may be followed by NOT NULL.
 fn simple_expression(tokens: &mut Tokens<'_>) -> Result<ast::Expr> {
-    use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
-    let above = PostgreSqlDialect {}.prec_value(Precedence::Is);
+    use datafusion::sql::sqlparser::dialect::{Dialect, Precedence};
+    let above = crate::statement::POSTGRES.prec_value(Precedence::Is);
     tokens.with_parser(|parser| parser.parse_subexpr(above))
 }
 
