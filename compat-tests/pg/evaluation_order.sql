@@ -59,6 +59,7 @@ EXECUTE eo(1, -20);
 DEALLOCATE eo;
 CREATE TABLE eo_v (a int PRIMARY KEY, b int CHECK (b = 0 OR 10 / b > 1));
 INSERT INTO eo_v VALUES (1, 0), (2, 2);
+-- error: 23514
 INSERT INTO eo_v VALUES (3, 20);
 UPDATE eo_v SET b = 0 WHERE a = 1 AND (b = 0 OR 10 / b > 1);
 SELECT * FROM eo_v WHERE a = 1 AND (b = 0 OR 10 / b > 1);
@@ -66,10 +67,14 @@ DELETE FROM eo_v WHERE a = 1 AND (b <> 0 AND 10 / b > 1) RETURNING *;
 INSERT INTO eo_v VALUES (1, 5) ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE eo_v.b = 0 OR 10 / eo_v.b > 1;
 -- What is constant is met when the query is planned, unless a constant before it decides.
 SELECT false AND 1 / 0 = 1, true OR 1 / 0 = 1;
+-- error: 22012
 SELECT NULL AND 1 / 0 = 1;
+-- error: 22012
 SELECT 1 / 0 = 1 AND false;
+-- error: 22012
 SELECT * FROM eo_t WHERE a > 100 AND 1 / 0 = 1;
 SELECT * FROM eo_t WHERE false AND 1 / 0 = 1;
+-- error: 22012
 SELECT CASE WHEN a > 100 THEN 1 / 0 END FROM eo_t;
 SELECT CASE WHEN false THEN 1 / 0 WHEN true THEN 2 ELSE 1 / 0 END;
 SELECT CASE 1 WHEN 2 THEN 1 / 0 ELSE 3 END;

@@ -5,15 +5,20 @@ SELECT 2 OPERATOR(pg_catalog.+) 3 * 4, 2 * 3 OPERATOR(pg_catalog.+) 4 * 5;
 SELECT @ -5 + 1, |/ 4 + 12, ||/ 8 * 8, ~ 1 & 3, ~1 + 1, @ -5 * 2;
 SELECT 1 ISNULL, NULL ISNULL, NULL NOTNULL, 1 + NULL ISNULL;
 SELECT true IS DISTINCT FROM true AND false, 1 IS NOT DISTINCT FROM 1 AND 2 = 2, 1 IS DISTINCT FROM 1 OR true;
+-- error: 42883
 SELECT 1 + 1 IS DISTINCT FROM 2 + 0, 1 IS DISTINCT FROM NULL = true;
 SELECT row(1, 2) IS DISTINCT FROM row(1, 3) AND false;
 SELECT NOT EXISTS (SELECT 1) IS NULL, NOT EXISTS (SELECT 1 WHERE false), NOT NOT EXISTS (SELECT 1), NOT true IS NULL, NOT 1 = 2;
+-- error: 42601
 SELECT 1 <> 2 = true;
+-- error: 42601
 SELECT 3 > 2 > false;
 SELECT (1 <> 2) = true, 1 = 1 IS TRUE;
 SELECT 1 IS NULL IS NULL;
 SELECT 1 IN (1) IN (true);
+-- error: 42601
 SELECT 'a' LIKE 'a' LIKE 'b';
+-- error: 42883
 SELECT 1 = 1 LIKE 'x';
 SELECT 1 BETWEEN 0 AND 2 = true, 1 IN (1, 2) = true, true = 1 IN (1, 2);
 SELECT 3 IN ((SELECT 1), 3), 3 IN ((SELECT 3)), 3 NOT IN ((SELECT 1), (SELECT 2)), 3 IN ((SELECT 1) UNION SELECT 3), 3 IN ((1 + 2) * 1, 5), 3 IN (((SELECT 3)), 2), 1 IN ((SELECT 1 UNION SELECT 2));
