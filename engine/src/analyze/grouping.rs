@@ -187,9 +187,7 @@ impl Binder<'_> {
         exprs: Vec<Expr>,
         context: &GroupContext<'_>,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
-        if grouping.is_simple() {
-            self.add_dependent_columns(&mut grouping, &exprs, context.from);
-        }
+        self.add_dependent_columns(&mut grouping, &exprs, context.from);
         let mut aggregates: Vec<Expr> = Vec::new();
         for expr in &exprs {
             collect_aggregates(expr, &mut aggregates)?;
@@ -320,7 +318,8 @@ impl Binder<'_> {
             used.extend(outer_references(expr));
         }
         let grouped = |grouping: &Grouping, expr: &Expr| {
-            grouping.exprs.iter().any(|typed| typed.expr == *expr)
+            let place = grouping.exprs.iter().position(|typed| typed.expr == *expr);
+            place.is_some_and(|place| grouping.sets.iter().all(|set| set.contains(&place)))
         };
         for column in used {
             let expr = Expr::Column(column.clone());
@@ -345,9 +344,16 @@ impl Binder<'_> {
             });
             let found = table.columns.iter().find(|c| c.expr == expr);
             if let (true, Some(found)) = (determined, found) {
-                grouping.exprs.push(Typed::new(expr, found.ty));
-                let index = grouping.exprs.len() - 1;
-                grouping.sets[0].push(index);
+                let place = grouping.exprs.iter().position(|typed| typed.expr == expr);
+                let place = place.unwrap_or_else(|| {
+                    grouping.exprs.push(Typed::new(expr, found.ty));
+                    grouping.exprs.len() - 1
+                });
+                for set in &mut grouping.sets {
+                    if !set.contains(&place) {
+                        set.push(place);
+                    }
+                }
             }
         }
     }

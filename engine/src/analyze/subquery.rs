@@ -507,7 +507,7 @@ impl Binder<'_> {
         let by_row = self.apply_subqueries
             || !guard.is_empty() && computes_outside(subquery)
             || refers_beyond(subquery, lowered.plan.schema())
-            || counts_rows(&subquery.subquery, matches!(node, Expr::ScalarSubquery(_)))?;
+            || depends_on_place(&subquery.subquery, matches!(node, Expr::ScalarSubquery(_)))?;
         if stays && !(correlated && by_row) {
             return match node {
                 Expr::InSubquery(test) if correlated && test.negated => {
@@ -932,34 +932,47 @@ fn refers_beyond(subquery: &Subquery, outside: &DFSchema) -> bool {
     })
 }
 
-/// Whether rows of a correlated subquery depend on how many rows there are: an aggregate of no rows
-/// has a row, a window function looks at the others. A join would look at the rows of all subqueries
-/// together. The one aggregate that makes a value of a subquery is known to joins.
-fn counts_rows(plan: &LogicalPlan, is_value: bool) -> Result<bool> {
+/// Whether a join in the place of a correlated subquery would give something else: the references
+/// would be compared above where they stand.
+///
+/// An aggregate of no rows has a row, a window function looks at the other rows (a join would look
+/// at those of all subqueries together), and an outer join has rows for what it doesn't find. The one
+/// aggregate that makes a value of a subquery is known to joins.
+fn depends_on_place(plan: &LogicalPlan, is_value: bool) -> Result<bool> {
     let mut known = usize::from(is_value);
-    let mut counts = false;
+    let mut depends = false;
     plan.apply(|node| {
-        let is_window = matches!(node, LogicalPlan::Window(_));
-        let is_total = match node {
-            LogicalPlan::Aggregate(aggregate) => {
-                aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::GroupingSet(_)))
+        depends = match node {
+            LogicalPlan::Window(window) => refers_outside(&window.input)?,
+            LogicalPlan::Aggregate(aggregate)
+                if aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::GroupingSet(_))) =>
+            {
+                let refers = refers_outside(&aggregate.input)?;
+                let is_known = refers && known > 0;
+                known -= usize::from(is_known);
+                refers && !is_known
+            }
+            LogicalPlan::Join(join) => {
+                let (left, right) = match join.join_type {
+                    JoinType::Inner => (false, false),
+                    JoinType::Left | JoinType::LeftSemi => (false, true),
+                    JoinType::Right | JoinType::RightSemi => (true, false),
+                    _ => (true, true),
+                };
+                (left || right) && node.expressions().iter().any(Expr::contains_outer)
+                    || left && refers_outside(&join.left)?
+                    || right && refers_outside(&join.right)?
             }
             _ => false,
         };
-        if is_window || is_total {
-            for input in node.inputs() {
-                if plan_outer_references(input).map_err(Error::into_datafusion)?.is_empty() {
-                    continue;
-                }
-                match is_total && known > 0 {
-                    true => known -= 1,
-                    false => counts = true,
-                }
-            }
-        }
-        Ok(if counts { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        Ok(if depends { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
-    Ok(counts)
+    Ok(depends)
+}
+
+fn refers_outside(plan: &LogicalPlan) -> datafusion::common::Result<bool> {
+    let references = plan_outer_references(plan).map_err(Error::into_datafusion)?;
+    Ok(!references.is_empty())
 }
 
 /// Whether a condition gives the same when it is evaluated once more, below where it stands.

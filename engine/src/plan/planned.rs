@@ -16,7 +16,7 @@ use datafusion::{
     },
     execution::SendableRecordBatchStream,
     logical_expr::{Expr, LogicalPlan, expr::ScalarFunction},
-    physical_plan::{ExecutionPlan, execution_plan::reset_plan_states},
+    physical_plan::{ExecutionPlan, aggregates::AggregateExec, execution_plan::reset_plan_states},
 };
 
 use super::{environment, map_expressions, parameter_number, plan_query};
@@ -163,7 +163,7 @@ impl Made {
         let plan = plan_query(&plan, Vec::new())?;
         let mut reusable = true;
         plan.apply(|node| {
-            reusable &= REUSABLE.contains(&node.name());
+            reusable &= REUSABLE.contains(&node.name()) && !orders_nothing(node);
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(reusable.then_some(Made { plan, pinned }))
@@ -172,6 +172,15 @@ impl Made {
     fn serves(&self, parameters: &[ScalarValue]) -> bool {
         self.pinned.iter().all(|(place, value)| parameters.get(*place) == Some(value))
     }
+}
+
+/// Whether an operator orders rows without columns by what is computed, which DataFusion's can't.
+fn orders_nothing(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let orders = match node.downcast_ref::<AggregateExec>() {
+        Some(aggregate) => aggregate.aggr_expr().iter().any(|call| !call.order_bys().is_empty()),
+        None => matches!(node.name(), "WindowAggExec" | "BoundedWindowAggExec" | "SortExec"),
+    };
+    orders && node.children().iter().any(|child| child.schema().fields().is_empty())
 }
 
 /// Puts the values of parameters into LIMIT and OFFSET.
