@@ -145,6 +145,10 @@ impl Apply {
         Ok(Apply { input, subplan, outer, guard, kind, schema })
     }
 
+    pub(crate) fn is_lateral(&self) -> bool {
+        matches!(self.kind, ApplyKind::Lateral { .. })
+    }
+
     /// The node with `subplan` put through `f`.
     pub(crate) fn map_subplan(
         &self,

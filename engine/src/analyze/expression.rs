@@ -1,7 +1,7 @@
 //! Expressions: what each form of the tree means, and its type.
 
 use datafusion::{
-    logical_expr::{Case, Expr, expr::ScalarFunction},
+    logical_expr::{Case, Expr, Operator, binary_expr, expr::ScalarFunction},
     scalar::ScalarValue,
     sql::sqlparser::ast,
 };
@@ -180,13 +180,13 @@ impl Binder<'_> {
         match expr {
             E::IsNull(operand) => self.null_test(operand, false, scope, clause),
             E::IsNotNull(operand) => self.null_test(operand, true, scope, clause),
-            E::IsTrue(x) => self.truth_test(x, "IS TRUE", Expr::IsTrue, scope, clause),
-            E::IsNotTrue(x) => self.truth_test(x, "IS NOT TRUE", Expr::IsNotTrue, scope, clause),
-            E::IsFalse(x) => self.truth_test(x, "IS FALSE", Expr::IsFalse, scope, clause),
-            E::IsNotFalse(x) => self.truth_test(x, "IS NOT FALSE", Expr::IsNotFalse, scope, clause),
-            E::IsUnknown(x) => self.truth_test(x, "IS UNKNOWN", Expr::IsUnknown, scope, clause),
+            E::IsTrue(x) => self.truth_test(x, "IS TRUE", is(true), scope, clause),
+            E::IsNotTrue(x) => self.truth_test(x, "IS NOT TRUE", is_not(true), scope, clause),
+            E::IsFalse(x) => self.truth_test(x, "IS FALSE", is(false), scope, clause),
+            E::IsNotFalse(x) => self.truth_test(x, "IS NOT FALSE", is_not(false), scope, clause),
+            E::IsUnknown(x) => self.truth_test(x, "IS UNKNOWN", Expr::is_null, scope, clause),
             E::IsNotUnknown(x) => {
-                self.truth_test(x, "IS NOT UNKNOWN", Expr::IsNotUnknown, scope, clause)
+                self.truth_test(x, "IS NOT UNKNOWN", Expr::is_not_null, scope, clause)
             }
             E::IsDistinctFrom(a, b) => self.distinct_test(a, b, false, scope, clause),
             E::IsNotDistinctFrom(a, b) => self.distinct_test(a, b, true, scope, clause),
@@ -553,13 +553,13 @@ impl Binder<'_> {
         &mut self,
         operand: &ast::Expr,
         word: &str,
-        make: fn(Box<Expr>) -> Expr,
+        make: impl FnOnce(Expr) -> Expr,
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Typed> {
         let typed = self.expression(operand, scope, clause)?;
         let expr = self.condition(typed, word).at_place(self.places.start(operand))?;
-        Ok(Typed::new(make(Box::new(expr)), PgType::BOOL))
+        Ok(Typed::new(make(expr), PgType::BOOL))
     }
 
     fn cast_expression(
@@ -781,4 +781,14 @@ impl Binder<'_> {
             .at_place(place)),
         }
     }
+}
+
+/// `x IS TRUE` or `x IS FALSE`, as a comparison: what DataFusion has for these is nullable in one of
+/// its plans and not in the other.
+fn is(value: bool) -> impl FnOnce(Expr) -> Expr {
+    move |x| binary_expr(x, Operator::IsNotDistinctFrom, literals::boolean(value))
+}
+
+fn is_not(value: bool) -> impl FnOnce(Expr) -> Expr {
+    move |x| binary_expr(x, Operator::IsDistinctFrom, literals::boolean(value))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{
     common::{
         Column, TableReference,
-        tree_node::{Transformed, TreeNode},
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     datasource::provider_as_source,
     logical_expr::{Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder},
@@ -20,7 +20,9 @@ use super::{
     names::{At, fold},
     query::{Outer, too_many_aliases},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
-    subquery::{has_subquery, plan_outer_references, unnest_lists},
+    subquery::{
+        Below, has_subquery, is_subquery, outer_references, plan_outer_references, unnest_lists,
+    },
 };
 use crate::{
     catalog::{Relation, RelationBody, TableKind},
@@ -182,16 +184,67 @@ impl Binder<'_> {
         ty: JoinType,
         on: Expr,
     ) -> Result<LogicalPlan> {
-        if has_subquery(&on) {
-            if ty != JoinType::Inner {
-                return Err(Error::feature_not_supported(
-                    "a subquery in the condition of an outer join is not supported",
-                ));
-            }
+        if ty == JoinType::Inner && (has_subquery(&on) || on.contains_outer()) {
             let plan = LogicalPlanBuilder::from(left).cross_join(right)?.build()?;
             return self.filter(plan, on);
         }
-        Ok(LogicalPlanBuilder::from(left).join_on(right, ty, [on])?.build()?)
+        let columns: Vec<Expr> = [&left, &right]
+            .into_iter()
+            .flat_map(|side| side.schema().columns())
+            .map(Expr::Column)
+            .collect();
+        let (left, right, on) = self.place_in_sides(left, right, on)?;
+        let plan = LogicalPlanBuilder::from(left).join_on(right, ty, [on])?.build()?;
+        match plan.schema().fields().len() > columns.len() {
+            true => Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?),
+            false => Ok(plan),
+        }
+    }
+
+    /// Computes the subqueries in the condition of an outer join on the side they depend on.
+    fn place_in_sides(
+        &mut self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        on: Expr,
+    ) -> Result<(LogicalPlan, LogicalPlan, Expr)> {
+        let mut subqueries: Vec<Expr> = Vec::new();
+        on.apply(|node| {
+            Ok(match is_subquery(node) {
+                true => {
+                    subqueries.push(node.clone());
+                    TreeNodeRecursion::Jump
+                }
+                false => TreeNodeRecursion::Continue,
+            })
+        })?;
+        let (mut left, mut right, mut on) = (left, right, on);
+        for subquery in subqueries {
+            let used: Vec<Column> = outer_references(&subquery)
+                .into_iter()
+                .chain(subquery.column_refs().into_iter().cloned())
+                .collect();
+            let all_in = |side: &LogicalPlan| used.iter().all(|c| side.schema().has_column(c));
+            let side = match (all_in(&left), all_in(&right)) {
+                (true, _) => &mut left,
+                (false, true) => &mut right,
+                (false, false) => {
+                    return Err(Error::feature_not_supported(
+                        "a subquery over both sides in the condition of an outer join is not \
+                         supported",
+                    ));
+                }
+            };
+            let (plan, placed) = self.place(side.clone(), vec![subquery.clone()], Below::Other)?;
+            *side = plan;
+            let value = placed.into_iter().next().expect("one expression");
+            let put = |node: Expr| match node == subquery {
+                true => Ok(Transformed::new(value.clone(), true, TreeNodeRecursion::Jump)),
+                false => Ok(Transformed::no(node)),
+            };
+            on = on.transform_down(put)?.data;
+        }
+        Ok((left, right, on))
     }
 
     /// USING and NATURAL: the columns named come once, first, and from the side that has them.

@@ -277,8 +277,11 @@ impl Binder<'_> {
         }
         let types: Vec<PgType> =
             std::iter::once(left.ty).chain(members.iter().map(|member| member.ty)).collect();
+        // A constant on the left is compared with one row's list only.
+        let is_constant = |typed: &Typed| !typed.expr.any_column_refs();
+        let is_list = !is_constant(&left) || members.iter().all(is_constant);
         let common = match common_type("IN", &types) {
-            Ok(ty) if !left.expr.is_volatile() || members.len() > 1 => Some(ty),
+            Ok(ty) if is_list && (!left.expr.is_volatile() || members.len() > 1) => Some(ty),
             _ => None,
         };
         let Some(ty) = common else {

@@ -568,6 +568,7 @@ impl Binder<'_> {
             WindowFrame, WindowFunctionDefinition, expr::WindowFunction,
         };
         let frame = WindowFrame::new((!order_by.is_empty()).then_some(false));
+        let (plan, partition_by) = self.partitions_apart(plan, partition_by)?;
         let function = Expr::from(WindowFunction {
             fun: WindowFunctionDefinition::WindowUDF(udwf),
             params: WindowFunctionParams {
@@ -887,6 +888,13 @@ fn check_recursive_term(name: &str, table: &str, plan: &LogicalPlan) -> Result<(
                     JoinType::Full => vec![join.left.as_ref(), join.right.as_ref()],
                     _ => Vec::new(),
                 };
+                let is_subquery = matches!(
+                    join.join_type,
+                    JoinType::LeftMark | JoinType::LeftSemi | JoinType::LeftAnti
+                );
+                if is_subquery && within(&[join.right.as_ref()]) {
+                    found = Some(in_subquery(name));
+                }
                 if within(&missing) {
                     found = Some(format!(
                         "recursive reference to query \"{name}\" must not appear within an outer \
@@ -895,6 +903,9 @@ fn check_recursive_term(name: &str, table: &str, plan: &LogicalPlan) -> Result<(
                 }
             }
             _ => {}
+        }
+        if found.is_none() && reads_in_subquery(node, table)? {
+            found = Some(in_subquery(name));
         }
         Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     })?;
@@ -979,4 +990,22 @@ pub(super) fn too_many_aliases(table: &str, available: usize, given: usize) -> E
             "table \"{table}\" has {available} columns available but {given} columns specified"
         ),
     )
+}
+
+fn in_subquery(name: &str) -> String {
+    format!("recursive reference to query \"{name}\" must not appear within a subquery")
+}
+
+/// Whether a subquery of this very node reads a table.
+fn reads_in_subquery(node: &LogicalPlan, table: &str) -> datafusion::common::Result<bool> {
+    use datafusion::common::tree_node::TreeNodeRecursion;
+    if let Some(applied) = super::apply::as_apply(node) {
+        return Ok(!applied.is_lateral() && reads(&applied.subplan, table));
+    }
+    let mut found = false;
+    node.apply_subqueries(|subquery| {
+        found |= reads(subquery, table);
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }

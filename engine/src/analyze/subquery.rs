@@ -104,7 +104,7 @@ impl Binder<'_> {
             }
             ast::Expr::Exists { subquery, negated } => {
                 let rows = binder.bind_query(subquery, Some(scope), true)?;
-                let subquery = binder.subquery(rows.plan)?;
+                let subquery = binder.subquery(without_limit(rows.plan)?)?;
                 Ok(Expr::Exists(Exists { subquery, negated: *negated }))
             }
             other => {
@@ -510,7 +510,9 @@ impl Binder<'_> {
             || depends_on_place(&subquery.subquery, matches!(node, Expr::ScalarSubquery(_)))?;
         if stays && !(correlated && by_row) {
             return match node {
-                Expr::InSubquery(test) if correlated && test.negated => {
+                Expr::InSubquery(test)
+                    if test.negated && (correlated || !test.expr.any_column_refs()) =>
+                {
                     without_hit(test, lowered.plan.schema())
                 }
                 node => Ok(node),
@@ -813,6 +815,25 @@ fn refer_from_inside(expr: Expr, outside: &DFSchema) -> Result<Expr> {
         .data)
 }
 
+/// The rows of which EXISTS needs one: those before LIMIT, unless that leaves none.
+fn without_limit(plan: LogicalPlan) -> Result<LogicalPlan> {
+    use datafusion::logical_expr::{FetchType, SkipType};
+    Ok(match plan {
+        LogicalPlan::Limit(limit)
+            if matches!(limit.get_fetch_type()?, FetchType::Literal(Some(rows)) if rows > 0)
+                && matches!(limit.get_skip_type()?, SkipType::Literal(0)) =>
+        {
+            Arc::unwrap_or_clone(limit.input)
+        }
+        LogicalPlan::Projection(mut projection) => {
+            let input = without_limit(Arc::unwrap_or_clone(projection.input))?;
+            projection.input = Arc::new(input);
+            LogicalPlan::Projection(projection)
+        }
+        plan => plan,
+    })
+}
+
 /// The subquery that a node is.
 fn subquery_of(expr: &Expr) -> Option<&Subquery> {
     match expr {
@@ -822,6 +843,10 @@ fn subquery_of(expr: &Expr) -> Option<&Subquery> {
         Expr::SetComparison(comparison) => Some(&comparison.subquery),
         _ => None,
     }
+}
+
+pub(super) fn is_subquery(node: &Expr) -> bool {
+    subquery_of(node).is_some()
 }
 
 /// Whether a subquery is inside.
@@ -882,9 +907,9 @@ fn chain(logic: BinaryExpr) -> Vec<Expr> {
     operands
 }
 
-/// `x NOT IN (SELECT ...)` of a correlated subquery, where NULL is as good as false: there is no row
-/// with which the comparison isn't false. (A join on the values alone knows the NULLs of all rows
-/// where it should know those of one subquery.)
+/// `x NOT IN (SELECT ...)` where NULL is as good as false: there is no row with which the comparison
+/// isn't false. (A join on the values alone knows the NULLs of all rows where it should know those
+/// of one correlated subquery, and no NULL of a constant.)
 fn without_hit(test: InSubquery, outside: &DFSchema) -> Result<Expr> {
     let plan = test.subquery.subquery.as_ref().clone();
     let member = Expr::Column(Column::from(plan.schema().qualified_field(0)));
@@ -936,8 +961,8 @@ fn refers_beyond(subquery: &Subquery, outside: &DFSchema) -> bool {
 /// would be compared above where they stand.
 ///
 /// An aggregate of no rows has a row, a window function looks at the other rows (a join would look
-/// at those of all subqueries together), and an outer join has rows for what it doesn't find. The one
-/// aggregate that makes a value of a subquery is known to joins.
+/// at those of all subqueries together), LIMIT and OFFSET count them, and an outer join has rows for
+/// what it doesn't find. The one aggregate that makes a value of a subquery is known to joins.
 fn depends_on_place(plan: &LogicalPlan, is_value: bool) -> Result<bool> {
     let mut known = usize::from(is_value);
     let mut depends = false;
@@ -963,6 +988,7 @@ fn depends_on_place(plan: &LogicalPlan, is_value: bool) -> Result<bool> {
                     || left && refers_outside(&join.left)?
                     || right && refers_outside(&join.right)?
             }
+            LogicalPlan::Limit(limit) => refers_outside(&limit.input)?,
             _ => false,
         };
         Ok(if depends { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })

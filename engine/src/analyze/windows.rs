@@ -9,9 +9,10 @@ use datafusion::{
         tree_node::{Transformed, TreeNode},
     },
     logical_expr::{
-        Accumulator, AggregateUDF, AggregateUDFImpl, Expr, LogicalPlan, LogicalPlanBuilder,
-        ReversedUDAF, Signature, WindowFrame, WindowFrameBound, WindowFrameUnits,
-        expr::WindowFunctionParams,
+        Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable, LogicalPlan,
+        LogicalPlanBuilder, ReversedUDAF, ScalarUDF, Signature, WindowFrame, WindowFrameBound,
+        WindowFrameUnits,
+        expr::{ScalarFunction, WindowFunctionParams},
         function::{AccumulatorArgs, StateFieldsArgs},
     },
     scalar::ScalarValue,
@@ -27,6 +28,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result, SqlState},
+    functions::{
+        Volatility,
+        kernel::{Kernel, scalar_udf, total},
+    },
     types::{Oid, PgType},
 };
 
@@ -273,24 +278,63 @@ impl Binder<'_> {
         if functions.is_empty() {
             return Ok((plan, exprs));
         }
-        let plan = LogicalPlanBuilder::window_plan(plan, functions.clone())?;
+        let mut plan = plan;
+        let mut computed = Vec::with_capacity(functions.len());
+        for function in &functions {
+            let Expr::WindowFunction(function) = function else { continue };
+            let mut function = function.clone();
+            let partition_by = std::mem::take(&mut function.params.partition_by);
+            (plan, function.params.partition_by) = self.partitions_apart(plan, partition_by)?;
+            computed.push(Expr::WindowFunction(function));
+        }
+        let plan = LogicalPlanBuilder::window_plan(plan, computed.clone())?;
         let exprs = exprs
             .into_iter()
             .map(|expr| {
                 Ok(expr
-                    .transform_down(|node| match &node {
-                        Expr::WindowFunction(_) => {
-                            let name = node.schema_name().to_string();
+                    .transform_down(|node| match functions.iter().position(|f| *f == node) {
+                        Some(place) => {
+                            let name = computed[place].schema_name().to_string();
                             let column = datafusion::common::Column::new_unqualified(name);
                             Ok(Transformed::yes(Expr::Column(column)))
                         }
-                        _ => Ok(Transformed::no(node)),
+                        None => Ok(Transformed::no(node)),
                     })?
                     .data)
             })
             .collect::<Result<Vec<Expr>>>()?;
         Ok((plan, exprs))
     }
+
+    /// What several keys partition by, so that DataFusion sorts by it. Over groups it takes an order
+    /// of some of the keys for one of all, and finds out when it runs.
+    pub(super) fn partitions_apart(
+        &mut self,
+        plan: LogicalPlan,
+        partition_by: Vec<Expr>,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let is_grouped = |node: &LogicalPlan| Ok(matches!(node, LogicalPlan::Aggregate(_)));
+        if partition_by.len() < 2 || !plan.exists(is_grouped)? {
+            return Ok((plan, partition_by));
+        }
+        let mut all: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let mut keys = Vec::with_capacity(partition_by.len());
+        for key in partition_by {
+            let name = self.fresh();
+            let ty = key.get_type(plan.schema())?;
+            let key = Expr::ScalarFunction(ScalarFunction::new_udf(itself(ty), vec![key]));
+            all.push(key.alias(&name));
+            keys.push(Expr::Column(datafusion::common::Column::new_unqualified(name)));
+        }
+        Ok((LogicalPlanBuilder::from(plan).project(all)?.build()?, keys))
+    }
+}
+
+/// A function that gives its argument, of whose order nothing is known.
+fn itself(ty: DataType) -> Arc<ScalarUDF> {
+    let kernel: Kernel = Arc::new(|call| call.args[0].expanded(call.rows));
+    let id = format!("itself({ty})");
+    total(&scalar_udf(&id, vec![ty.clone()], ty, Volatility::Immutable, true, kernel))
 }
 
 /// An aggregate for use over a window. One that keeps its rows' order must not be computed over
