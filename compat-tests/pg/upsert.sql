@@ -41,3 +41,18 @@ INSERT INTO log VALUES (NULL, 'n') ON CONFLICT (k) DO NOTHING;
 INSERT INTO log VALUES (NULL, 'n') ON CONFLICT (k) DO NOTHING;
 SELECT count(*) FROM log;
 INSERT INTO t (id, n) VALUES (1, 3) ON CONFLICT (id) DO UPDATE SET n = (SELECT max(n) + 1 FROM t) RETURNING n;
+-- The arbiter is looked at before other unique indexes.
+CREATE TABLE twice (id int PRIMARY KEY, u int UNIQUE, v text);
+INSERT INTO twice VALUES (5, 1, 'a');
+INSERT INTO twice VALUES (5, 1, 'b') ON CONFLICT (u) DO UPDATE SET v = excluded.v;
+INSERT INTO twice VALUES (5, 1, 'c') ON CONFLICT ON CONSTRAINT twice_u_key DO NOTHING;
+INSERT INTO twice VALUES (5, 1, 'd') ON CONFLICT (id) DO UPDATE SET v = twice.v || excluded.v;
+-- error: 23505
+INSERT INTO twice VALUES (5, 2, 'e') ON CONFLICT (u) DO NOTHING;
+-- error: 23505
+INSERT INTO twice VALUES (6, 1, 'f') ON CONFLICT (id) DO NOTHING;
+INSERT INTO twice VALUES (5, 1, 'g') ON CONFLICT DO NOTHING;
+SELECT * FROM twice;
+CREATE UNIQUE INDEX ON twice (lower(v), id);
+INSERT INTO twice VALUES (5, 9, 'BD') ON CONFLICT (lower(v), id) DO NOTHING;
+DROP TABLE twice;

@@ -274,7 +274,7 @@ pub(crate) async fn insert_batch(
     let keys = writer.new_keys(&batch).await.map_err(at_end)?;
     let images = row::encode_all(&writer.layout, &batch).map_err(|error| at_end(error.into()))?;
     for (place, (key, image)) in keys.into_iter().zip(images).enumerate() {
-        let found = writer.find_conflict(session, &batch, place, &key, None).await;
+        let found = writer.find_conflict(session, &batch, place, &key, None, &[]).await;
         if let Some(conflict) = found.map_err(|error| (error, place))? {
             return Err((writer.violation(&conflict, &batch, place, &context.format), place));
         }
@@ -335,8 +335,11 @@ impl Insert<'_> {
         let batch = self.plan.rules.apply(&self.context, columns, rows)?;
         let keys = self.writer.new_keys(&batch).await?;
         let mut stored: Vec<u64> = Vec::new();
+        let plan = self.plan;
+        let arbiter = plan.on_conflict.as_ref().and_then(|conflict| conflict.arbiter.as_deref());
+        let first = arbiter.unwrap_or_default();
         for (place, key) in keys.into_iter().enumerate() {
-            match self.writer.find_conflict(session, &batch, place, &key, None).await? {
+            match self.writer.find_conflict(session, &batch, place, &key, None, first).await? {
                 None => {
                     let image = row::encode(&self.writer.layout, &batch, place)?;
                     self.writer.insert(session, key, image)?;

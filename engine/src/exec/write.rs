@@ -105,7 +105,8 @@ impl Writer {
     }
 
     /// Takes the locks of a new row's unique values and looks for a row that has one already.
-    /// `own` is the row's present key when it is an update of an existing row.
+    /// `own` is the row's present key when it is an update of an existing row. The indexes at the
+    /// places `first` are looked at before the others.
     pub(crate) async fn find_conflict(
         &self,
         session: &mut Session,
@@ -113,40 +114,55 @@ impl Writer {
         place: usize,
         new_key: &Key,
         own: Option<(&Key, &RowImage)>,
+        first: &[usize],
     ) -> Result<Option<Conflict>> {
-        let wait = Self::wait(session);
-        let mut secondary = 0;
-        for (index, definition) in self.relation.indexes().iter().enumerate() {
-            if definition.primary {
-                if own.is_none_or(|(key, _)| key != new_key) {
-                    self.lock_row(session, new_key, Mode::Update, wait).await?;
-                    if self.newest(session, new_key).await?.is_some() {
-                        return Ok(Some(Conflict { index, key: new_key.clone() }));
-                    }
+        let turns: &[bool] = if first.is_empty() { &[false] } else { &[true, false] };
+        for turn in turns {
+            let mut secondary = 0;
+            for (index, definition) in self.relation.indexes().iter().enumerate() {
+                let layout_index = secondary;
+                secondary += usize::from(!definition.primary);
+                if !definition.unique && !definition.primary || first.contains(&index) != *turn {
+                    continue;
                 }
-                continue;
-            }
-            let layout_index = secondary;
-            secondary += 1;
-            if !definition.unique {
-                continue;
-            }
-            let Some(values) = key::index_key(&self.layout, layout_index, batch, place)? else {
-                continue;
-            };
-            if let Some((_, image)) = own
-                && key::index_key_of_image(&self.layout, layout_index, image)?.as_ref()
-                    == Some(&values)
-            {
-                continue;
-            }
-            if let Some(conflict) =
-                self.find_by_index(session, (index, layout_index), values, own).await?
-            {
-                return Ok(Some(conflict));
+                let at = (index, (!definition.primary).then_some(layout_index));
+                let found = self.find_in_index(session, batch, place, new_key, own, at).await?;
+                if found.is_some() {
+                    return Ok(found);
+                }
             }
         }
         Ok(None)
+    }
+
+    /// [`Self::find_conflict`] in one index; `at`: its place, and that in the layout unless it is the
+    /// primary key's.
+    async fn find_in_index(
+        &self,
+        session: &mut Session,
+        batch: &RecordBatch,
+        place: usize,
+        new_key: &Key,
+        own: Option<(&Key, &RowImage)>,
+        at: (usize, Option<usize>),
+    ) -> Result<Option<Conflict>> {
+        let (index, Some(layout_index)) = at else {
+            if own.is_none_or(|(key, _)| key != new_key) {
+                self.lock_row(session, new_key, Mode::Update, Self::wait(session)).await?;
+                if self.newest(session, new_key).await?.is_some() {
+                    return Ok(Some(Conflict { index: at.0, key: new_key.clone() }));
+                }
+            }
+            return Ok(None);
+        };
+        let values = key::index_key(&self.layout, layout_index, batch, place)?;
+        let Some(values) = values else { return Ok(None) };
+        if let Some((_, image)) = own
+            && key::index_key_of_image(&self.layout, layout_index, image)?.as_ref() == Some(&values)
+        {
+            return Ok(None);
+        }
+        self.find_by_index(session, (index, layout_index), values, own).await
     }
 
     async fn find_by_index(
@@ -247,7 +263,9 @@ impl Writer {
             false => key::encode(&self.layout, batch, place)?,
         };
         let own = Some((key, &old.image));
-        if let Some(conflict) = self.find_conflict(session, batch, place, &new_key, own).await? {
+        if let Some(conflict) =
+            self.find_conflict(session, batch, place, &new_key, own, &[]).await?
+        {
             return Err(self.violation(&conflict, batch, place, format));
         }
         let image = row::encode(&self.layout, batch, place)?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, BooleanArray, BooleanBuilder,
     FixedSizeBinaryArray, FixedSizeBinaryBuilder, ListArray, PrimitiveArray, PrimitiveBuilder,
-    StringArray, StringBuilder, new_null_array,
+    StringArray, StringBuilder, new_empty_array, new_null_array,
 };
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type,
@@ -203,6 +203,10 @@ impl ScalarUDFImpl for PgScalar {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
         let rows = args.number_rows;
+        if rows == 0 {
+            // Kernels may look at the first value of what is the same for all rows.
+            return Ok(ColumnarValue::Array(new_empty_array(&self.ret)));
+        }
         let arguments = args
             .args
             .into_iter()
