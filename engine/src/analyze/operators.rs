@@ -241,7 +241,12 @@ impl Binder<'_> {
         let (first, second) = if negated { ("<", ">") } else { (">=", "<=") };
         let mut test = |low: Typed, high: Typed| {
             let a = self.operator(first, typed.clone(), low, place)?.expr;
-            let b = self.operator(second, typed.clone(), high, place)?.expr;
+            // The first comparison may have told an untyped parameter's type.
+            let typed = match typed.ty.is_unknown() {
+                true => self.expression(operand, scope, clause)?,
+                false => typed.clone(),
+            };
+            let b = self.operator(second, typed, high, place)?.expr;
             Ok::<Expr, Error>(if negated { any_of(vec![a, b]) } else { all_of(vec![a, b]) })
         };
         let expr = if symmetric {
@@ -396,6 +401,18 @@ impl Binder<'_> {
         clause: Clause,
     ) -> Result<Typed> {
         let place = left.first().and_then(|first| self.places.start(*first));
+        if let Some(query) = as_query(right) {
+            let mut values = Vec::with_capacity(left.len());
+            for member in left {
+                values.push(self.expression(member, scope, clause)?);
+            }
+            let row = self.row_subquery(query, scope)?;
+            if row.len() != values.len() {
+                return Err(super::subquery::column_count(row.len(), values.len())
+                    .at_place(self.places.start(query)));
+            }
+            return self.compare_pairs(op, values.into_iter().zip(row).collect(), place);
+        }
         let Some(right) = row_members(right) else {
             return Err(Error::feature_not_supported(
                 "a row can be compared with a list of values only",
@@ -685,5 +702,13 @@ mod tests {
         assert_eq!(negative_number("2147483648").unwrap().ty, PgType::INT4);
         assert_eq!(negative_number("9223372036854775808").unwrap().ty, PgType::INT8);
         assert_eq!(negative_number("1.5").unwrap().ty, PgType::NUMERIC);
+    }
+}
+
+fn as_query(expr: &ast::Expr) -> Option<&ast::Query> {
+    match expr {
+        ast::Expr::Nested(inner) => as_query(inner),
+        ast::Expr::Subquery(query) => Some(query),
+        _ => None,
     }
 }

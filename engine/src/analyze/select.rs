@@ -709,19 +709,28 @@ fn has_group_by(select: &ast::Select) -> bool {
 /// # Errors
 /// 42P10 for a number out of range, 42601 for other constants.
 pub(super) fn position(expr: &ast::Expr, columns: usize, word: &str) -> Result<Option<usize>> {
-    let ast::Expr::Value(value) = expr else { return Ok(None) };
+    let (sign, value) = match expr {
+        ast::Expr::Value(value) => (1, value),
+        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
+            ast::Expr::Value(value) if matches!(value.value, ast::Value::Number(..)) => (-1, value),
+            _ => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
     let number = match &value.value {
-        ast::Value::Number(digits, _) => digits.parse::<usize>().ok(),
-        ast::Value::Placeholder(_) | ast::Value::Null => return Ok(None),
+        ast::Value::Number(digits, _) => digits.parse::<i32>().ok(),
+        ast::Value::Placeholder(_) => return Ok(None),
         _ => None,
     };
-    match number {
-        None => Err(Error::syntax_error(format!("non-integer constant in {word}"))),
-        Some(number) if number == 0 || number > columns => Err(Error::new(
+    let Some(number) = number else {
+        return Err(Error::syntax_error(format!("non-integer constant in {word}")));
+    };
+    match usize::try_from(sign * number) {
+        Ok(place) if (1..=columns).contains(&place) => Ok(Some(place - 1)),
+        _ => Err(Error::new(
             SqlState::INVALID_COLUMN_REFERENCE,
-            format!("{word} position {number} is not in select list"),
+            format!("{word} position {} is not in select list", sign * number),
         )),
-        Some(number) => Ok(Some(number - 1)),
     }
 }
 

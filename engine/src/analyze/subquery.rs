@@ -792,7 +792,7 @@ pub(super) fn unnest_lists(
         .build()?)
 }
 
-fn column_count(has: usize, wanted: usize) -> Error {
+pub(super) fn column_count(has: usize, wanted: usize) -> Error {
     Error::syntax_error(match has > wanted {
         true => "subquery has too many columns",
         false => "subquery has too few columns",

@@ -343,7 +343,11 @@ impl<'a> Keyer<'a> {
             Keyer::Interval(a) => {
                 key.extend_from_slice(&(a[row] as u128 ^ (1 << 127)).to_be_bytes());
             }
-            Keyer::Jsonb(a) => put_json(&json::parse(a.value(row))?, key),
+            Keyer::Jsonb(a) => match json::parse(a.value(row))? {
+                // At the top an empty array is below all else.
+                Json::Array(items) if items.is_empty() => key.push(0),
+                value => put_json(&value, key),
+            },
             Keyer::List(lists, items, nulls) => {
                 let offsets = lists.value_offsets();
                 for at in offsets[row] as usize..offsets[row + 1] as usize {

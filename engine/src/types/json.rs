@@ -215,6 +215,11 @@ impl Json {
     /// jsonb's order: Object > Array > Boolean > Number > String > Null; an empty top-level array
     /// sorts below all, arrays and objects by count first.
     pub(crate) fn compare(&self, other: &Json) -> Ordering {
+        let is_empty = |value: &Json| matches!(value, Json::Array(items) if items.is_empty());
+        is_empty(other).cmp(&is_empty(self)).then_with(|| self.compare_inside(other))
+    }
+
+    fn compare_inside(&self, other: &Json) -> Ordering {
         let rank = |value: &Json| match value {
             Json::Null => 0,
             Json::String(_) => 1,
@@ -233,14 +238,14 @@ impl Json {
             (Json::Array(a), Json::Array(b)) => a.len().cmp(&b.len()).then_with(|| {
                 a.iter()
                     .zip(b)
-                    .map(|(x, y)| x.compare(y))
+                    .map(|(x, y)| x.compare_inside(y))
                     .find(|o| o.is_ne())
                     .unwrap_or(Ordering::Equal)
             }),
             (Json::Object(a), Json::Object(b)) => a.len().cmp(&b.len()).then_with(|| {
                 a.iter()
                     .zip(b)
-                    .map(|((k, x), (l, y))| key_order(k, l).then_with(|| x.compare(y)))
+                    .map(|((k, x), (l, y))| key_order(k, l).then_with(|| x.compare_inside(y)))
                     .find(|o| o.is_ne())
                     .unwrap_or(Ordering::Equal)
             }),
