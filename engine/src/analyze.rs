@@ -128,7 +128,8 @@ impl Analyzed {
             Analyzed::Insert(insert) => &insert.returning,
             Analyzed::Update(update) => &update.returning,
             Analyzed::Delete(delete) => &delete.returning,
-            Analyzed::Query(_) | Analyzed::Staged(_) => return None,
+            Analyzed::Query(query) => return Some(query.output.clone()),
+            Analyzed::Staged(_) => return None,
         };
         let list = returning.as_ref()?;
         Some(list.iter().map(|(_, output)| output.clone()).collect())
@@ -183,6 +184,8 @@ pub(crate) struct BoundQuery {
     /// The query is `SELECT f(...), ...` without FROM, and `f` waits or acts by itself: then these
     /// are its targets, and the plan only has their types.
     pub(crate) awaited: Option<Vec<AwaitedTarget>>,
+    /// The command tag before the number of rows.
+    pub(crate) tag: &'static str,
 }
 
 /// A relation that a statement reads.

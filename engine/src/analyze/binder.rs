@@ -13,6 +13,7 @@ use super::{
     coerce::Coercion,
     expression::Clause,
     names::{At, Places},
+    returning::Returned,
     scope::{FromItem, Scope, named_columns},
 };
 use crate::{
@@ -47,6 +48,8 @@ pub(crate) struct Binder<'a> {
     view_owner: Option<Oid>,
     /// `OVERRIDING SYSTEM VALUE` of the INSERT at hand.
     pub(super) overrides_system: bool,
+    /// RETURNING with subqueries, of the change at hand.
+    pub(super) returned: Option<Returned>,
     /// What runs by itself.
     pub(super) stages: Vec<BoundStage>,
     slots: usize,
@@ -153,6 +156,7 @@ impl<'a> Binder<'a> {
             relations: Vec::new(),
             view_owner: None,
             overrides_system: false,
+            returned: None,
             stages: Vec::new(),
             slots: 0,
             in_recursion: false,

@@ -42,6 +42,7 @@ impl Binder<'_> {
         let rows = self.bind_query_with(query, None, true, &mut tail)?;
         let output = rows.columns.iter().map(|column| column.output.clone()).collect();
         Ok(Analyzed::Query(Box::new(BoundQuery {
+            tag: "SELECT",
             plan: rows.plan,
             output,
             simple: tail.simple,

@@ -2,15 +2,22 @@
 
 use std::sync::Arc;
 
-use datafusion::{logical_expr::Expr, prelude::lit, scalar::ScalarValue, sql::sqlparser::ast};
+use datafusion::{
+    arrow::datatypes::Field,
+    common::{Column, TableReference},
+    logical_expr::Expr,
+    prelude::lit,
+    scalar::ScalarValue,
+    sql::sqlparser::ast,
+};
 
 use super::{
     OutputColumn, ReturningList,
-    binder::{Binder, Typed},
+    binder::{Binder, Rowset, Typed},
     expression::Clause,
     names::{At, column_name, fold},
-    scope::{FromItem, Scope},
-    subquery::has_subquery,
+    scope::{FromItem, Scope, ScopeColumn, ScopeTable},
+    subquery::{Below, has_subquery},
 };
 use crate::{
     catalog::{Identity, Relation, RelationBody, part::Named},
@@ -18,14 +25,84 @@ use crate::{
     types::{Oid, PgType},
 };
 
+/// RETURNING with subqueries: a query over the rows that the change leaves in a slot.
+pub(super) struct Returned {
+    pub(super) slot: usize,
+    pub(super) rows: Rowset,
+}
+
 impl Binder<'_> {
-    /// RETURNING over the columns of `item`.
+    /// RETURNING over the columns of `item`. With subqueries it is a query over the change's rows,
+    /// left in [`Binder::returned`], and the change itself returns what the query reads.
     pub(super) fn bind_returning(
         &mut self,
         returning: Option<&Vec<ast::SelectItem>>,
         item: &FromItem,
     ) -> Result<Option<ReturningList>> {
         let Some(list) = returning else { return Ok(None) };
+        let outputs = self.returning_list(list, item)?;
+        if !outputs.iter().any(|(expr, _)| has_subquery(expr)) {
+            return Ok(Some(outputs));
+        }
+        let mut read: ReturningList = Vec::new();
+        for column in item.columns.iter().chain(item.tables.iter().flat_map(|t| &t.columns)) {
+            if !read.iter().any(|(expr, _)| *expr == column.expr) {
+                let output = OutputColumn {
+                    name: column.name.clone(),
+                    ty: column.ty,
+                    table: column.table,
+                    attnum: column.attnum,
+                };
+                read.push((column.expr.clone(), output));
+            }
+        }
+        let slot = self.fresh_slot();
+        let rows = self.over_returned(list, item, &read, slot)?;
+        self.returned = Some(Returned { slot, rows });
+        Ok(Some(read))
+    }
+
+    /// The list as a query over a slot with the columns of `read`.
+    fn over_returned(
+        &mut self,
+        list: &[ast::SelectItem],
+        item: &FromItem,
+        read: &ReturningList,
+        slot: usize,
+    ) -> Result<Rowset> {
+        let fields = read
+            .iter()
+            .enumerate()
+            .map(|(i, (_, column))| Ok(Field::new(format!("s{i}"), column.ty.arrow()?, true)))
+            .collect::<Result<Vec<Field>>>()?;
+        let (plan, qualifier) = self.slot_scan(slot, fields)?;
+        let in_slot = |column: &ScopeColumn| {
+            let place = read.iter().position(|(expr, _)| *expr == column.expr).unwrap_or_default();
+            let table = TableReference::bare(qualifier.clone());
+            let expr = Expr::Column(Column::new(Some(table), format!("s{place}")));
+            ScopeColumn { expr, ..column.clone() }
+        };
+        let table = |table: &ScopeTable| ScopeTable {
+            columns: table.columns.iter().map(in_slot).collect(),
+            base: None,
+            ..table.clone()
+        };
+        let rows = FromItem {
+            plan: plan.clone(),
+            tables: item.tables.iter().map(table).collect(),
+            columns: item.columns.iter().map(in_slot).collect(),
+        };
+        let (exprs, outputs): (Vec<Expr>, Vec<OutputColumn>) =
+            self.returning_list(list, &rows)?.into_iter().unzip();
+        let (plan, exprs) = self.place(plan, exprs, Below::Project)?;
+        self.project_outputs(plan, exprs.into_iter().zip(outputs).collect())
+    }
+
+    fn returning_list(
+        &mut self,
+        list: &[ast::SelectItem],
+        item: &FromItem,
+    ) -> Result<ReturningList> {
         let scope = Scope::of(item, None);
         let mut outputs = Vec::with_capacity(list.len());
         for entry in list {
@@ -47,12 +124,6 @@ impl Binder<'_> {
             };
             let typed = self.expression(expr, &scope, Clause::Returning)?;
             let typed = self.resolve_unknown(typed)?;
-            if has_subquery(&typed.expr) {
-                return Err(Error::feature_not_supported(
-                    "a subquery in RETURNING is not supported",
-                )
-                .at_place(self.places.start(expr)));
-            }
             let from = item
                 .columns
                 .iter()
@@ -63,7 +134,7 @@ impl Binder<'_> {
             let name = alias.unwrap_or_else(|| column_name(expr));
             outputs.push((typed.expr, OutputColumn { name, ty: typed.ty, table, attnum }));
         }
-        Ok(Some(outputs))
+        Ok(outputs)
     }
 
     /// The table that a change is about.

@@ -20,6 +20,7 @@ use super::{
     binder::{Binder, CteBody, Rowset},
     names::{At, fold},
     query::{Outer, too_many_of_with},
+    returning::Returned,
     select::SelectTail,
     subquery::plan_outer_references,
 };
@@ -39,12 +40,30 @@ impl Binder<'_> {
 
     /// INSERT, UPDATE or DELETE as sqlparser has it inside of a query.
     pub(super) fn bind_change(&mut self, statement: &ast::Statement) -> Result<Analyzed> {
-        Ok(match statement {
-            ast::Statement::Insert(insert) => Analyzed::Insert(self.bind_insert(insert)?),
-            ast::Statement::Update(update) => Analyzed::Update(self.bind_update(update)?),
-            ast::Statement::Delete(delete) => Analyzed::Delete(self.bind_delete(delete)?),
+        let (change, tag) = match statement {
+            ast::Statement::Insert(insert) => {
+                (Analyzed::Insert(self.bind_insert(insert)?), "INSERT 0")
+            }
+            ast::Statement::Update(update) => {
+                (Analyzed::Update(self.bind_update(update)?), "UPDATE")
+            }
+            ast::Statement::Delete(delete) => {
+                (Analyzed::Delete(self.bind_delete(delete)?), "DELETE")
+            }
             _ => return Err(Error::feature_not_supported("this statement can't follow WITH")),
-        })
+        };
+        let Some(Returned { slot, rows }) = self.returned.take() else { return Ok(change) };
+        self.stages.push(BoundStage { statement: change, slot, is_read: true });
+        Ok(Analyzed::Query(Box::new(BoundQuery {
+            output: rows.columns.iter().map(|column| column.output.clone()).collect(),
+            plan: rows.plan,
+            simple: None,
+            locks: Vec::new(),
+            row_keys: Vec::new(),
+            relations: Vec::new(),
+            awaited: None,
+            tag,
+        })))
     }
 
     /// `WITH name AS (INSERT ...)`
@@ -128,6 +147,7 @@ impl Binder<'_> {
         let output: Vec<OutputColumn> =
             rows.columns.iter().map(|column| column.output.clone()).collect();
         let query = BoundQuery {
+            tag: "SELECT",
             plan: rows.plan,
             output: output.clone(),
             simple: None,

@@ -67,6 +67,7 @@ pub(crate) struct QueryPlan {
     pub(crate) row_keys: Vec<(Arc<Relation>, usize)>,
     /// What a constant in it fails with, wherever it is executed.
     pub(crate) constant_error: Option<Error>,
+    tag: &'static str,
 }
 
 /// A target of the query: a value, or the arguments of a function that is awaited.
@@ -105,6 +106,7 @@ impl QueryPlan {
         };
         Ok(QueryPlan {
             output,
+            tag: query.tag,
             relations: query.relations,
             row_keys: query.row_keys,
             constant_error: crate::plan::constant_error(&query.plan)?,
@@ -153,7 +155,7 @@ pub(crate) async fn run(
     plan: &QueryPlan,
     portal: &mut Portal,
 ) -> Result<Started> {
-    portal.tag = Tag::counting("SELECT");
+    portal.tag = Tag::counting(plan.tag);
     exec::enter_read(session, &plan.relations).await?;
     // What fails in a query over no table fails when PostgreSQL plans it.
     portal.has_begun = !plan.relations.is_empty() || plan.awaited.is_some();
