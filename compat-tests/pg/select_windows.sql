@@ -25,3 +25,13 @@ SELECT sum(pay) OVER nosuch FROM s;
 -- error: 42803
 SELECT sum(row_number() OVER ()) FROM s;
 SELECT pg_typeof(row_number() OVER ()), pg_typeof(ntile(2) OVER ()), pg_typeof(sum(pay) OVER ()), pg_typeof(percent_rank() OVER ()) FROM s LIMIT 1;
+-- Aggregates that can't take a row back, over sliding frames.
+create table sliding(id int primary key, a int, bo bool, t text);
+insert into sliding values (1,1,true,'x'),(2,2,false,'y'),(3,null,null,'z'),(4,7,true,null),(5,5,true,'q');
+select bool_and(bo) over (order by id rows between 1 preceding and current row), bit_or(a) over (order by id rows between 1 preceding and 1 following) from sliding;
+select jsonb_agg(a) over (order by id rows between 1 preceding and current row), string_agg(t,',') over (order by id rows between 1 preceding and 1 following), array_agg(t) over (order by id desc rows between 1 preceding and current row) from sliding order by id;
+select id, every(bo) over (order by id), stddev(a) over (order by id rows between 1 preceding and current row), variance(a) over w2, regr_slope(a,id) over w2, corr(a,id) over w2, max(t) over w2, min(a) over w2, count(*) over w2, sum(a) over w2, avg(a) over w2 from sliding window w2 as (order by id rows between 2 preceding and 1 following) order by id;
+select bit_and(a) filter (where id > 2) over (order by id rows 1 preceding), json_object_agg(id, a) over (order by id rows 1 preceding) from sliding;
+select bool_or(bo) over (partition by a > 2 order by id range between 1 preceding and current row), sum(a) over (order by id groups between 1 preceding and 1 following) from sliding order by id;
+select sum(a) over (), count(*) over (partition by bo), rank() over (order by bo), array_agg(id) over (order by id desc) from sliding order by id;
+drop table sliding;

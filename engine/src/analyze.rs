@@ -52,6 +52,7 @@ mod returning;
 mod scope;
 mod select;
 pub(crate) mod series;
+mod sliding;
 mod stage;
 mod subquery;
 mod table_function;

@@ -293,7 +293,7 @@ impl Binder<'_> {
                 "aggregate ORDER BY is not implemented for window functions",
             ));
         }
-        let func = super::windows::read_forwards(name, func);
+        let func = super::sliding::over_window(name, func);
         let fun = WindowFunctionDefinition::AggregateUDF(func);
         let params = WindowFunctionParams {
             args: params.args,

@@ -680,6 +680,14 @@ pub(super) fn wrong_operator() -> Error {
     Error::new(SqlState::WRONG_OBJECT_TYPE, "op ANY/ALL requires operator to yield boolean")
 }
 
+fn as_query(expr: &ast::Expr) -> Option<&ast::Query> {
+    match expr {
+        ast::Expr::Nested(inner) => as_query(inner),
+        ast::Expr::Subquery(query) => Some(query),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -702,13 +710,5 @@ mod tests {
         assert_eq!(negative_number("2147483648").unwrap().ty, PgType::INT4);
         assert_eq!(negative_number("9223372036854775808").unwrap().ty, PgType::INT8);
         assert_eq!(negative_number("1.5").unwrap().ty, PgType::NUMERIC);
-    }
-}
-
-fn as_query(expr: &ast::Expr) -> Option<&ast::Query> {
-    match expr {
-        ast::Expr::Nested(inner) => as_query(inner),
-        ast::Expr::Subquery(query) => Some(query),
-        _ => None,
     }
 }

@@ -3,17 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::{
-    arrow::datatypes::{DataType, FieldRef},
-    common::{
-        Result as DataFusionResult,
-        tree_node::{Transformed, TreeNode},
-    },
+    arrow::datatypes::DataType,
+    common::tree_node::{Transformed, TreeNode},
     logical_expr::{
-        Accumulator, AggregateUDF, AggregateUDFImpl, Expr, ExprSchemable, LogicalPlan,
-        LogicalPlanBuilder, ReversedUDAF, ScalarUDF, Signature, WindowFrame, WindowFrameBound,
-        WindowFrameUnits,
+        Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowFrame,
+        WindowFrameBound, WindowFrameUnits,
         expr::{ScalarFunction, WindowFunctionParams},
-        function::{AccumulatorArgs, StateFieldsArgs},
     },
     scalar::ScalarValue,
     sql::sqlparser::ast,
@@ -335,53 +330,4 @@ fn itself(ty: DataType) -> Arc<ScalarUDF> {
     let kernel: Kernel = Arc::new(|call| call.args[0].expanded(call.rows));
     let id = format!("itself({ty})");
     total(&scalar_udf(&id, vec![ty.clone()], ty, Volatility::Immutable, true, kernel))
-}
-
-/// An aggregate for use over a window. One that keeps its rows' order must not be computed over
-/// the rows backwards, which DataFusion does where that spares a sort.
-pub(super) fn read_forwards(name: &str, udaf: Arc<AggregateUDF>) -> Arc<AggregateUDF> {
-    match name.ends_with("_agg") {
-        true => Arc::new(AggregateUDF::new_from_impl(Forwards(udaf))),
-        false => udaf,
-    }
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Forwards(Arc<AggregateUDF>);
-
-impl AggregateUDFImpl for Forwards {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, args: &[DataType]) -> DataFusionResult<DataType> {
-        self.0.return_type(args)
-    }
-
-    fn accumulator(&self, args: AccumulatorArgs<'_>) -> DataFusionResult<Box<dyn Accumulator>> {
-        self.0.accumulator(args)
-    }
-
-    fn create_sliding_accumulator(
-        &self,
-        args: AccumulatorArgs<'_>,
-    ) -> DataFusionResult<Box<dyn Accumulator>> {
-        self.0.create_sliding_accumulator(args)
-    }
-
-    fn state_fields(&self, args: StateFieldsArgs<'_>) -> DataFusionResult<Vec<FieldRef>> {
-        self.0.state_fields(args)
-    }
-
-    fn is_nullable(&self) -> bool {
-        self.0.is_nullable()
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        ReversedUDAF::NotSupported
-    }
 }
