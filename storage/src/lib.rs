@@ -41,6 +41,7 @@ mod objects;
 mod path;
 mod pressure;
 mod segment;
+mod turns;
 
 #[cfg(test)]
 mod harness;
