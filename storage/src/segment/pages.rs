@@ -7,7 +7,6 @@
 use crate::objects::Objects;
 use arrow::array::RecordBatch;
 use bytes::{Buf, Bytes};
-use object_store::ObjectStore;
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -53,8 +52,7 @@ impl BlockPages<'_> {
             self.add_ranges(leaf, &mut ranges)?;
         }
         let ranges = joined(ranges);
-        let pieces = objects.store().get_ranges(path, &ranges).await;
-        let pieces = pieces.map_err(|e| ParquetError::External(Box::new(e)))?;
+        let pieces = objects.ranges(path, &ranges).await?;
         let starts = ranges.into_iter().map(|range| range.start);
         self.decode(mask, Pieces(starts.zip(pieces).collect()))
     }
