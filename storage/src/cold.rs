@@ -254,3 +254,6 @@ impl Manifests {
         Ok(manifest)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// Most blocks of one segment that a read by several keys keeps.
-pub(crate) const KEPT_BLOCKS_MAX: usize = 16;
+pub(crate) const KEPT_BLOCKS_MAX: usize = 64;
 /// Most blocks read at once where they are not kept.
 const FIND_BLOCKS: usize = 8;
 
