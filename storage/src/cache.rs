@@ -50,7 +50,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
 
     /// Keeps a value that takes about `bytes`; one too big for the cache is not kept.
     pub(crate) fn put(&self, key: K, value: V, bytes: usize) {
-        if !self.takes(bytes) {
+        if bytes > self.bytes_max / 2 {
             return;
         }
         // What goes is dropped after the lock.
@@ -59,11 +59,6 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         state.put(key, value, bytes, &mut gone);
         state.shrink(self.bytes_max, &mut gone);
         drop(state);
-    }
-
-    /// Whether a value of so many bytes would be kept.
-    pub(crate) fn takes(&self, bytes: usize) -> bool {
-        bytes <= self.bytes_max / 2
     }
 
     /// Gives up the values of these keys.

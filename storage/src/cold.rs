@@ -22,12 +22,12 @@ use crate::row::Row;
 use crate::segment::point::{PointBlock, Wanted};
 use crate::segment::read::{Kept, OpenSegment, Projection};
 use crate::snapshot::Snapshot;
-use crate::turns::{Turn, Turns};
 use bytes::Bytes;
 pub(crate) use find::{Found, find};
 use object_store::path::Path;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 /// Bytes of decoded manifests kept.
 const MANIFEST_CACHE_BYTES: usize = 16 << 20;
@@ -36,7 +36,7 @@ const MANIFEST_CACHE_BYTES: usize = 16 << 20;
 pub(crate) struct Cold {
     segments: Segments,
     manifests: Manifests,
-    turns: Turns<Place>,
+    turns: Turns,
     /// Segments that are being written or belong to a manifest not yet committed.
     pub(crate) writing: Arc<Writing>,
     /// Segments out of use that somebody may still read.
@@ -145,7 +145,7 @@ impl Cold {
     }
 
     /// Waits until no other flush or compaction of the relation runs.
-    pub(crate) async fn turn(&self, namespace: NamespaceId, relation: RelationId) -> Turn<Place> {
+    pub(crate) async fn turn(&self, namespace: NamespaceId, relation: RelationId) -> Turn {
         self.turns.take((namespace, relation)).await
     }
 }
@@ -158,6 +158,40 @@ impl std::fmt::Debug for Cold {
 
 type Place = (NamespaceId, RelationId);
 
+/// One lock for each relation that is being flushed or compacted.
+#[derive(Clone, Default)]
+struct Turns(Arc<Mutex<HashMap<Place, Arc<tokio::sync::Mutex<()>>>>>);
+
+/// The right to flush or compact a relation.
+pub(crate) struct Turn {
+    turns: Turns,
+    place: Place,
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl Turns {
+    async fn take(&self, place: Place) -> Turn {
+        let lock = Arc::clone(self.lock().entry(place).or_default());
+        let held = Some(lock.lock_owned().await);
+        Turn { turns: self.clone(), place, held }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<tokio::sync::Mutex<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut turns = self.turns.lock();
+        // Under the lock nobody new can come: one reference is the map's own.
+        if turns.get(&self.place).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            turns.remove(&self.place);
+        }
+    }
+}
+
 /// Open segments, bounded in bytes, and blocks of theirs for reads by key. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Segments {
@@ -165,15 +199,13 @@ pub(crate) struct Segments {
     /// By path.
     open: Arc<Cache<String, Arc<OpenSegment>>>,
     kept: Arc<Kept>,
-    /// Blocks that are being read to be kept: those who want the same wait.
-    reading: Turns<(u64, usize)>,
 }
 
 impl Segments {
     /// Segments among these objects, with so many bytes of footers and of blocks.
     pub(crate) fn new(objects: Objects, footer_bytes: usize, block_bytes: usize) -> Segments {
         let (open, kept) = (Arc::new(Cache::new(footer_bytes)), Arc::new(Kept::new(block_bytes)));
-        Segments { objects, open, kept, reading: Turns::default() }
+        Segments { objects, open, kept }
     }
 
     /// A segment with its footer, from memory if it was used lately.
@@ -205,6 +237,9 @@ impl Segments {
     }
 
     /// Some columns of a block, read if they are not in memory, and kept there.
+    ///
+    /// Two who miss the same block both read it. None waits for another, whose statement may be
+    /// stopped half-way by a client that doesn't read.
     async fn block(
         &self,
         segment: &OpenSegment,
@@ -212,11 +247,6 @@ impl Segments {
         wanted: Wanted<'_>,
     ) -> Result<Arc<PointBlock>> {
         let name = (segment.number(), block);
-        // Where nothing is kept there is nothing to wait for.
-        let _turn = match self.kept.blocks.takes(1) {
-            true => Some(self.reading.take(name).await),
-            false => None,
-        };
         let known = self.kept(segment, block, wanted.layout)?;
         if let Some(known) = known.as_ref().filter(|known| known.has(segment, wanted)) {
             return Ok(Arc::clone(known));

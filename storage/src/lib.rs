@@ -41,7 +41,6 @@ mod objects;
 mod path;
 mod pressure;
 mod segment;
-mod turns;
 
 #[cfg(test)]
 mod harness;
