@@ -20,11 +20,12 @@ const COPIES: usize = 8;
 const BODY_BYTES: usize = 220;
 
 const MIB: u64 = 1 << 10;
-/// What is kept by design: memtables, block cache, footers. Small, so that the rest shows.
+/// What is kept by design: memtables, hot and cold blocks, footers. Small, so that the rest shows.
 const SETTINGS: &[(&str, &str)] = &[
     ("block_cache_size", "4MB"),
     ("memtable_size", "4MB"),
     ("segment_cache_size", "1MB"),
+    ("cold_cache_size", "1MB"),
     ("max_commit_size", "16MB"),
     ("max_wal_size", "32MB"),
     ("row_group_rows", "8192"),

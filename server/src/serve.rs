@@ -198,6 +198,7 @@ fn store_options(settings: &Settings) -> StoreOptions {
         memtable_bytes: settings.memtable_size.in_memory(),
         max_wal_bytes: settings.max_wal_size.0,
         segment_cache_bytes: settings.segment_cache_size.in_memory(),
+        cold_cache_bytes: settings.cold_cache_size.in_memory(),
         max_commit_bytes: settings.max_commit_size.in_memory(),
         max_value_bytes: settings.max_row_size.in_memory(),
         max_group: settings.max_commit_group,

@@ -142,6 +142,7 @@ settings! {
         query_memory: Bytes = "2GB" from "16MB" to "1TB", "What all queries together may take for sorts, joins and groups; sorts and groups that need more go on in files, other queries get 53200.";
         temp_file_limit: Bytes = "10GB" from "0" to "16TB", "What all queries together may put aside in files below the data directory; more gets 53400.";
         segment_cache_size: Bytes = "64MB" from "0" to "1TB", "Decoded footers of cold segments that are kept.";
+        cold_cache_size: Bytes = "128MB" from "0" to "1TB", "Decoded blocks of cold rows that are kept for reads by key, of all users together.";
     }
     "Storage" {
         max_wal_size: Bytes = "512MB" from "1MB" to "16TB", "Write-ahead log after which memory is written out.";

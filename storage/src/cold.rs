@@ -1,9 +1,10 @@
 //! The cold tier of a shard: its manifests and footers kept at hand, rows found by key, and what
 //! those who write segments must know of each other.
 
+mod find;
+
 use crate::cache::Cache;
-use crate::chunk::Chunk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flush::Writing;
 use crate::gc::Garbage;
 use crate::hot::Family;
@@ -17,26 +18,17 @@ use crate::new_rows::NewRows;
 use crate::objects::Objects;
 use crate::options::StoreOptions;
 use crate::pressure::Pressure;
-use crate::row::{self, Row, RowImage};
-use crate::segment::keys::Probe;
-use crate::segment::read::{Blooms, ColdRows, OpenSegment, Projection};
-use crate::segment::source::CHUNK_ROWS;
+use crate::row::Row;
+use crate::segment::point::{PointBlock, Wanted};
+use crate::segment::read::{Kept, OpenSegment, Projection};
 use crate::snapshot::Snapshot;
-use arrow::array::{Array, RecordBatch, UInt32Array};
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+pub(crate) use find::{Found, find};
+use object_store::path::Path;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedMutexGuard, Semaphore};
 
-/// Counted for each block kept, beyond its arrays.
-const BLOCK_OVERHEAD_BYTES: usize = 512;
-/// Most blocks read at once to find rows by key.
-const FIND_BLOCKS: usize = 8;
-/// Bytes of decoded blocks kept for reads of single rows.
-const BLOCK_CACHE_BYTES: usize = 128 << 20;
-/// Bytes of Bloom filters kept.
-const BLOOM_CACHE_BYTES: usize = 32 << 20;
 /// Bytes of decoded manifests kept.
 const MANIFEST_CACHE_BYTES: usize = 16 << 20;
 
@@ -63,7 +55,7 @@ impl Cold {
     pub(crate) fn open(options: &StoreOptions) -> Result<Cold> {
         let objects = Objects::local(&options.data_dir)?;
         Ok(Cold {
-            segments: Segments::new(objects, options.segment_cache_bytes),
+            segments: Segments::new(objects, options.segment_cache_bytes, options.cold_cache_bytes),
             manifests: Manifests::new(),
             turns: Turns::default(),
             writing: Arc::default(),
@@ -81,6 +73,12 @@ impl Cold {
     /// Its objects.
     pub(crate) fn objects(&self) -> &Objects {
         &self.segments.objects
+    }
+
+    /// Removes an object of a segment, and what is kept of it.
+    pub(crate) async fn remove(&self, path: &Path) -> Result<()> {
+        self.segments.forget(path);
+        self.objects().delete(path).await
     }
 
     /// The manifest of a relation at a snapshot; `None` if nothing of it is cold.
@@ -104,7 +102,7 @@ impl Cold {
     ) -> Result<Option<Row>> {
         match self.manifest(at, namespace, layout.relation).await? {
             None => Ok(None),
-            Some(manifest) => get(&self.segments, &manifest, layout, key.as_bytes()).await,
+            Some(manifest) => find::get(&self.segments, &manifest, layout, key.as_bytes()).await,
         }
     }
 
@@ -126,9 +124,7 @@ impl Cold {
         }
         let projection = Arc::new(Projection::new(layout, Vec::new())?);
         let keys: Vec<Bytes> = (0..rows.len()).map(|row| rows.key(row).into_bytes()).collect();
-        let mut search = Search::new(&projection, &keys, false);
-        search.run(&self.segments, &manifest).await?;
-        Ok(search.met.contains(&true))
+        find::meets_any(&self.segments, &manifest, &projection, &keys).await
     }
 
     /// Adds what is cold of a relation.
@@ -196,59 +192,69 @@ impl Drop for Turn {
     }
 }
 
-/// Blocks by segment number and place in the segment, with the layout they were read for.
-type BlockCache = Cache<(u64, usize), (Arc<Layout>, Arc<ColdRows>)>;
-
-/// Open segments, bounded in bytes. Cheap to clone.
+/// Open segments, bounded in bytes, and blocks of theirs for reads by key. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Segments {
     objects: Objects,
-    open: Arc<Cache<(String, String), Arc<OpenSegment>>>,
-    /// Whole rows of single blocks, in the shape they were read in.
-    blocks: Arc<BlockCache>,
-    blooms: Arc<Blooms>,
+    /// By path.
+    open: Arc<Cache<String, Arc<OpenSegment>>>,
+    kept: Arc<Kept>,
 }
 
 impl Segments {
-    /// Segments among these objects.
-    pub(crate) fn new(objects: Objects, cache_bytes: usize) -> Segments {
-        let (open, blocks) = (Cache::new(cache_bytes), Cache::new(BLOCK_CACHE_BYTES));
-        let blooms = Arc::new(Cache::new(BLOOM_CACHE_BYTES));
-        Segments { objects, open: Arc::new(open), blocks: Arc::new(blocks), blooms }
+    /// Segments among these objects, with so many bytes of footers and of blocks.
+    pub(crate) fn new(objects: Objects, footer_bytes: usize, block_bytes: usize) -> Segments {
+        let (open, kept) = (Arc::new(Cache::new(footer_bytes)), Arc::new(Kept::new(block_bytes)));
+        Segments { objects, open, kept }
     }
 
     /// A segment with its footer, from memory if it was used lately.
     pub(crate) async fn open(&self, entry: &SegmentEntry) -> Result<Arc<OpenSegment>> {
-        // The checksum is part of the name: a path may be used again after a table is gone.
-        let name = (entry.path.clone(), entry.crc32c.clone());
-        if let Some(segment) = self.open.get(&name) {
+        if let Some(segment) = self.open.get(entry.path.as_str()).filter(|known| known.is(entry)) {
             return Ok(segment);
         }
-        let segment = Arc::new(OpenSegment::open(&self.objects, &self.blooms, entry).await?);
-        self.open.put(name, Arc::clone(&segment), segment.bytes());
+        let segment = Arc::new(OpenSegment::open(&self.objects, &self.kept, entry).await?);
+        self.open.put(entry.path.clone(), Arc::clone(&segment), segment.bytes());
         Ok(segment)
     }
 
-    /// All live columns of one block, from memory if they were read lately.
+    /// Gives up what is kept of an object that is about to be removed.
+    pub(crate) fn forget(&self, path: &Path) {
+        self.open.remove(std::iter::once(path.as_ref().to_owned()));
+    }
+
+    /// A block in memory, maybe without the columns that somebody wants.
+    fn kept(
+        &self,
+        segment: &OpenSegment,
+        block: usize,
+        layout: &Layout,
+    ) -> Result<Option<Arc<PointBlock>>> {
+        let Some(known) = self.kept.blocks.get(&(segment.number(), block)) else {
+            return Ok(None);
+        };
+        Ok(known.is_of(layout)?.then_some(known))
+    }
+
+    /// Some columns of a block, read if they are not in memory, and kept there.
+    ///
+    /// Two who miss the same block both read it. None waits for another, whose statement may be
+    /// stopped half-way by a client that doesn't read.
     async fn block(
         &self,
-        segment: &Arc<OpenSegment>,
-        whole: &Arc<Projection>,
+        segment: &OpenSegment,
         block: usize,
-    ) -> Result<Arc<ColdRows>> {
+        wanted: Wanted<'_>,
+    ) -> Result<Arc<PointBlock>> {
         let name = (segment.number(), block);
-        let held = self.blocks.get(&name);
-        if let Some((_, rows)) = held.filter(|(of, _)| Arc::ptr_eq(of, &whole.layout)) {
-            return Ok(rows);
+        let known = self.kept(segment, block, wanted.layout)?;
+        if let Some(known) = known.as_ref().filter(|known| known.has(segment, wanted)) {
+            return Ok(Arc::clone(known));
         }
-        let mut reader =
-            segment.read(whole, std::slice::from_ref(&(block..block + 1)), CHUNK_ROWS)?;
-        let rows = reader.next().await?;
-        let rows = rows.ok_or_else(|| Error::corrupt("a block of a segment has no rows"))?;
-        let (rows, bytes) = (Arc::new(rows), BLOCK_OVERHEAD_BYTES);
-        let bytes = bytes + rows.bytes();
-        self.blocks.put(name, (Arc::clone(&whole.layout), Arc::clone(&rows)), bytes);
-        Ok(rows)
+        let read = PointBlock::read(segment, block, wanted, known.as_deref()).await?;
+        let read = Arc::new(read);
+        self.kept.blocks.put(name, Arc::clone(&read), read.bytes());
+        Ok(read)
     }
 }
 
@@ -279,187 +285,5 @@ impl Manifests {
     }
 }
 
-/// A row found in the cold tier.
-#[derive(Clone)]
-pub(crate) struct Found {
-    /// Where it is.
-    pub(crate) chunk: Arc<Chunk>,
-    /// Its place in the chunk.
-    pub(crate) row: usize,
-}
-
-/// The newest cold row with a key; `None` if there is none or it is deleted.
-async fn get(
-    segments: &Segments,
-    manifest: &Manifest,
-    layout: &Arc<Layout>,
-    key: &Bytes,
-) -> Result<Option<Row>> {
-    if !manifest.segments.iter().any(|segment| segment.spans(key)) {
-        return Ok(None);
-    }
-    let projection = Arc::new(Projection::whole(layout)?);
-    let found = find(segments, manifest, &projection, std::slice::from_ref(key)).await?;
-    let Some(Found { chunk, row: at }) = found.into_iter().next().flatten() else {
-        return Ok(None);
-    };
-    let image = image(layout, &chunk, at)?;
-    Ok(Some(Row { lsn: crate::id::Lsn(chunk.lsns.value(at)), image }))
-}
-
-/// The row bytes of one row of a chunk of all live columns.
-fn image(layout: &Layout, chunk: &Chunk, at: usize) -> Result<RowImage> {
-    let columns = chunk.columns.iter().map(|column| column.slice(at, 1)).collect();
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
-    let batch = RecordBatch::try_new_with_options(layout.schema(), columns, &options)
-        .map_err(Error::arrow)?;
-    row::encode(layout, &batch, 0)
-}
-
-/// The newest cold rows with these keys, which ascend; `None` where there is none or it is deleted.
-pub(crate) async fn find(
-    segments: &Segments,
-    manifest: &Manifest,
-    projection: &Arc<Projection>,
-    keys: &[Bytes],
-) -> Result<Vec<Option<Found>>> {
-    // Many keys come from an index: they are there, and where there is one segment, there.
-    let mut search = Search::new(projection, keys, manifest.segments.len() == 1);
-    search.run(segments, manifest).await?;
-    Ok(search.found)
-}
-
-struct Search<'a> {
-    projection: &'a Arc<Projection>,
-    keys: &'a [Bytes],
-    found: Vec<Option<Found>>,
-    /// Which keys were met, as a row or as a tombstone.
-    met: Vec<bool>,
-    probes: Vec<Option<Vec<Probe>>>,
-    /// Whether all keys are known to be there, in the one segment that there is.
-    sure: bool,
-}
-
-impl<'a> Search<'a> {
-    fn new(projection: &'a Arc<Projection>, keys: &'a [Bytes], sure: bool) -> Search<'a> {
-        Search {
-            projection,
-            keys,
-            found: vec![None; keys.len()],
-            met: vec![false; keys.len()],
-            probes: (0..keys.len()).map(|_| None).collect(),
-            sure: sure && keys.len() > 1,
-        }
-    }
-
-    async fn run(&mut self, segments: &Segments, manifest: &Manifest) -> Result<()> {
-        for entry in manifest.segments.iter().rev() {
-            let keys = self.keys;
-            if self.open().any(|at| entry.spans(&keys[at])) {
-                let segment = segments.open(entry).await?;
-                self.within(entry, segments, &segment).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Places of the keys not yet met.
-    fn open(&self) -> impl Iterator<Item = usize> + '_ {
-        self.met.iter().enumerate().filter(|(_, met)| !**met).map(|(at, _)| at)
-    }
-
-    /// Looks for the open keys in one segment.
-    async fn within(
-        &mut self,
-        entry: &SegmentEntry,
-        segments: &Segments,
-        segment: &Arc<OpenSegment>,
-    ) -> Result<()> {
-        // Row group -> block -> keys that it may hold.
-        let mut wanted: BTreeMap<usize, BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
-        let open: Vec<usize> = self.open().collect();
-        for at in open {
-            let key = &self.keys[at];
-            let block = entry.spans(key).then(|| segment.blocks().find(key)).flatten();
-            let Some(block) = block else { continue };
-            let group = segment.blocks().get(block).map_or(0, |b| b.group);
-            if !self.sure && self.probes[at].is_none() {
-                self.probes[at] = Some(self.projection.key.probes(key)?);
-            }
-            let probes = self.probes[at].as_deref().unwrap_or_default();
-            if segment.may_hold(group, probes).await? {
-                wanted.entry(group).or_default().entry(block).or_default().push(at);
-            }
-        }
-        for blocks in wanted.into_values() {
-            let blocks: Vec<(usize, Vec<usize>)> = blocks.into_iter().collect();
-            for part in blocks.chunks(FIND_BLOCKS) {
-                match part {
-                    [(block, wanted)] if self.projection.is_whole() => {
-                        let rows = segments.block(segment, self.projection, *block).await?;
-                        self.take(&rows, wanted)?;
-                    }
-                    _ => self.read(segment, part).await?,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads some blocks of one row group and takes the wanted rows out.
-    async fn read(
-        &mut self,
-        segment: &Arc<OpenSegment>,
-        blocks: &[(usize, Vec<usize>)],
-    ) -> Result<()> {
-        let mut spans: Vec<Range<usize>> = Vec::with_capacity(blocks.len());
-        for (block, _) in blocks {
-            match spans.last_mut() {
-                Some(last) if last.end == *block => last.end += 1,
-                _ => spans.push(*block..*block + 1),
-            }
-        }
-        let wanted: Vec<usize> = blocks.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
-        let mut reader = segment.read(self.projection, &spans, CHUNK_ROWS)?;
-        let mut left = &wanted[..];
-        while let Some(rows) = reader.next().await? {
-            left = self.take(&rows, left)?;
-        }
-        Ok(())
-    }
-
-    /// Takes wanted rows out of read ones; returns the keys that lie beyond them.
-    fn take<'w>(&mut self, rows: &ColdRows, wanted: &'w [usize]) -> Result<&'w [usize]> {
-        let (mut places, mut of) = (Vec::new(), Vec::new());
-        let mut passed = wanted.len();
-        for (nth, at) in wanted.iter().enumerate() {
-            let key = &self.keys[*at];
-            let (place, equal) = self.projection.key.search(&rows.key_columns, rows.len(), key)?;
-            if place == rows.len() {
-                passed = nth;
-                break;
-            }
-            if equal {
-                self.met[*at] = true;
-                if !rows.deleted.as_ref().is_some_and(|d| d.value(place)) {
-                    places.push(u32::try_from(place).unwrap_or(u32::MAX));
-                    of.push(*at);
-                }
-            }
-        }
-        if !places.is_empty() {
-            let places = UInt32Array::from(places);
-            let take = |array: &dyn Array| arrow::compute::take(array, &places, None);
-            let columns = rows.columns.iter().map(|c| take(c.as_ref()));
-            let columns =
-                columns.collect::<std::result::Result<Vec<_>, _>>().map_err(Error::arrow)?;
-            let lsns = places.values().iter().map(|at| rows.lsns.value(*at as usize)).collect();
-            let keys = of.iter().map(|at| self.keys[*at].clone()).collect();
-            let chunk = Arc::new(Chunk::new(keys, lsns, None, columns));
-            for (row, at) in of.into_iter().enumerate() {
-                self.found[at] = Some(Found { chunk: Arc::clone(&chunk), row });
-            }
-        }
-        Ok(&wanted[passed..])
-    }
-}
+#[cfg(test)]
+mod tests;

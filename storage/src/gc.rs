@@ -58,7 +58,7 @@ impl Shard {
         for path in self.cold.garbage.ripe(self.snapshots.oldest_generation()) {
             let location = Path::parse(&path)
                 .map_err(|e| Error::corrupt(format!("a manifest names no object: {e}")))?;
-            self.cold.objects().delete(&location).await?;
+            self.cold.remove(&location).await?;
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Shard {
         let manifest = Manifest::from_record(record)?;
         let objects = self.cold.objects();
         for segment in &manifest.segments {
-            objects.delete(&segment.location()?).await?;
+            self.cold.remove(&segment.location()?).await?;
         }
         // After a TRUNCATE the directory may be in use again.
         let (namespace, relation) = manifest.owner();
@@ -126,7 +126,7 @@ impl Shard {
             {
                 kept = true;
             } else {
-                objects.delete(&path).await?;
+                self.cold.remove(&path).await?;
             }
         }
         if kept { Ok(()) } else { objects.remove_tree(&directory).await }

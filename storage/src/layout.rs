@@ -7,6 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 use crate::id::RelationId;
+use crate::segment::keys::KeyColumns;
 pub(crate) use crate::types::ColumnType;
 
 /// A relation's physical shape. Make it with [`Layout::new`].
@@ -23,6 +24,7 @@ pub struct Layout {
     /// `schema.table`, not escaped: names the directory of the cold tier.
     pub directory: String,
     derived: OnceLock<Derived>,
+    key_columns: OnceLock<Arc<KeyColumns>>,
 }
 
 /// One attribute of a relation.
@@ -82,7 +84,8 @@ impl Layout {
         directory: impl Into<String>,
     ) -> Layout {
         let directory = directory.into();
-        Layout { relation, columns, key, indexes, directory, derived: OnceLock::new() }
+        let (derived, key_columns) = (OnceLock::new(), OnceLock::new());
+        Layout { relation, columns, key, indexes, directory, derived, key_columns }
     }
 
     /// The live columns in attnum order: the form of the batches that go in.
@@ -104,6 +107,15 @@ impl Layout {
     pub(crate) fn field(&self, column: usize) -> Result<Field> {
         let column = self.column(column)?;
         Ok(Field::new(&column.name, column.ty.arrow(), column.nullable))
+    }
+
+    /// How its keys are made of columns.
+    pub(crate) fn key_columns(&self) -> Result<&Arc<KeyColumns>> {
+        if let Some(known) = self.key_columns.get() {
+            return Ok(known);
+        }
+        let made = Arc::new(KeyColumns::new(self)?);
+        Ok(self.key_columns.get_or_init(|| made))
     }
 
     pub(crate) fn column(&self, column: usize) -> Result<&Column> {

@@ -112,21 +112,11 @@ impl NewRows {
 
     /// The row with a key.
     pub(crate) fn find(&self, key: &[u8]) -> Option<usize> {
-        let at = self.first_from(|found| found < key);
-        (at < self.len() && self.keys.get(at) == key).then_some(at)
+        self.keys.find(key)
     }
 
     /// The first row of whose key `before` is not true; it is true of a part at the start.
     pub(crate) fn first_from(&self, before: impl Fn(&[u8]) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if before(self.keys.get(middle)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+        self.keys.first_from(before)
     }
 }

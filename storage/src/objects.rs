@@ -14,12 +14,16 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::async_writer::AsyncFileWriter;
 use parquet::errors::{ParquetError, Result as ParquetResult};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncWriteExt;
 
 /// Bytes of one part of an upload, the least that object stores take.
 const PART_BYTES: usize = 5 << 20;
+/// Bytes of a local file that are read without leaving the thread.
+const READ_ON_THE_SPOT_MAX: u64 = 1 << 20;
 /// Most parts of one upload under way.
 const PARTS_MAX: usize = 2;
 
@@ -64,6 +68,26 @@ impl Objects {
             Err(error) => return Err(Error::object(error)),
         };
         Ok(Some(found.bytes().await.map_err(Error::object)?))
+    }
+
+    /// Reads parts of an object.
+    ///
+    /// Little of a local file is read on the spot, as the hot store reads its files: from the page
+    /// cache that takes less than the way to another thread and back.
+    pub(crate) async fn ranges(
+        &self,
+        path: &Path,
+        ranges: &[Range<u64>],
+    ) -> ParquetResult<Vec<Bytes>> {
+        let bytes: u64 = ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum();
+        match self.local.as_ref().filter(|_| bytes <= READ_ON_THE_SPOT_MAX) {
+            Some(root) => read_ranges(&root.join(path.as_ref()), ranges)
+                .map_err(|e| ParquetError::External(Box::new(e))),
+            None => {
+                let read = self.store.get_ranges(path, ranges).await;
+                read.map_err(|e| ParquetError::External(Box::new(e)))
+            }
+        }
     }
 
     /// Removes an object; one that is gone already is no error.
@@ -179,6 +203,21 @@ impl Objects {
         });
         synced.await?.map_err(|e| Error::io("sync a file of the cold tier", &e))
     }
+}
+
+fn read_ranges(path: &std::path::Path, ranges: &[Range<u64>]) -> std::io::Result<Vec<Bytes>> {
+    let mut file = std::fs::File::open(path)?;
+    let read = |range: &Range<u64>| {
+        let length = range.end.saturating_sub(range.start);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.seek(SeekFrom::Start(range.start))?;
+        file.by_ref().take(length).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != length {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Bytes::from(bytes))
+    };
+    ranges.iter().map(read).collect()
 }
 
 /// Does what blocks apart from the tasks that must not wait.

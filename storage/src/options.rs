@@ -59,6 +59,8 @@ pub struct StoreOptions {
     pub max_wal_bytes: u64,
     /// Bytes of decoded Parquet footers kept.
     pub segment_cache_bytes: usize,
+    /// Bytes of decoded blocks of cold rows kept for reads by key.
+    pub cold_cache_bytes: usize,
     /// The largest write set, in bytes of keys and images.
     pub max_commit_bytes: usize,
     /// The largest row.
@@ -83,6 +85,7 @@ impl StoreOptions {
             memtable_bytes: 32 << 20,
             max_wal_bytes: 512 << 20,
             segment_cache_bytes: 64 << 20,
+            cold_cache_bytes: 128 << 20,
             max_commit_bytes: 1 << 30,
             max_value_bytes: 64 << 20,
             max_group: 1024,

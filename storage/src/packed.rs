@@ -1,14 +1,16 @@
 //! Many short strings of bytes in one piece of memory.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
 
 /// Strings of bytes one after another.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Packed {
     bytes: Bytes,
-    ends: Vec<u32>,
+    ends: Arc<[u32]>,
 }
 
 impl Packed {
@@ -19,6 +21,31 @@ impl Packed {
     /// Bytes of all strings.
     pub(crate) fn total(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Memory held, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..])
+    }
+
+    /// The place of a string among strings that ascend.
+    pub(crate) fn find(&self, string: &[u8]) -> Option<usize> {
+        let at = self.first_from(|found| found < string);
+        (at < self.len() && self.get(at) == string).then_some(at)
+    }
+
+    /// The first string of which `before` is not true; it is true of a part at the start.
+    pub(crate) fn first_from(&self, before: impl Fn(&[u8]) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if before(self.get(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     fn span(&self, at: usize) -> std::ops::Range<usize> {
@@ -49,7 +76,7 @@ impl Packed {
             // No longer than what it was taken from.
             ends.push(bytes.len() as u32);
         }
-        Packed { bytes: bytes.into(), ends }
+        Packed { bytes: bytes.into(), ends: ends.into() }
     }
 }
 
@@ -77,6 +104,6 @@ impl Packer {
     /// The strings, in no more memory than they need.
     pub(crate) fn finish(mut self) -> Packed {
         self.bytes.shrink_to_fit();
-        Packed { bytes: self.bytes.into(), ends: self.ends }
+        Packed { bytes: self.bytes.into(), ends: self.ends.into() }
     }
 }

@@ -278,16 +278,26 @@ fn encode_row(
     row: usize,
     out: &mut Vec<u8>,
 ) -> Result<()> {
+    let values = readers.iter().map(|reader| match reader {
+        None => Ok(Value::Null),
+        Some(reader) => reader.value(row),
+    });
+    encode_values(layout, values, out)
+}
+
+/// Appends the image of these values, one for each attribute, dropped ones too.
+pub(crate) fn encode_values<'a>(
+    layout: &Layout,
+    values: impl Iterator<Item = Result<Value<'a>>>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let known = u16::try_from(layout.columns.len())
         .map_err(|_| Error::invalid("a relation has at most 65535 columns"))?;
     out.extend_from_slice(&known.to_le_bytes());
     let bits = out.len();
     out.resize(bits + layout.columns.len().div_ceil(8), 0);
-    for (i, reader) in readers.iter().enumerate() {
-        let value = match reader {
-            None => Value::Null,
-            Some(reader) => reader.value(row)?,
-        };
+    for (i, value) in values.enumerate() {
+        let value = value?;
         if value == Value::Null {
             out[bits + i / 8] |= 1 << (i % 8);
         } else {

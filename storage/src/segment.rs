@@ -8,6 +8,8 @@ pub(crate) mod blocks;
 pub(crate) mod form;
 pub(crate) mod keys;
 pub(crate) mod numeric;
+mod pages;
+pub(crate) mod point;
 pub(crate) mod read;
 pub(crate) mod source;
 pub(crate) mod write;

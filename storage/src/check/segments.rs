@@ -31,7 +31,7 @@ pub(super) async fn check(
     let layout = layout(manifest);
     let Some(layout) = report.note(&of, layout)? else { return Ok(()) };
     let layout = Arc::new(layout);
-    let segments = Segments::new(objects.clone(), FOOTER_BYTES);
+    let segments = Segments::new(objects.clone(), FOOTER_BYTES, 0);
     for entry in &manifest.segments {
         report.segments += 1;
         let of = format!("segment {}", entry.path);

@@ -8,6 +8,7 @@ use super::form;
 use crate::error::{Error, Result};
 use crate::key::{self, Key};
 use crate::layout::{Column, Layout};
+use crate::packed::{Packed, Packer};
 use crate::row::{self, RowImage};
 use crate::types::ColumnType;
 use crate::value::{NOT_NULL, NULL, Value};
@@ -64,15 +65,26 @@ impl KeyColumns {
         &self.types
     }
 
+    /// The keys of all rows, in one piece of memory.
+    pub(crate) fn encode_packed(&self, columns: &[ArrayRef]) -> Result<Packed> {
+        match &self.layout {
+            None => {
+                let ids = row_id_array(columns)?.values();
+                let mut keys = Packer::new(ids.len(), size_of::<i64>());
+                for id in ids {
+                    keys.bytes.extend_from_slice(&Key::row_id_bytes(*id));
+                    keys.end()?;
+                }
+                Ok(keys.finish())
+            }
+            Some(layout) => key::encode_packed(layout, &batch(layout, columns)?),
+        }
+    }
+
     /// The keys of all rows.
     pub(crate) fn encode(&self, columns: &[ArrayRef]) -> Result<Vec<Bytes>> {
-        let keys = match &self.layout {
-            None => {
-                row_id_array(columns)?.values().iter().map(|id| Key::from_row_id(*id)).collect()
-            }
-            Some(layout) => key::encode_all(layout, &batch(layout, columns)?)?,
-        };
-        Ok(keys.into_iter().map(Key::into_bytes).collect())
+        let keys = self.encode_packed(columns)?;
+        Ok((0..keys.len()).map(|row| keys.bytes(row)).collect())
     }
 
     /// The place of the first row whose key is not less than `key`, and whether it is equal.

@@ -3,12 +3,13 @@
 use super::blocks::{BLOCKS_META_KEY, Blocks};
 use super::form;
 use super::keys::{KeyColumns, Probe};
+use super::point::{PointBlocks, Wanted};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::manifest::SegmentEntry;
 use crate::objects::Objects;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -35,7 +36,24 @@ const BLOOM_BLOCK_BYTES: usize = 32;
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Bloom filters by segment number, row group and field id; `None`: there is no such filter.
-pub(crate) type Blooms = Cache<(u64, usize, i32), Option<Arc<Sbbf>>>;
+type Blooms = Cache<(u64, usize, i32), Option<Arc<Sbbf>>>;
+
+/// Bytes of Bloom filters kept.
+const BLOOM_CACHE_BYTES: usize = 32 << 20;
+
+/// What is kept of all open segments.
+pub(crate) struct Kept {
+    blooms: Blooms,
+    /// Blocks for reads by key.
+    pub(crate) blocks: PointBlocks,
+}
+
+impl Kept {
+    /// Nothing yet, and no more than so many bytes of blocks.
+    pub(crate) fn new(block_bytes: usize) -> Kept {
+        Kept { blooms: Cache::new(BLOOM_CACHE_BYTES), blocks: Cache::new(block_bytes) }
+    }
+}
 
 /// What a read wants of each row.
 #[derive(Debug)]
@@ -56,16 +74,16 @@ impl Projection {
         let fields =
             columns.iter().map(|index| layout.field(*index)).collect::<Result<Vec<_>>>()?;
         Ok(Projection {
-            key: Arc::new(KeyColumns::new(layout)?),
+            key: Arc::clone(layout.key_columns()?),
             layout: Arc::clone(layout),
             columns,
             schema: Arc::new(Schema::new(fields)),
         })
     }
 
-    /// Whether it wants all live columns, in their order.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.columns == self.layout.live()
+    /// The wanted columns.
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        Wanted { layout: &self.layout, columns: &self.columns }
     }
 
     /// A projection onto all live columns.
@@ -93,18 +111,19 @@ pub(crate) struct OpenSegment {
     objects: Objects,
     path: Path,
     size: u64,
+    crc32c: String,
     metadata: ArrowReaderMetadata,
     blocks: Blocks,
     /// Field id -> place among the file's columns.
     roots: HashMap<i32, usize>,
-    blooms: Arc<Blooms>,
+    kept: Arc<Kept>,
 }
 
 impl OpenSegment {
     /// Reads a segment's footer.
     pub(crate) async fn open(
         objects: &Objects,
-        blooms: &Arc<Blooms>,
+        kept: &Arc<Kept>,
         entry: &SegmentEntry,
     ) -> Result<OpenSegment> {
         let path = entry.location()?;
@@ -137,16 +156,49 @@ impl OpenSegment {
             objects: objects.clone(),
             path,
             size: entry.bytes,
+            crc32c: entry.crc32c.clone(),
             metadata,
             blocks,
             roots,
-            blooms: Arc::clone(blooms),
+            kept: Arc::clone(kept),
         })
     }
 
     /// What it goes by among open segments.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether it is the segment of an entry: a path may be used again after a table is gone.
+    pub(crate) fn is(&self, entry: &SegmentEntry) -> bool {
+        self.crc32c == entry.crc32c
+    }
+
+    /// Whether it has a column.
+    pub(super) fn has(&self, field: i32) -> bool {
+        self.roots.contains_key(&field)
+    }
+
+    /// The place of a column among the file's.
+    pub(super) fn root(&self, field: i32) -> Option<usize> {
+        self.roots.get(&field).copied()
+    }
+
+    pub(super) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
+    pub(super) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It is not what was written.
+    pub(super) fn damaged(&self, what: &str) -> Error {
+        Error::damage(&self.path, what)
     }
 
     /// The key index.
@@ -235,7 +287,7 @@ impl OpenSegment {
 
     async fn bloom(&self, group: usize, field: i32) -> Result<Option<Arc<Sbbf>>> {
         let name = (self.number, group, field);
-        if let Some(known) = self.blooms.get(&name) {
+        if let Some(known) = self.kept.blooms.get(&name) {
             return Ok(known);
         }
         let schema = self.metadata.parquet_schema();
@@ -254,8 +306,15 @@ impl OpenSegment {
             }
         };
         let bytes = filter.as_ref().map_or(0, |filter| filter.num_blocks() * BLOOM_BLOCK_BYTES);
-        self.blooms.put(name, filter.clone(), bytes + size_of::<Sbbf>());
+        self.kept.blooms.put(name, filter.clone(), bytes + size_of::<Sbbf>());
         Ok(filter)
+    }
+}
+
+impl Drop for OpenSegment {
+    /// Nobody will ask for its blocks again: opened once more it has another number.
+    fn drop(&mut self) {
+        self.kept.blocks.remove((0..self.blocks.len()).map(|block| (self.number, block)));
     }
 }
 
@@ -311,13 +370,6 @@ impl ColdRows {
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.lsns.len()
-    }
-
-    /// Memory held, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        let arrays = self.key_columns.iter().chain(&self.columns);
-        let lsns = self.lsns.len() * size_of::<u64>();
-        lsns + arrays.map(|array| array.get_array_memory_size()).sum::<usize>()
     }
 }
 
