@@ -29,7 +29,7 @@ scripts! {
     constraints insert update_delete upsert
     select_basic select_joins select_aggregates select_windows select_subqueries evaluation_order
     silently_wrong transactions cursors prepared copy settings
-    catalog information_schema functions errors explain_and_maintenance temporary
+    catalog information_schema functions errors explain_and_maintenance temporary privileges
 }
 
 #[test]

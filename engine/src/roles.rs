@@ -37,11 +37,19 @@ pub(crate) async fn run(command: &RoleCommand, ctx: &mut dyn DdlContext) -> Resu
         RoleCommand::Drop { names, if_exists, cascade } => {
             drop::run(ctx, names, *if_exists, *cascade).await
         }
-        RoleCommand::Grant { roles, members, admin_option } => {
-            membership::grant(ctx, roles, members, *admin_option).await
+        RoleCommand::Grant { roles, members, admin_option, granted_by } => {
+            membership::grant(ctx, (roles, members), *admin_option, granted_by.as_ref()).await
         }
-        RoleCommand::Revoke { roles, members, admin_option_only } => {
-            membership::revoke(ctx, roles, members, *admin_option_only)
+        RoleCommand::Revoke { roles, members, admin_option_only, granted_by } => {
+            membership::revoke(ctx, (roles, members), *admin_option_only, granted_by.as_ref())
+        }
+        RoleCommand::Group { group, members, add } => {
+            let roles = std::slice::from_ref(group);
+            match add {
+                true => membership::grant(ctx, (roles, members), false, None).await?,
+                false => membership::revoke(ctx, (roles, members), false, None)?,
+            };
+            Ok("ALTER ROLE".to_owned())
         }
         RoleCommand::System { name, value } => system::set(ctx, name, value.as_deref()),
         RoleCommand::SystemResetAll => system::reset_all(ctx),
@@ -124,14 +132,14 @@ async fn create(
             RoleAttribute::InRoles(roles) => {
                 for into in roles {
                     let into = resolve(ctx, into)?;
-                    membership::add(ctx, &into, &role, false).await?;
+                    membership::add(ctx, &into, &role, false, view.role).await?;
                 }
             }
             RoleAttribute::Members(members) | RoleAttribute::Admins(members) => {
                 let admin = matches!(attribute, RoleAttribute::Admins(_));
                 for member in members {
                     let member = resolve(ctx, member)?;
-                    membership::add(ctx, &role, &member, admin).await?;
+                    membership::add(ctx, &role, &member, admin, view.role).await?;
                 }
             }
             _ => {}

@@ -48,9 +48,7 @@ impl CatalogView {
             _ => "",
         };
         // The predefined roles speak of shared rows; a `user` table's rows are one's own anyway.
-        if let Some(all) = self.cluster.role_by_name(predefined)
-            && self.cluster.has_privileges_of(role, all.oid)
-        {
+        if self.acts_for(role, predefined) {
             return true;
         }
         let grants = relation.effective_grants();
@@ -62,8 +60,18 @@ impl CatalogView {
         if self.cluster.is_superuser(role) || schema.oid == PG_CATALOG && letter == 'U' {
             return true;
         }
-        let grants = schema.effective_grants();
-        self.granted(role, schema.owner, &grants, letter)
+        let granted = match &schema.grants {
+            Some(grants) => self.granted(role, schema.owner, grants, letter),
+            None => self.has_privileges_of(role, schema.owner),
+        };
+        let predefined = ["pg_read_all_data", "pg_write_all_data"];
+        granted || letter == 'U' && predefined.iter().any(|all| self.acts_for(role, all))
+    }
+
+    /// Whether `role` has the privileges of the role with this name.
+    fn acts_for(&self, role: Oid, name: &str) -> bool {
+        let found = self.cluster.role_by_name(name);
+        found.is_some_and(|found| self.cluster.has_privileges_of(role, found.oid))
     }
 
     /// 42501 unless `current_user` holds every one of `letters` on `relation`.
@@ -121,12 +129,13 @@ impl CatalogView {
     }
 
     fn granted(&self, role: Oid, owner: Oid, grants: &[Grant], letter: char) -> bool {
-        grants.iter().any(|grant| {
-            grant.privileges.contains(letter)
-                && (grant.grantee == Oid(0)
-                    || self.has_privileges_of(role, grant.grantee)
-                    || grant.grantee == owner && self.has_privileges_of(role, owner))
-        })
+        let held = || grants.iter().filter(|grant| grant.privileges.contains(letter));
+        // What everybody may needs no walk through memberships.
+        held().any(|grant| grant.grantee == Oid(0))
+            || held().any(|grant| {
+                self.has_privileges_of(role, grant.grantee)
+                    || grant.grantee == owner && self.has_privileges_of(role, owner)
+            })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Reading the values of settings.
 
-use super::{Definition, Kind};
+use super::{Definition, Kind, LEVELS};
 use crate::{
     error::{Error, Result, SqlState},
+    statement::Isolation,
     types::TimeZone,
 };
 
@@ -46,6 +47,11 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
         }
         // SET folds the name, and PostgreSQL repeats it as it got it.
         Kind::Enum(values) => one_of(definition.name, value, values),
+        Kind::Isolation => {
+            let level = one_of(definition.name, value, LEVELS)?;
+            Isolation::parse(&level).ok_or_else(fail)?.check_supported()?;
+            Ok(level)
+        }
         Kind::Fixed(values) => {
             let value = one_of(definition.name, value, values)?;
             if value == definition.default {

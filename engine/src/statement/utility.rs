@@ -143,7 +143,8 @@ fn set(tokens: &mut Tokens<'_>) -> Result<Parsed> {
         let value = role_name(tokens, "default")?;
         return Ok(Parsed::Set { scope, name: "session_authorization".into(), value });
     }
-    if tokens.take("role") {
+    let is_assigned = tokens.is_word(1, "to") || tokens.peek_at(1) == &Token::Eq;
+    if !is_assigned && tokens.take("role") {
         let value = role_name(tokens, "none")?;
         return Ok(Parsed::Set { scope, name: "role".into(), value });
     }
@@ -195,14 +196,39 @@ fn time_zone(tokens: &mut Tokens<'_>) -> Result<SetValue> {
     }
     if tokens.take("interval") {
         let text = tokens.string()?;
-        while tokens.take("hour") || tokens.take("to") || tokens.take("minute") {}
-        return Ok(SetValue::Value(text));
+        let fields = match tokens.take("hour") {
+            true if tokens.take_all(&["to", "minute"]) => HOUR_TO_MINUTE,
+            true => HOUR,
+            false => -1,
+        };
+        return hours_of_interval(&text, fields).map(SetValue::Value);
     }
     Ok(SetValue::Value(match tokens.peek() {
         Token::Number(..) | Token::Minus | Token::Plus => tokens.number()?,
         Token::Word(_) => tokens.identifier()?,
         _ => tokens.string()?,
     }))
+}
+
+/// The type modifiers of `INTERVAL HOUR` and `INTERVAL HOUR TO MINUTE`.
+const HOUR: i32 = 0x400_FFFF;
+const HOUR_TO_MINUTE: i32 = 0xC00_FFFF;
+
+/// What an offset as an interval is in hours.
+fn hours_of_interval(text: &str, fields: i32) -> Result<String> {
+    let invalid = |what: &str| {
+        Err(Error::invalid_setting_value("TimeZone", text)
+            .with_detail(format!("Cannot specify {what} in time zone interval.")))
+    };
+    let interval =
+        crate::types::interval::parse(text, fields, crate::types::IntervalStyle::Postgres)?;
+    if interval.months != 0 {
+        return invalid("months");
+    }
+    if interval.days != 0 {
+        return invalid("days");
+    }
+    Ok((interval.us as f64 / 3.6e9).to_string())
 }
 
 fn setting_name(tokens: &mut Tokens<'_>) -> Result<String> {

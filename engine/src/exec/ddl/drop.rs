@@ -24,24 +24,24 @@ use crate::{
 };
 
 pub(super) async fn run(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<String> {
-    let (tag, plan) = match drop.kind {
-        DropKind::Table => ("DROP TABLE", relations(drop, ctx, "table").await?),
-        DropKind::View => ("DROP VIEW", relations(drop, ctx, "view").await?),
-        DropKind::Sequence => ("DROP SEQUENCE", relations(drop, ctx, "sequence").await?),
+    let plan = match drop.kind {
+        DropKind::Table => relations(drop, ctx, "table").await?,
+        DropKind::View => relations(drop, ctx, "view").await?,
+        DropKind::Sequence => relations(drop, ctx, "sequence").await?,
         DropKind::Index => {
             indexes(drop, ctx).await?;
-            return Ok("DROP INDEX".to_owned());
+            None
         }
-        DropKind::Schema => ("DROP SCHEMA", schemas(drop, ctx).await?),
+        DropKind::Schema => schemas(drop, ctx).await?,
         DropKind::None(word) => {
             none(drop, ctx, word)?;
-            return Ok(format!("DROP {}", word.to_uppercase()));
+            None
         }
     };
     if let Some(plan) = plan {
         execute(ctx, plan, drop.cascade).await?;
     }
-    Ok(tag.to_owned())
+    Ok(drop.kind.tag().into_owned())
 }
 
 /// What goes.
@@ -71,6 +71,32 @@ impl Plan {
         for sequence in sequence::owned_sequences(view, relation.oid, None) {
             self.add(view, &sequence);
         }
+    }
+
+    /// Names what the statement is about, for its errors.
+    pub(super) fn name(&mut self, what: String) {
+        self.named.push(what);
+    }
+
+    /// Adds a schema, and what is in it as its dependents.
+    pub(super) fn add_schema(&mut self, view: &CatalogView, schema: &Arc<Schema>, path: &[String]) {
+        let what = format!("schema {}", schema.name);
+        let part = dependency::part_of(view, schema.oid);
+        let mut inside: Vec<_> =
+            part.relations().filter(|relation| relation.schema == schema.oid).cloned().collect();
+        inside.sort_by_key(|relation| relation.oid);
+        for relation in inside {
+            if self.contains(relation.oid) {
+                continue;
+            }
+            let owned = matches!(&relation.body, RelationBody::Sequence(s) if s.owned_by.is_some());
+            if !owned {
+                self.dependents.push((dependency::describe(view, &relation, path), what.clone()));
+            }
+            self.add(view, &relation);
+        }
+        self.named.push(what);
+        self.schemas.push(Arc::clone(schema));
     }
 
     /// What goes with a column: a sequence of its own, and what uses that elsewhere.
@@ -188,6 +214,7 @@ fn find(
     {
         return missing(Error::undefined_schema(schema), ctx);
     }
+    view.check_named_schema(name.schema.as_deref())?;
     let found = view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path());
     let relation = match found {
         None => {
@@ -240,25 +267,12 @@ async fn schemas(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<Option<Plan>> 
         super::schema::check_droppable(&view, &schema)?;
         change::lock(ctx, Place::of(schema.oid)).await?;
         let view = ctx.view();
-        let what = format!("schema {}", schema.name);
-        let part = dependency::part_of(&view, schema.oid);
-        let mut inside: Vec<_> =
-            part.relations().filter(|relation| relation.schema == schema.oid).cloned().collect();
-        inside.sort_by_key(|relation| relation.oid);
-        for relation in inside {
-            if plan.contains(relation.oid) {
-                continue;
+        for relation in dependency::part_of(&view, schema.oid).relations() {
+            if relation.schema == schema.oid {
+                ctx.lock_relation(relation.oid).await?;
             }
-            ctx.lock_relation(relation.oid).await?;
-            let owned = matches!(&relation.body, RelationBody::Sequence(s) if s.owned_by.is_some());
-            if !owned {
-                let text = dependency::describe(&view, &relation, &ctx.search_path());
-                plan.dependents.push((text, what.clone()));
-            }
-            plan.add(&view, &relation);
         }
-        plan.named.push(what);
-        plan.schemas.push(schema);
+        plan.add_schema(&view, &schema, &ctx.search_path());
     }
     if plan.schemas.is_empty() {
         return Ok(None);
@@ -373,6 +387,7 @@ async fn indexes(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<()> {
     for name in &drop.names {
         let view = ctx.view();
         names::check_catalog(&view, name)?;
+        view.check_named_schema(name.schema.as_deref())?;
         let found = view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path());
         let (table, index) = match found {
             Some(Named::Index { index, .. }) => view

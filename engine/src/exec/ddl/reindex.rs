@@ -78,6 +78,7 @@ fn named_table(ctx: &dyn DdlContext, name: &Name) -> Result<Arc<Relation>> {
     names::check_catalog(&view, name)?;
     let path = ctx.search_path();
     let what = "a table or materialized view";
+    view.check_named_schema(name.schema.as_deref())?;
     let named = view.find_named(name.schema.as_deref(), &name.name, &path);
     if matches!(named, Some(Named::Index { .. })) {
         return Err(Error::wrong_object_type(&name.name, what));

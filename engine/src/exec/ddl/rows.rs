@@ -292,6 +292,7 @@ fn context_in(ctx: &dyn DdlContext, namespace: &Namespace) -> Result<Arc<Executi
         shared: context.shared.clone(),
         snapshot: context.snapshot.clone(),
         writes: Arc::clone(&context.writes),
+        access: context.access,
         transaction_time: context.transaction_time,
         statement_time: context.statement_time,
         format: context.format.clone(),

@@ -39,8 +39,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
     let mut query = create.query.clone();
     let view = ctx.view();
     wildcard::expand(&view, &mut query, &ctx.search_path())?;
-    let path = ctx.search_path();
-    let needed = dependency::relations_of(&view, &query, &path);
+    let needed = dependency::relations_of(&view, &query, &kept_path(ctx));
     if target.place == Place::Shared {
         dependency::check_seen_by_all(&view, &needed)?;
     }
@@ -90,7 +89,7 @@ fn temporary_name(create: &CreateView, ctx: &mut dyn DdlContext) -> Result<Name>
         return Ok(name);
     }
     let view = ctx.view();
-    let needed = dependency::relations_of(&view, &create.query, &ctx.search_path());
+    let needed = dependency::relations_of(&view, &create.query, &kept_path(ctx));
     let mut needed = needed.into_iter().filter_map(|oid| view.relation_by_oid(oid));
     if needed.any(|relation| view.is_temporary(&relation)) {
         if name.schema.is_some() {
@@ -115,8 +114,8 @@ fn changes_rows(query: &ast::Query) -> bool {
 fn check_options(options: &[(String, Option<String>)]) -> Result<()> {
     for (name, _) in options {
         match name.as_str() {
-            "kind" | "security_barrier" => {}
-            "security_invoker" | "check_option" => {
+            "kind" => {}
+            "security_barrier" | "security_invoker" | "check_option" => {
                 return Err(Error::feature_not_supported(format!("{name} is not supported")));
             }
             _ => {
@@ -182,7 +181,7 @@ fn kind(
     }
     let view = ctx.view();
     let path = ctx.search_path();
-    let needed = dependency::relations_of(&view, &create.query, &path);
+    let needed = dependency::relations_of(&view, &create.query, &kept_path(ctx));
     let needs_private = needed.iter().copied().any(names::is_private);
     let is_shared = |oid: &Oid| {
         view.relation_by_oid(*oid).is_some_and(|relation| relation.kind == TableKind::Shared)

@@ -340,9 +340,8 @@ fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
 pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
     if tokens.take_all(&["owned", "by"]) {
         let roles = comma_separated(tokens, role::role_spec)?;
-        // Without effect: what depends goes as well.
-        cascade(tokens);
-        return Ok(Command::DropOwned { roles });
+        let cascade = cascade(tokens);
+        return Ok(Command::DropOwned { roles, cascade });
     }
     if tokens.is_word(0, "user") && tokens.is_word(1, "mapping") {
         return Ok(refused(tokens, "foreign data is not supported"));
