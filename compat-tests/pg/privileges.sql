@@ -35,8 +35,6 @@ UPDATE ht SET v = 'q' WHERE 1 IN (SELECT id FROM ht);
 WITH changed AS (UPDATE ht SET v = 'q' RETURNING id) SELECT count(*) FROM changed;
 -- error: 42501
 EXPLAIN UPDATE ht SET v = 'q' WHERE id = 1;
--- error: 42501
-SELECT * FROM ht FOR UPDATE;
 UPDATE ht SET v = 'all';
 UPDATE ht SET v = 'all' WHERE true RETURNING 1;
 UPDATE ht SET v = other.v FROM other;
@@ -243,7 +241,7 @@ INSERT INTO priv.t VALUES (2);
 SET ROLE hd;
 INSERT INTO priv.t VALUES (2);
 -- error: 42501
-SELECT * FROM priv.t;
+INSERT INTO priv.t SELECT * FROM priv.t;
 -- error: 42501
 CREATE TABLE priv.u (a int);
 SELECT has_schema_privilege('priv', 'usage'), has_schema_privilege('priv', 'create');
@@ -255,7 +253,28 @@ GRANT USAGE ON SCHEMA open TO hb;
 CREATE TABLE open.t (b text);
 INSERT INTO open.t VALUES ('open');
 GRANT SELECT ON open.t TO hb;
+CREATE TABLE priv.same (a int);
+CREATE TABLE open.same (a int);
+INSERT INTO priv.same VALUES (1);
+INSERT INTO open.same VALUES (2);
+GRANT SELECT ON priv.same, open.same TO hb;
 SET search_path = priv, open, public;
+PREPARE same AS SELECT a FROM same;
+EXECUTE same;
+SET ROLE hb;
+EXECUTE same;
+SELECT a FROM same;
+RESET ROLE;
+EXECUTE same;
+SELECT a FROM same;
+GRANT USAGE ON SCHEMA priv TO hb;
+SET ROLE hb;
+EXECUTE same;
+RESET ROLE;
+REVOKE USAGE ON SCHEMA priv FROM hb;
+SET ROLE hb;
+EXECUTE same;
+RESET ROLE;
 SELECT * FROM t ORDER BY 1;
 SELECT current_schema(), current_schemas(false);
 SET ROLE hb;

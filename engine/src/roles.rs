@@ -124,6 +124,7 @@ async fn create(
         settings: Vec::new(),
     };
     for attribute in attributes {
+        tell_about(ctx, attribute);
         apply(&mut role, attribute)?;
     }
     change::write(ctx, |writer| writer.put_role(role.clone()))?;
@@ -183,6 +184,18 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// What PostgreSQL says about attributes that mean something else than they seem to.
+fn tell_about(ctx: &mut dyn DdlContext, attribute: &RoleAttribute) {
+    let message = match attribute {
+        RoleAttribute::SystemId => "SYSID can no longer be specified",
+        RoleAttribute::Password(Some(password)) if password.is_empty() => {
+            "empty string is not a valid password, clearing password"
+        }
+        _ => return,
+    };
+    change::skipping(ctx, message.to_owned());
+}
+
 fn apply(role: &mut Role, attribute: &RoleAttribute) -> Result<()> {
     match attribute {
         RoleAttribute::Superuser(yes) => role.superuser = *yes,
@@ -194,9 +207,13 @@ fn apply(role: &mut Role, attribute: &RoleAttribute) -> Result<()> {
         RoleAttribute::BypassRls(yes) => role.bypass_rls = *yes,
         RoleAttribute::ConnectionLimit(limit) => role.connection_limit = *limit,
         RoleAttribute::Password(None) => role.verifier = None,
+        RoleAttribute::Password(Some(password)) if password.is_empty() => role.verifier = None,
         RoleAttribute::Password(Some(password)) => role.verifier = Some(verifier(password)?),
         RoleAttribute::ValidUntil(text) => role.valid_until = Some(valid_until(text)?),
-        RoleAttribute::InRoles(_) | RoleAttribute::Members(_) | RoleAttribute::Admins(_) => {}
+        RoleAttribute::InRoles(_)
+        | RoleAttribute::Members(_)
+        | RoleAttribute::Admins(_)
+        | RoleAttribute::SystemId => {}
     }
     Ok(())
 }
@@ -215,6 +232,7 @@ fn alter(ctx: &mut dyn DdlContext, spec: &RoleSpec, what: &RoleChange) -> Result
     match what {
         RoleChange::Attributes(attributes) => {
             for attribute in attributes {
+                tell_about(ctx, attribute);
                 apply(&mut role, attribute)?;
             }
         }

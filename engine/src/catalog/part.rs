@@ -475,7 +475,7 @@ impl CatalogView {
         implicit: bool,
         is_meant: impl Fn(&Schema) -> bool,
     ) -> Vec<Oid> {
-        let mut path = Vec::with_capacity(search_path.len() + 1);
+        let mut path = Vec::new();
         for name in search_path {
             let found = if name == "$user" {
                 self.role_by_oid(self.role).and_then(|role| self.schema_by_name(&role.name))

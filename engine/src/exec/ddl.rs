@@ -43,6 +43,7 @@ mod index;
 mod like;
 mod names;
 pub(crate) mod owned;
+mod parameters;
 mod reindex;
 mod rename;
 mod rows;

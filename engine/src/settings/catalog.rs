@@ -89,7 +89,7 @@ pub(crate) fn definition(name: &str) -> Option<&'static Definition> {
 }
 
 pub(crate) const LEVELS: &[&str] =
-    &["read uncommitted", "read committed", "repeatable read", "serializable"];
+    &["serializable", "repeatable read", "read committed", "read uncommitted"];
 
 macro_rules! settings {
     ($($name:literal $spelling:literal = $default:literal, $kind:expr, $who:ident, $reported:literal, $category:literal, $description:literal;)*) => {

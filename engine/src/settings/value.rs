@@ -4,7 +4,7 @@ use super::{Definition, Kind, LEVELS};
 use crate::{
     error::{Error, Result, SqlState},
     statement::Isolation,
-    types::TimeZone,
+    types::{IntervalStyle, TimeZone, interval},
 };
 
 /// 22023 in PostgreSQL's words.
@@ -72,8 +72,11 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             Ok(value.to_owned())
         }
         Kind::TimeZone => {
-            let (_, shown) = TimeZone::parse_setting(value).map_err(|_| fail())?;
-            Ok(shown)
+            let zone = match interval_in(value) {
+                Some(text) => TimeZone::parse_setting(&hours_of_interval(text, value)?),
+                None => TimeZone::parse_setting(value),
+            };
+            Ok(zone.map_err(|_| fail())?.1)
         }
         Kind::DateStyle => date_style(value, definition.default),
         Kind::Encoding => match encoding_letters(value).as_str() {
@@ -84,6 +87,26 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             _ => Err(fail()),
         },
     }
+}
+
+/// The text of `INTERVAL '...'`, as a time zone may be written.
+fn interval_in(value: &str) -> Option<&str> {
+    const WORD: &str = "interval";
+    let (word, rest) = value.split_at_checked(WORD.len())?;
+    let quoted = word.eq_ignore_ascii_case(WORD).then(|| rest.trim())?;
+    quoted.strip_prefix('\'')?.strip_suffix('\'')
+}
+
+/// What an offset as an interval is in hours.
+fn hours_of_interval(text: &str, value: &str) -> Result<String> {
+    let interval = interval::parse(text, -1, IntervalStyle::Postgres)?;
+    let what = match (interval.months, interval.days) {
+        (0, 0) => return Ok((interval.us as f64 / 3.6e9).to_string()),
+        (0, _) => "days",
+        _ => "months",
+    };
+    Err(invalid("TimeZone", value)
+        .with_detail(format!("Cannot specify {what} in time zone interval.")))
 }
 
 /// PostgreSQL compares names of encodings by their letters and digits: asyncpg sends `'utf-8'`

@@ -201,7 +201,10 @@ fn time_zone(tokens: &mut Tokens<'_>) -> Result<SetValue> {
             true => HOUR,
             false => -1,
         };
-        return hours_of_interval(&text, fields).map(SetValue::Value);
+        if matches!(tokens.peek(), Token::Word(_)) {
+            return Err(Error::syntax_error("time zone interval must be HOUR or HOUR TO MINUTE"));
+        }
+        return Ok(SetValue::Value(interval_value(&text, fields)));
     }
     Ok(SetValue::Value(match tokens.peek() {
         Token::Number(..) | Token::Minus | Token::Plus => tokens.number()?,
@@ -214,21 +217,15 @@ fn time_zone(tokens: &mut Tokens<'_>) -> Result<SetValue> {
 const HOUR: i32 = 0x400_FFFF;
 const HOUR_TO_MINUTE: i32 = 0xC00_FFFF;
 
-/// What an offset as an interval is in hours.
-fn hours_of_interval(text: &str, fields: i32) -> Result<String> {
-    let invalid = |what: &str| {
-        Err(Error::invalid_setting_value("TimeZone", text)
-            .with_detail(format!("Cannot specify {what} in time zone interval.")))
-    };
-    let interval =
-        crate::types::interval::parse(text, fields, crate::types::IntervalStyle::Postgres)?;
-    if interval.months != 0 {
-        return invalid("months");
+/// An offset as PostgreSQL hands it to the setting, which says what is wrong with it.
+fn interval_value(text: &str, fields: i32) -> String {
+    use crate::types::{IntervalStyle, interval};
+    let mut written = String::new();
+    let parsed = interval::parse(text, fields, IntervalStyle::Postgres);
+    if !parsed.is_ok_and(|parts| interval::write(parts, &mut written).is_ok()) {
+        written = text.to_owned();
     }
-    if interval.days != 0 {
-        return invalid("days");
-    }
-    Ok((interval.us as f64 / 3.6e9).to_string())
+    format!("INTERVAL '{written}'")
 }
 
 fn setting_name(tokens: &mut Tokens<'_>) -> Result<String> {
@@ -383,10 +380,15 @@ pub(super) fn qualified_name(tokens: &mut Tokens<'_>) -> Result<(Option<String>,
 
 fn lock_table(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     tokens.take("table");
-    tokens.take("only");
-    let mut relations = vec![qualified_name(tokens)?];
-    while tokens.take_token(&Token::Comma) {
+    let mut relations = Vec::new();
+    loop {
+        // Tables have no children.
+        tokens.take("only");
         relations.push(qualified_name(tokens)?);
+        tokens.take_token(&Token::Mul);
+        if !tokens.take_token(&Token::Comma) {
+            break;
+        }
     }
     let mut mode = "ACCESS EXCLUSIVE".to_owned();
     if tokens.take("in") {

@@ -110,11 +110,7 @@ async fn apply(
         AlterAction::SetSchema(schema) => set_schema(ctx, relation, schema),
         AlterAction::Owner(role) => set_owner(ctx, relation, role),
         AlterAction::SetOptions(options) => set_options(ctx, relation, options).await,
-        AlterAction::ResetOptions(names) => {
-            let mut changed = (**relation).clone();
-            changed.options.retain(|(name, _)| !names.contains(name));
-            change::write(ctx, |writer| writer.put_relation(changed))
-        }
+        AlterAction::ResetOptions(names) => reset_options(ctx, relation, names),
         AlterAction::Nothing => Ok(Arc::clone(relation)),
         AlterAction::Refused(message) => Err(Error::feature_not_supported(message.clone())),
         AlterAction::Wrong(error) => Err(error.clone()),
@@ -171,7 +167,12 @@ fn check_fits(relation: &Relation, action: &AlterAction) -> Result<()> {
     if for_all || matches!(relation.body, RelationBody::Table { .. }) {
         return Ok(());
     }
-    let for_view = matches!(action, AlterAction::RenameColumn { .. });
+    let for_view = matches!(
+        action,
+        AlterAction::RenameColumn { .. }
+            | AlterAction::SetOptions(_)
+            | AlterAction::ResetOptions(_)
+    );
     if for_view && matches!(relation.body, RelationBody::View { .. }) {
         return Ok(());
     }
@@ -344,7 +345,10 @@ async fn set_options(
     relation: &Arc<Relation>,
     options: &[(String, Option<String>)],
 ) -> Result<Arc<Relation>> {
-    let (kind, options) = super::create_table::kind_of(options)?;
+    if let RelationBody::View { .. } = relation.body {
+        return set_options_of_view(ctx, relation, options);
+    }
+    let (kind, options) = super::parameters::of_table(options)?;
     let mut changed = (**relation).clone();
     for (name, value) in options {
         changed.options.retain(|(other, _)| *other != name);
@@ -371,6 +375,35 @@ async fn set_options(
             }
         }
     }
+    change::write(ctx, |writer| writer.put_relation(changed))
+}
+
+fn set_options_of_view(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+    options: &[(String, Option<String>)],
+) -> Result<Arc<Relation>> {
+    if options.iter().any(|(name, _)| name == "kind") {
+        return Err(Error::feature_not_supported("the kind of a view can't be changed"));
+    }
+    let mut changed = (**relation).clone();
+    for (name, value) in super::parameters::of_view(options)? {
+        changed.options.retain(|(other, _)| *other != name);
+        changed.options.push((name, value));
+    }
+    change::write(ctx, |writer| writer.put_relation(changed))
+}
+
+fn reset_options(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+    names: &[String],
+) -> Result<Arc<Relation>> {
+    if names.iter().any(|name| name == "kind") {
+        return Err(Error::feature_not_supported("the kind of a relation can't be reset"));
+    }
+    let mut changed = (**relation).clone();
+    changed.options.retain(|(name, _)| !names.contains(name));
     change::write(ctx, |writer| writer.put_relation(changed))
 }
 

@@ -483,10 +483,38 @@ pub(super) fn drop_computed(table: &mut Relation) {
     }
 }
 
+/// That a table has no trigger, rule or policy of this name, or that there is no such table.
+fn nothing_on_table(
+    drop: &Drop,
+    ctx: &dyn DdlContext,
+    (word, name): (&str, &Name),
+    table: &str,
+) -> Result<Error> {
+    let (schema, relation) = match table.split_once('.') {
+        Some((schema, relation)) => (Some(schema), relation),
+        None => (None, table),
+    };
+    if let Err(error) = ctx.view().relation(schema, relation, &ctx.search_path()) {
+        return match error.sqlstate {
+            SqlState::UNDEFINED_TABLE => Ok(error),
+            _ => Err(error),
+        };
+    }
+    let kind = if drop.if_exists || word == "rule" { "relation" } else { "table" };
+    Ok(Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("{word} \"{name}\" for {kind} \"{relation}\" does not exist"),
+    ))
+}
+
 /// DROP of a kind of object of which there are none.
 fn none(drop: &Drop, ctx: &mut dyn DdlContext, word: &str) -> Result<()> {
+    let word = if word == "domain" { "type" } else { word };
     for (name, signature) in drop.names.iter().zip(&drop.signatures) {
         let error = match signature {
+            Some(table) if matches!(word, "trigger" | "rule" | "policy") => {
+                nothing_on_table(drop, ctx, (word, name), table)?
+            }
             _ if !is_function(word) => Error::undefined_object(word, &name.to_string()),
             Some(types) => Error::new(
                 SqlState::UNDEFINED_FUNCTION,

@@ -285,6 +285,10 @@ pub(crate) enum IndexKey {
 #[derive(Debug)]
 pub(crate) struct IndexElement {
     pub(crate) key: IndexKey,
+    /// Whether a collation was named.
+    pub(crate) collated: bool,
+    /// The operator class that was named.
+    pub(crate) class: Option<String>,
     pub(crate) descending: bool,
     pub(crate) nulls_first: Option<bool>,
 }
@@ -293,6 +297,8 @@ pub(crate) struct IndexElement {
 pub(crate) struct Reindex {
     pub(crate) target: ReindexTarget,
     pub(crate) concurrently: bool,
+    /// Tells what was done.
+    pub(crate) verbose: bool,
 }
 
 impl Reindex {
@@ -473,6 +479,7 @@ impl DropKind {
             DropKind::Index => "DROP INDEX",
             DropKind::Sequence => "DROP SEQUENCE",
             DropKind::Schema => "DROP SCHEMA",
+            DropKind::None("statistics object") => "DROP STATISTICS",
             DropKind::None(word) => return Cow::Owned(format!("DROP {}", word.to_uppercase())),
         })
     }
@@ -551,6 +558,7 @@ pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
             if matches!(
                 error.sqlstate,
                 SqlState::UNDEFINED_OBJECT
+                    | SqlState::DATATYPE_MISMATCH
                     | SqlState::INVALID_OBJECT_DEFINITION
                     | SqlState::INVALID_PARAMETER_VALUE
                     | SqlState::FEATURE_NOT_SUPPORTED
@@ -766,6 +774,17 @@ fn collation(tokens: &mut Tokens<'_>) -> Result<()> {
     }
 }
 
+/// 42804 for a type whose values have no collation.
+pub(super) fn check_collatable(ty: Oid) -> Result<()> {
+    match crate::types::builtin(ty) {
+        Some(entry) if entry.collation == Oid(0) => Err(Error::datatype_mismatch(format!(
+            "collations are not supported by type {}",
+            PgType::plain(ty).name()
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// `WITH (...)` of an index: PostgreSQL's parameters speak of pages that aren't there.
 fn index_options(tokens: &mut Tokens<'_>) -> Result<()> {
     let Some((name, _)) = options(tokens)?.into_iter().next() else { return Ok(()) };
@@ -787,7 +806,7 @@ fn option_value(tokens: &mut Tokens<'_>) -> Result<String> {
 
 /// 42601 where an option is said twice.
 fn conflicting_options(place: u32) -> Error {
-    Error::syntax_error("conflicting or redundant options").at(place)
+    Error::syntax_error("conflicting or redundant options").at(place + 1)
 }
 
 /// The options of a sequence, until something else comes.

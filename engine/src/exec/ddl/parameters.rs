@@ -53,12 +53,7 @@ pub(super) fn of_table(given: &Given) -> Result<(Option<String>, Kept)> {
         let value = value.as_deref().unwrap_or("true");
         match name.as_str() {
             "kind" => kind = Some(value.to_owned()),
-            "oids" if is_on(name, value)? => {
-                return Err(Error::feature_not_supported(
-                    "tables declared WITH OIDS are not supported",
-                ));
-            }
-            "oids" => {}
+            "oids" => check_no_oids(value)?,
             "fillfactor" => {
                 check_fillfactor(value)?;
                 kept.push((name.clone(), value.to_owned()));
@@ -67,6 +62,16 @@ pub(super) fn of_table(given: &Given) -> Result<(Option<String>, Kept)> {
         }
     }
     Ok((kind, kept))
+}
+
+fn check_no_oids(value: &str) -> Result<()> {
+    match settings::boolean(value) {
+        Some(false) => Ok(()),
+        Some(true) => {
+            Err(Error::feature_not_supported("tables declared WITH OIDS are not supported"))
+        }
+        None => Err(Error::syntax_error("oids requires a Boolean value")),
+    }
 }
 
 fn not_kept(name: &str) -> Error {

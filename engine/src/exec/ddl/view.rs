@@ -11,7 +11,7 @@ use super::{
     DdlContext, change, dependency,
     expression::Scope,
     grammar::{CreateView, Name},
-    names,
+    names, parameters,
     temporary::ALIAS,
 };
 use crate::{
@@ -29,7 +29,7 @@ mod wildcard;
 
 pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Result<String> {
     let tag = || Ok("CREATE VIEW".to_owned());
-    check_options(&create.options)?;
+    let options = parameters::of_view(&create.options)?;
     let named = temporary_name(create, ctx)?;
     let create = &CreateView { name: named, ..create.clone() };
     let existing = replaced(ctx, create)?;
@@ -61,7 +61,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
                 ));
             }
             let old = change::lock_relation(ctx, &old).await?;
-            Relation { columns, body, ..(*old).clone() }
+            Relation { columns, body, options, ..(*old).clone() }
         }
         None => Relation {
             oid: change::allocate(ctx, target.place).await?,
@@ -73,7 +73,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
             columns,
             body,
             grants: None,
-            options: Vec::new(),
+            options,
             retyped_at: 0,
             layout: None,
         },
@@ -109,23 +109,6 @@ fn changes_rows(query: &ast::Query) -> bool {
             ast::SetExpr::Insert(_) | ast::SetExpr::Update(_) | ast::SetExpr::Delete(_)
         )
     })
-}
-
-fn check_options(options: &[(String, Option<String>)]) -> Result<()> {
-    for (name, _) in options {
-        match name.as_str() {
-            "kind" => {}
-            "security_barrier" | "security_invoker" | "check_option" => {
-                return Err(Error::feature_not_supported(format!("{name} is not supported")));
-            }
-            _ => {
-                return Err(Error::invalid_parameter_value(format!(
-                    "unrecognized parameter \"{name}\""
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The view that OR REPLACE replaces.

@@ -39,6 +39,8 @@ pub(crate) enum RoleAttribute {
     Members(Vec<RoleSpec>),
     /// CREATE ROLE ... ADMIN
     Admins(Vec<RoleSpec>),
+    /// SYSID, which has no meaning since long.
+    SystemId,
 }
 
 /// A statement about roles.
@@ -237,7 +239,7 @@ fn attribute(tokens: &mut Tokens<'_>, creating: bool) -> Result<Option<RoleAttri
         RoleAttribute::Admins(comma_separated(tokens, role_spec)?)
     } else if creating && tokens.take("sysid") {
         tokens.number()?;
-        return attribute(tokens, creating);
+        RoleAttribute::SystemId
     } else {
         return Ok(None);
     };
