@@ -351,3 +351,30 @@ GRANT SELECT ON ht TO hc;
 RESET ROLE;
 DROP OWNED BY ha;
 SELECT relacl FROM pg_class WHERE relname = 'ht';
+
+-- What may be asked.
+CREATE TABLE g (a int);
+CREATE SCHEMA gs;
+GRANT SELECT ON g TO ha WITH GRANT OPTION;
+GRANT INSERT ON g TO ha;
+GRANT USAGE ON SCHEMA gs TO ha WITH GRANT OPTION;
+SELECT has_table_privilege('ha', 'g', 'select'), has_table_privilege('ha', 'g', 'select with grant option'),
+    has_table_privilege('ha', 'g', 'insert with grant option'),
+    has_table_privilege('ha', 'g', 'insert with grant option, select with grant option'),
+    has_table_privilege('g', 'insert with grant option');
+SELECT has_schema_privilege('ha', 'gs', 'usage with grant option'),
+    has_schema_privilege('ha', 'gs', 'create with grant option'),
+    has_schema_privilege('public', 'gs', 'usage');
+SELECT has_database_privilege('ha', current_database(), 'temp'),
+    has_database_privilege('ha', current_database(), 'create'),
+    has_database_privilege('ha', current_database(), 'connect'),
+    has_database_privilege('ha', current_database(), 'connect with grant option');
+SELECT has_any_column_privilege('ha', 'g', 'select'),
+    has_column_privilege('ha', 'g', 'a', 'select with grant option');
+GRANT ha TO hb WITH ADMIN OPTION;
+SELECT pg_has_role('hb', 'ha', 'member'), pg_has_role('hb', 'ha', 'usage with admin option'),
+    pg_has_role('hb', 'ha', 'member with grant option');
+SET ROLE hb;
+ANALYZE g;
+VACUUM g;
+RESET ROLE;

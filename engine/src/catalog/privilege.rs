@@ -55,6 +55,24 @@ impl CatalogView {
         self.granted(role, relation.owner, &grants, letter)
     }
 
+    /// Whether `role` may grant one privilege on a relation to others.
+    pub(crate) fn relation_option(&self, role: Oid, relation: &Relation, letter: char) -> bool {
+        self.has_option(role, relation.owner, &relation.effective_grants(), letter)
+    }
+
+    /// Whether `role` may grant one privilege on a schema to others.
+    pub(crate) fn schema_option(&self, role: Oid, schema: &Schema, letter: char) -> bool {
+        self.has_option(role, schema.owner, &schema.effective_grants(), letter)
+    }
+
+    fn has_option(&self, role: Oid, owner: Oid, grants: &[Grant], letter: char) -> bool {
+        let option = format!("{letter}*");
+        self.has_privileges_of(role, owner)
+            || grants.iter().any(|grant| {
+                grant.privileges.contains(&option) && self.has_privileges_of(role, grant.grantee)
+            })
+    }
+
     /// Whether `role` holds one privilege on a schema.
     pub(crate) fn schema_privilege(&self, role: Oid, schema: &Schema, letter: char) -> bool {
         if self.cluster.is_superuser(role) || schema.oid == PG_CATALOG && letter == 'U' {

@@ -90,7 +90,7 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<(Arc<Relation>
     let verb = if work.vacuum { "vacuum" } else { "analyze" };
     let may = |relation: &Relation| match relation.kind {
         TableKind::User | TableKind::Private => true,
-        TableKind::Shared => view.is_owner(relation.owner),
+        TableKind::Shared => view.is_owner(relation.owner) || view.owns_database(view.role),
         TableKind::System => false,
     };
     if work.relations.is_empty() {
@@ -105,7 +105,7 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<(Arc<Relation>
         if !matches!(relation.body, RelationBody::Table { .. }) || !may(&relation) {
             let message = match relation.body {
                 RelationBody::Table { .. } => {
-                    format!("permission denied to {verb} \"{name}\", skipping it")
+                    format!("skipping \"{name}\" --- only table or database owner can {verb} it")
                 }
                 _ => format!(
                     "skipping \"{name}\" --- cannot {verb} non-tables or special system tables"

@@ -71,13 +71,7 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             split_identifiers(value).ok_or_else(fail)?;
             Ok(value.to_owned())
         }
-        Kind::TimeZone => {
-            let zone = match interval_in(value) {
-                Some(text) => TimeZone::parse_setting(&hours_of_interval(text, value)?),
-                None => TimeZone::parse_setting(value),
-            };
-            Ok(zone.map_err(|_| fail())?.1)
-        }
+        Kind::TimeZone => time_zone(value),
         Kind::DateStyle => date_style(value, definition.default),
         Kind::Encoding => match encoding_letters(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
@@ -87,6 +81,14 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             _ => Err(fail()),
         },
     }
+}
+
+fn time_zone(value: &str) -> Result<String> {
+    let zone = match interval_in(value) {
+        Some(text) => TimeZone::parse_setting(&hours_of_interval(text, value)?),
+        None => TimeZone::parse_setting(value),
+    };
+    zone.map(|(_, shown)| shown).map_err(|_| invalid("TimeZone", value))
 }
 
 /// The text of `INTERVAL '...'`, as a time zone may be written.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     DdlContext, acl, alter_column, alter_type, change,
     constraint::Draft,
-    dependency, drop as drop_relations,
+    drop as drop_relations,
     grammar::{AlterAction, AlterRelation, ColumnDefinition, RelationWord, RoleSpec},
     names, rename, rows,
 };
@@ -453,36 +453,4 @@ async fn index(alter: &AlterRelation, ctx: &mut dyn DdlContext) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// 2BP01, or the drop of what depends, for a column's dependents.
-pub(super) async fn drop_dependents(
-    ctx: &mut dyn DdlContext,
-    relation: &Arc<Relation>,
-    column: &str,
-    cascade: bool,
-) -> Result<()> {
-    let view = ctx.view();
-    let path = ctx.search_path();
-    let views = dependency::views_on_column(&view, relation.oid, column);
-    if views.is_empty() {
-        return Ok(());
-    }
-    let attnum = names::require_attnum(relation, column)?;
-    let what = dependency::describe_column(&view, relation, attnum, &path);
-    if !cascade {
-        let lines: Vec<String> = views
-            .iter()
-            .map(|v| format!("{} depends on {what}", dependency::describe(&view, v, &path)))
-            .collect();
-        return Err(Error::dependent_objects(&what, lines.join("\n")));
-    }
-    let mut plan = drop_relations::Plan::default();
-    for dependent in &views {
-        let text = dependency::describe(&view, dependent, &path);
-        change::skipping(ctx, format!("drop cascades to {text}"));
-        plan.add(&view, dependent);
-    }
-    plan.add_dependents(&view, &path);
-    drop_relations::execute(ctx, plan, true).await
 }

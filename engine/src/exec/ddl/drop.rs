@@ -99,18 +99,40 @@ impl Plan {
         self.schemas.push(Arc::clone(schema));
     }
 
-    /// What goes with a column: a sequence of its own, and what uses that elsewhere.
+    /// What goes with a column: what is computed from it, the views that show any of that, a
+    /// sequence of its own, and what uses these elsewhere.
     pub(super) fn of_column(
         view: &CatalogView,
         path: &[String],
-        (table, attnum): (&Relation, i16),
-        owned: &Arc<Relation>,
+        table: &Relation,
+        attnum: i16,
     ) -> Plan {
         let column = dependency::describe_column(view, table, attnum, path);
         let mut plan = Plan::default();
         plan.named.push(column.clone());
-        plan.add(view, owned);
-        plan.add_dependents(view, path);
+        for gone in std::iter::once(attnum).chain(dependency::generated_from(table, attnum)) {
+            let attribute = &table.columns[attribute_place(gone)];
+            // Indexes go with their columns unasked.
+            if attribute.hidden {
+                continue;
+            }
+            let what = dependency::describe_column(view, table, gone, path);
+            if gone != attnum {
+                plan.dependents.push((what.clone(), column.clone()));
+            }
+            for shown in dependency::views_on_column(view, table.oid, &attribute.name) {
+                if !plan.contains(shown.oid) {
+                    let shown_text = dependency::describe(view, &shown, path);
+                    plan.dependents.push((shown_text, what.clone()));
+                    plan.add(view, &shown);
+                    plan.add_dependents_of(view, path, &shown);
+                }
+            }
+        }
+        for owned in sequence::owned_sequences(view, table.oid, Some(attnum)) {
+            plan.add(view, &owned);
+            plan.add_dependents_of(view, path, &owned);
+        }
         plan.defaults.retain(|(other, number)| (other.oid, *number) != (table.oid, attnum));
         let own = format!("default value for {column}");
         plan.dependents.retain(|(what, _)| *what != own);

@@ -480,6 +480,7 @@ impl DropKind {
             DropKind::Sequence => "DROP SEQUENCE",
             DropKind::Schema => "DROP SCHEMA",
             DropKind::None("statistics object") => "DROP STATISTICS",
+            DropKind::None("foreign-data wrapper") => "DROP FOREIGN DATA WRAPPER",
             DropKind::None(word) => return Cow::Owned(format!("DROP {}", word.to_uppercase())),
         })
     }

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use super::{
     AlterAction, AlterRelation, AlterSchema, AlterSequence, Command, RelationWord, SchemaChange,
     SequenceOption, access_method, cascade, comma_separated, expression, if_exists, if_not_exists,
-    name, options, refused, role, sequence_options, table, tablespace,
+    integer, name, options, refused, role, sequence_options, table, tablespace,
 };
 use crate::{
     error::{Error, Result},
@@ -166,6 +166,13 @@ fn alter_column(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
         return Ok(AlterAction::Refused("deferrable constraints are not supported".to_owned()));
     }
     tokens.take("column");
+    if matches!(tokens.peek(), Token::Number(..)) {
+        integer(tokens)?;
+        tokens.expect("set")?;
+        tokens.expect("statistics")?;
+        integer(tokens)?;
+        return Ok(AlterAction::Refused("statistics targets are not supported".to_owned()));
+    }
     let column = tokens.column_name()?;
     if tokens.take("type") || tokens.take_all(&["set", "data", "type"]) {
         let ty = table::column_type(tokens)?;

@@ -355,6 +355,15 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
     if tokens.take("database") {
         return database(tokens, true);
     }
+    for (word, message) in [
+        ("cast", "casts in SQL are not supported"),
+        ("operator", "operators in SQL are not supported"),
+        ("transform", "transforms are not supported"),
+    ] {
+        if tokens.take(word) {
+            return Ok(refused(tokens, message));
+        }
+    }
     let Some(kind) = drop_kind(tokens) else { return Err(tokens.unexpected()) };
     let concurrently = kind == DropKind::Index && tokens.take("concurrently");
     let if_exists = if_exists(tokens);
@@ -389,6 +398,16 @@ fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
         (&["collation"], DropKind::None("collation")),
         (&["server"], DropKind::None("server")),
         (&["tablespace"], DropKind::None("tablespace")),
+        (&["language"], DropKind::None("language")),
+        (&["procedural", "language"], DropKind::None("language")),
+        (&["event", "trigger"], DropKind::None("event trigger")),
+        (&["foreign", "data", "wrapper"], DropKind::None("foreign-data wrapper")),
+        (&["conversion"], DropKind::None("conversion")),
+        (&["access", "method"], DropKind::None("access method")),
+        (&["text", "search", "configuration"], DropKind::None("text search configuration")),
+        (&["text", "search", "dictionary"], DropKind::None("text search dictionary")),
+        (&["text", "search", "parser"], DropKind::None("text search parser")),
+        (&["text", "search", "template"], DropKind::None("text search template")),
     ];
     kinds.into_iter().find(|(words, _)| tokens.take_all(words)).map(|(_, kind)| kind)
 }
