@@ -54,3 +54,16 @@ REINDEX TABLE t;
 SELECT 't_slow'::regclass, 't'::regclass;
 -- error: 42P01
 SELECT 'gone'::regclass;
+CREATE TABLE classes (a int, b text, c varchar(5));
+-- error: 42804
+CREATE INDEX ON classes (b int4_ops);
+-- error: 42804
+CREATE INDEX ON classes (a text_pattern_ops);
+-- error: 42804
+CREATE INDEX ON classes (a COLLATE "C");
+CREATE INDEX classes_a ON classes (a int4_ops, b text_ops, c varchar_ops);
+CREATE INDEX classes_c ON classes (c text_ops);
+-- error: 42804
+CREATE TABLE classes2 (id int COLLATE "C");
+-- error: 42804
+ALTER TABLE classes ALTER a TYPE int COLLATE "C";

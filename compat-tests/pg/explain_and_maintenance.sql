@@ -74,3 +74,61 @@ SELECT * FROM made ORDER BY 1;
 -- error: 42P07
 SELECT 1 AS a INTO u;
 SELECT a, sum(a) OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE NO OTHERS) FROM u;
+CREATE TABLE p1 (a int) WITH (fillfactor = 100, oids = false);
+SELECT coalesce('fillfactor=100' = ANY (reloptions), false) FROM pg_class WHERE relname = 'p1';
+ALTER TABLE p1 RESET (fillfactor, autovacuum_enabled);
+SELECT coalesce('fillfactor=100' = ANY (reloptions), false) FROM pg_class WHERE relname = 'p1';
+ALTER TABLE p1 SET (fillfactor = 100);
+SELECT coalesce('fillfactor=100' = ANY (reloptions), false) FROM pg_class WHERE relname = 'p1';
+-- error: 22023
+ALTER TABLE p1 SET (fillfactor = 5);
+-- error: 22023
+ALTER TABLE p1 SET (fillfactor = x);
+-- error: 22023
+ALTER TABLE p1 SET (nosuch = 5);
+-- error: 22023
+ALTER TABLE p1 SET (nosuch.fillfactor = 5);
+-- error: 22023
+CREATE TABLE p2 (a int) WITH (fillfactor = 100, fillfactor = 100);
+-- error: 0A000
+CREATE TABLE p2 (a int) WITH (oids);
+-- error: 42601
+CREATE TABLE p2 (a int) WITH (oids = perhaps);
+-- error: 42601
+ALTER TABLE p1 RESET (fillfactor = 5);
+CREATE VIEW pv WITH (security_barrier = false) AS SELECT * FROM p1;
+SELECT reloptions FROM pg_class WHERE relname = 'pv';
+ALTER VIEW pv SET (security_invoker = off);
+SELECT reloptions FROM pg_class WHERE relname = 'pv';
+ALTER VIEW pv RESET (security_barrier);
+SELECT reloptions FROM pg_class WHERE relname = 'pv';
+-- error: 22023
+ALTER VIEW pv SET (nosuch);
+-- error: 22023
+CREATE VIEW pv2 WITH (fillfactor = 100) AS SELECT 1;
+-- error: 22023
+CREATE VIEW pv2 WITH (security_barrier = perhaps) AS SELECT 1;
+-- error: 42601
+CREATE INDEX IF NOT EXISTS ON p1 (a);
+DROP STATISTICS IF EXISTS foo;
+DROP DOMAIN IF EXISTS foo;
+-- error: 42704
+DROP DOMAIN foo;
+DROP TRIGGER IF EXISTS x ON p1;
+DROP TRIGGER IF EXISTS x ON nosuch;
+DROP RULE IF EXISTS x ON p1;
+DROP POLICY IF EXISTS x ON p1;
+-- error: 42704
+DROP TRIGGER x ON p1;
+-- error: 42704
+DROP RULE x ON p1;
+-- error: 42704
+DROP POLICY x ON p1;
+DROP LANGUAGE IF EXISTS nosuch;
+DROP TEXT SEARCH CONFIGURATION IF EXISTS nosuch;
+DROP EVENT TRIGGER IF EXISTS nosuch;
+DROP FOREIGN DATA WRAPPER IF EXISTS nosuch;
+DROP CONVERSION IF EXISTS nosuch;
+DROP ACCESS METHOD IF EXISTS nosuch;
+-- error: 42704
+DROP LANGUAGE nosuch;

@@ -111,3 +111,50 @@ SET ROLE nosuch;
 SET SESSION AUTHORIZATION nosuch;
 RESET ALL;
 SELECT name, context, vartype FROM pg_settings WHERE name IN ('max_connections', 'xmloption', 'default_tablespace', 'standard_conforming_strings') ORDER BY 1;
+SET default_transaction_isolation = 'repeatable read';
+SHOW default_transaction_isolation;
+RESET default_transaction_isolation;
+SELECT name, vartype, enumvals FROM pg_settings WHERE name LIKE 'default_transaction%' ORDER BY 1;
+SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE;
+SHOW timezone;
+SELECT timestamptz '2020-07-01 00:00+00';
+SET TIME ZONE INTERVAL '5' HOUR;
+SHOW timezone;
+SET TIME ZONE INTERVAL '+05:30' HOUR TO MINUTE;
+SHOW timezone;
+-- error: 22023
+SET TIME ZONE INTERVAL '1 month';
+-- error: 22023
+SET TIME ZONE INTERVAL '2 days';
+-- error: 22007
+SET TIME ZONE INTERVAL 'abc' HOUR;
+-- error: 42601
+SET TIME ZONE INTERVAL '2' HOUR TO SECOND;
+RESET timezone;
+CREATE ROLE gb;
+SET role = 'gb';
+SELECT current_user;
+SHOW role;
+SET role = none;
+SELECT current_user;
+SET role TO gb;
+SELECT current_user;
+SET role TO DEFAULT;
+SELECT current_user;
+BEGIN;
+SET LOCAL role = gb;
+SELECT current_user;
+COMMIT;
+SELECT current_user;
+-- error: 42601
+CREATE ROLE r LOGIN NOLOGIN;
+-- error: 42601
+CREATE ROLE r PASSWORD 'a' PASSWORD 'b';
+-- position
+-- error: 42601
+ALTER ROLE gb SUPERUSER NOSUPERUSER;
+-- error: 42601
+CREATE ROLE r IN ROLE gb IN GROUP gb;
+CREATE USER r SYSID 5 NOLOGIN PASSWORD '';
+ALTER USER r PASSWORD '';
+SELECT rolcanlogin, rolpassword IS NULL FROM pg_authid WHERE rolname = 'r';

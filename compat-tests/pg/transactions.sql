@@ -141,3 +141,113 @@ LOCK TABLE t;
 BEGIN;
 LOCK TABLE t IN SHARE MODE;
 COMMIT;
+-- kalamdb: SET default_table_kind = 'shared'
+CREATE TABLE ro (a int);
+CREATE SEQUENCE rs;
+BEGIN READ ONLY;
+SAVEPOINT s;
+-- error: 25001
+SET TRANSACTION READ WRITE;
+ROLLBACK;
+BEGIN;
+SAVEPOINT a;
+-- error: 25001
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+ROLLBACK;
+BEGIN;
+SAVEPOINT a;
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+-- error: 25001
+SET TRANSACTION DEFERRABLE;
+ROLLBACK;
+BEGIN;
+SAVEPOINT a;
+SET TRANSACTION READ ONLY;
+-- error: 25006
+INSERT INTO ro VALUES (1);
+ROLLBACK TO a;
+SHOW transaction_read_only;
+INSERT INTO ro VALUES (1);
+SAVEPOINT b;
+SET TRANSACTION READ ONLY;
+RELEASE b;
+SHOW transaction_read_only;
+INSERT INTO ro VALUES (2);
+COMMIT;
+BEGIN READ ONLY;
+SAVEPOINT a;
+ROLLBACK TO a;
+SHOW transaction_read_only;
+RELEASE a;
+SHOW transaction_read_only;
+-- error: 25006
+SELECT setval('rs', 5);
+ROLLBACK;
+BEGIN READ ONLY;
+-- error: 25006
+SELECT nextval('rs');
+ROLLBACK;
+SELECT nextval('rs');
+CREATE TEMP SEQUENCE ts;
+BEGIN READ ONLY;
+SELECT nextval('ts'), setval('ts', 7);
+COMMIT;
+BEGIN;
+SELECT 1;
+-- error: 25001
+SET TRANSACTION DEFERRABLE;
+ROLLBACK;
+BEGIN DEFERRABLE;
+SHOW transaction_deferrable;
+COMMIT;
+SHOW transaction_deferrable;
+SET default_transaction_deferrable = on;
+BEGIN;
+SHOW transaction_deferrable;
+SET TRANSACTION NOT DEFERRABLE;
+SHOW transaction_deferrable;
+COMMIT;
+SET SESSION CHARACTERISTICS AS TRANSACTION NOT DEFERRABLE;
+SHOW default_transaction_deferrable;
+CREATE ROLE gb;
+SET default_transaction_read_only = on;
+-- error: 25006
+TRUNCATE ro;
+-- error: 25006
+GRANT SELECT ON ro TO gb;
+-- error: 25006
+REVOKE SELECT ON ro FROM gb;
+-- error: 25006
+COMMENT ON TABLE ro IS 'x';
+-- error: 25006
+CREATE USER other;
+-- error: 25006
+GRANT gb TO gb;
+-- error: 25006
+CREATE TABLE x AS SELECT 1;
+-- error: 25006
+/* a comment */ ALTER TABLE ro ADD b int;
+-- error: 25006
+DROP OWNED BY gb;
+-- error: 25006
+DROP SEQUENCE rs;
+REINDEX TABLE t;
+SET default_transaction_read_only = off;
+CREATE VIEW lockable AS SELECT a FROM ro;
+BEGIN;
+LOCK lockable IN SHARE MODE;
+LOCK TABLE t *, ONLY ro IN ACCESS SHARE MODE NOWAIT;
+-- error: 42809
+LOCK rs;
+ROLLBACK;
+BEGIN;
+-- error: 42809
+LOCK t_pkey;
+ROLLBACK;
+GRANT SELECT ON lockable TO gb;
+SET ROLE gb;
+BEGIN;
+-- error: 42501
+LOCK lockable IN ROW SHARE MODE;
+ROLLBACK;
+RESET ROLE;

@@ -39,6 +39,13 @@ pub fn run(path: &Path, protocol: Protocol) -> Result<usize, String> {
             continue;
         }
         compared += 1;
+        if let Some(sql) = &statement.directives.kalamdb {
+            let alone = Statement { text: sql.clone(), ..statement.clone() };
+            let answer = ours.answer(&alone, Protocol::Simple);
+            if answer.iter().any(|line| line.starts_with("ErrorResponse ")) {
+                return Err(format!("{sql}: {answer:?}"));
+            }
+        }
         let expected = oracle.answer(statement, protocol);
         let found = ours.answer(statement, protocol);
         let mistake = expectation(statement, &expected);

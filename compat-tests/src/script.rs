@@ -11,6 +11,7 @@
 //! * `-- normalize: pid` (or `oid`, `time`) digits in the values may differ.
 //! * `-- position` the error's position is compared.
 //! * `-- connection: b` runs it on another connection.
+//! * `-- kalamdb: SET ...` runs on KalamDB alone, on the same connection before it.
 
 use crate::render::Leniency;
 
@@ -38,6 +39,8 @@ pub struct Directives {
     pub unordered: bool,
     /// The connection it runs on; the empty name is the first.
     pub connection: String,
+    /// What KalamDB alone is sent before.
+    pub kalamdb: Option<String>,
     /// What may differ.
     pub lenient: Leniency,
 }
@@ -86,6 +89,7 @@ impl Directives {
             ("position", "") => self.lenient.position = true,
             ("normalize", "pid" | "oid" | "time") => self.lenient.digits = true,
             ("connection", name) => self.connection = name.to_owned(),
+            ("kalamdb", sql) => self.kalamdb = Some(sql.to_owned()),
             ("error" | "unordered" | "sqlstate-only" | "normalize" | "position", _) => {
                 return Err(format!("cannot read the directive {comment:?}"));
             }

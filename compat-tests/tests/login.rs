@@ -177,3 +177,34 @@ fn protocol_3_2_has_long_cancel_keys() {
     let failed = check::gather(&mut client).unwrap_err();
     assert_eq!(failed.sqlstate(), Some("57014"));
 }
+
+#[test]
+fn a_role_has_no_more_connections_than_its_limit() {
+    let server = start(&[]);
+    let mut client = server.connect().unwrap();
+    for sql in [
+        "CREATE ROLE few LOGIN CONNECTION LIMIT 1 PASSWORD 'few'",
+        "CREATE ROLE nobody LOGIN CONNECTION LIMIT 0 PASSWORD 'nobody'",
+        "CREATE ROLE boss LOGIN SUPERUSER CONNECTION LIMIT 0 PASSWORD 'boss'",
+    ] {
+        check::run(&mut client, sql).unwrap();
+    }
+    let refused = |user: &str, password: &str| match server.connect_as(user, password) {
+        Ok(_) => panic!("{user} is let in"),
+        Err(failure) => assert_eq!(failure.sqlstate(), Some("53300"), "{failure}"),
+    };
+    let mut first = server.connect_as("few", "few").unwrap();
+    refused("few", "few");
+    refused("nobody", "nobody");
+    server.connect_as("boss", "boss").unwrap();
+    // Whoever it acts for, the connection is the login's.
+    check::run(&mut client, "SET ROLE few").unwrap();
+    refused("few", "few");
+    check::run(&mut client, "RESET ROLE").unwrap();
+    check::run(&mut client, "ALTER ROLE few CONNECTION LIMIT 2").unwrap();
+    server.connect_as("few", "few").unwrap();
+    check::run(&mut first, "SELECT 1").unwrap();
+    // PostgreSQL clears an empty password too: with it nobody gets in.
+    check::run(&mut client, "CREATE ROLE bare LOGIN PASSWORD ''").unwrap();
+    assert!(server.connect_as("bare", "").is_err());
+}

@@ -30,7 +30,7 @@ scripts! {
     select_basic select_joins select_aggregates select_windows select_subqueries evaluation_order precedence
     correlation
     silently_wrong transactions cursors prepared copy settings
-    catalog information_schema functions errors explain_and_maintenance temporary
+    catalog information_schema functions errors explain_and_maintenance temporary privileges
 }
 
 #[test]

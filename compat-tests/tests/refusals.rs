@@ -5,12 +5,13 @@
 
 use kalamdb_compat_tests::check;
 use kalamdb_compat_tests::server::{Product, Server};
-use kalamdb_compat_tests::wire::{Client, Failure};
+use kalamdb_compat_tests::wire::{Backend, Client, Failure};
 
 const SCHEMA: &[&str] = &[
     "CREATE TABLE t (a int, b text CONSTRAINT bu UNIQUE)",
     "CREATE ROLE bob LOGIN",
     "PREPARE p (int) AS SELECT $1 + 1",
+    "CREATE VIEW shown AS SELECT * FROM t",
 ];
 
 /// Each is refused with 0A000.
@@ -24,6 +25,21 @@ const NOT_THERE: &[&str] = &[
     "ALTER TABLE t ALTER a SET (n_distinct = 5)",
     "ALTER TABLE t ALTER a RESET (n_distinct)",
     "ALTER TABLE t ALTER b TYPE text COLLATE \"en_US\"",
+    "ALTER TABLE t SET (fillfactor = 70)",
+    "ALTER TABLE t SET (autovacuum_enabled = false)",
+    "ALTER TABLE t SET (toast.autovacuum_enabled = false)",
+    "ALTER TABLE t SET (parallel_workers = 2, fillfactor = 100)",
+    "ALTER TABLE t RESET (kind)",
+    "ALTER VIEW shown SET (security_barrier)",
+    "ALTER VIEW shown SET (security_invoker = on)",
+    "ALTER VIEW shown SET (check_option = local)",
+    "ALTER VIEW shown SET (kind = 'shared')",
+    "CREATE TABLE u (a int) WITH (fillfactor = 10)",
+    "CREATE TABLE u (a int) WITH (autovacuum_vacuum_threshold = 50)",
+    "CREATE TABLE u (a int) WITH (toast_tuple_target = 128)",
+    "CREATE TABLE u WITH (user_catalog_table = true) AS SELECT 1",
+    "CREATE VIEW v WITH (security_barrier) AS SELECT 1",
+    "CREATE VIEW v WITH (security_invoker = true) AS SELECT 1",
     "CREATE UNLOGGED TABLE u (a int)",
     "CREATE TABLE u (a text COMPRESSION pglz)",
     "CREATE INDEX ON t (a) WITH (fillfactor = 50)",
@@ -50,6 +66,9 @@ const NOT_THERE: &[&str] = &[
     "ALTER TABLE t ADD CHECK (a > 0) NOT VALID",
     "CREATE SCHEMA s CREATE TABLE x (a int)",
     "CREATE DATABASE other",
+    "DROP CAST IF EXISTS (int AS text)",
+    "DROP OPERATOR CLASS IF EXISTS c USING btree",
+    "ALTER INDEX bu ALTER COLUMN 1 SET STATISTICS 100",
     "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO bob",
     "GRANT SELECT (a) ON t TO bob",
     "GRANT CREATE ON DATABASE kalamdb TO bob",
@@ -71,6 +90,11 @@ const NOT_THERE: &[&str] = &[
     "EXPLAIN (ANALYZE, WAL) SELECT 1",
     "EXPLAIN (FORMAT JSON) SELECT 1",
     "SET xmloption = document",
+    "SET default_transaction_isolation = serializable",
+    "ALTER ROLE bob SET default_transaction_isolation = 'serializable'",
+    "ALTER SYSTEM SET default_transaction_isolation = 'serializable'",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    "SELECT set_config('default_transaction_isolation', 'serializable', false)",
     "SET standard_conforming_strings = off",
     "SET default_with_oids = on",
     "SELECT pg_terminate_backend(1, 1000)",
@@ -98,6 +122,8 @@ const WRONG: &[(&str, &str)] = &[
     ("EXPLAIN BEGIN", "42601"),
     ("EXPLAIN EXECUTE nosuch", "26000"),
     ("SET ROLE nosuch", "22023"),
+    ("GRANT pg_database_owner TO bob", "0LP01"),
+    ("GRANT bob TO pg_database_owner", "0LP01"),
     ("SET max_connections = 5", "55P02"),
     ("SET default_tablespace = nosuch", "22023"),
     ("SELECT 1 AS a INTO t", "42P07"),
@@ -175,10 +201,8 @@ fn a_grant_that_gives_nothing_says_so() {
     let (server, mut client) = start();
     let notices = |client: &mut Client, sql: &str| -> Vec<String> {
         let messages = client.query(sql).unwrap();
-        let code = |message: &kalamdb_compat_tests::wire::Backend| match message {
-            kalamdb_compat_tests::wire::Backend::Notice(fields) => {
-                Some(fields.sqlstate().to_owned())
-            }
+        let code = |message: &Backend| match message {
+            Backend::Notice(fields) => Some(fields.sqlstate().to_owned()),
             _ => None,
         };
         messages.iter().filter_map(code).collect()
@@ -195,4 +219,43 @@ fn a_grant_that_gives_nothing_says_so() {
         Err(failure) => assert_eq!(failure.sqlstate(), Some("0A000")),
         Ok(answer) => panic!("{answer:?}"),
     }
+}
+
+#[test]
+fn verbose_tells_what_was_done() {
+    let (_server, mut client) = start();
+    check::run(&mut client, "INSERT INTO t VALUES (1, 'x'), (2, 'y')").unwrap();
+    check::run(&mut client, "CREATE INDEX ta ON t (a)").unwrap();
+    check::run(&mut client, "SET client_min_messages = error").unwrap();
+    let mut told = |sql: &str| -> Vec<String> {
+        let messages = client.query(sql).unwrap();
+        let text = |message: &Backend| match message {
+            Backend::Notice(fields) => {
+                assert_eq!((fields.get(b'S'), fields.sqlstate()), ("INFO", "00000"), "{sql}");
+                Some(fields.message().to_owned())
+            }
+            _ => None,
+        };
+        messages.iter().filter_map(text).collect()
+    };
+    for _ in 0..2 {
+        assert_eq!(told("INSERT INTO t VALUES (3, 'z' || random())"), [""; 0]);
+        assert_eq!(told("SELECT kalam_flush('t')"), [""; 0]);
+    }
+    let lines = told("VACUUM VERBOSE t");
+    assert_eq!(lines[0], "vacuuming \"kalamdb.public.t\"");
+    let merged = "finished vacuuming \"kalamdb.public.t\": segments: 2 merged into 1\nrows: 4";
+    assert!(lines[1].starts_with(merged), "{lines:?}");
+    assert_eq!(told("VACUUM t"), [""; 0]);
+    assert_eq!(told("VACUUM (VERBOSE off, ANALYZE) t"), [""; 0]);
+    let analyzed = [
+        "analyzing \"public.t\"",
+        "\"t\": scanned 4 live rows; 4 rows in sample of distinct values",
+    ];
+    assert_eq!(told("ANALYZE VERBOSE t"), analyzed);
+    assert_eq!(told("VACUUM (VERBOSE, ANALYZE) t")[2..], analyzed);
+    let reindexed = ["index \"bu\" was reindexed", "index \"ta\" was reindexed"];
+    assert_eq!(told("REINDEX (VERBOSE) TABLE t"), reindexed);
+    assert_eq!(told("REINDEX (VERBOSE) INDEX ta"), reindexed[1..]);
+    assert_eq!(told("REINDEX (VERBOSE off) TABLE t"), [""; 0]);
 }

@@ -18,7 +18,7 @@ use kalamdb_storage::{Namespace, Snapshot, WriteSet};
 
 use crate::{
     catalog::part::CatalogView, engine::Engine, plan::slot::Slots, session::state::SessionState,
-    types::FormatSettings,
+    statement::AccessMode, types::FormatSettings,
 };
 
 tokio::task_local! {
@@ -38,6 +38,8 @@ pub(crate) struct ExecutionContext {
     pub(crate) snapshot: Snapshot,
     /// What the transaction wrote before this statement.
     pub(crate) writes: Arc<WriteSet>,
+    /// Whether the transaction may write.
+    pub(crate) access: AccessMode,
     /// Microseconds since 1970.
     pub(crate) transaction_time: i64,
     pub(crate) statement_time: i64,

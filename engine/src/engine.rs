@@ -11,9 +11,9 @@ use std::{
 use kalamdb_storage::Store;
 
 use crate::{
-    catalog::{Database, part::Cluster, store::CatalogStore},
+    catalog::{Database, Role, part::Cluster, store::CatalogStore},
     changefeed::{Changefeed, NotificationSink},
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     locks::LockTable,
     plan::QueryResources,
     prepared::PlanCache,
@@ -131,10 +131,22 @@ impl Engine {
         all
     }
 
-    pub(crate) fn register(&self, session: &Arc<SessionState>) -> u64 {
+    /// Makes a session known.
+    ///
+    /// # Errors
+    /// 53300 where the role has as many sessions as it may; superusers have no such limit.
+    pub(crate) fn register(&self, session: &Arc<SessionState>, role: &Role) -> Result<u64> {
         let id = self.next_session.fetch_add(1, Ordering::Relaxed);
-        self.registry().insert(id, Arc::clone(session));
-        id
+        let mut registry = self.registry();
+        if let Ok(limit) = usize::try_from(role.connection_limit)
+            && !role.superuser
+            && registry.values().filter(|other| other.login_role == role.oid).count() >= limit
+        {
+            let message = format!("too many connections for role \"{}\"", role.name);
+            return Err(Error::new(SqlState::TOO_MANY_CONNECTIONS, message).fatal());
+        }
+        registry.insert(id, Arc::clone(session));
+        Ok(id)
     }
 
     pub(crate) fn unregister(&self, id: u64) {

@@ -29,6 +29,8 @@ pub enum Severity {
     Error,
     /// The session ends.
     Fatal,
+    /// No error: what the user asked to be told.
+    Info,
 }
 
 impl Severity {
@@ -37,6 +39,7 @@ impl Severity {
         match self {
             Severity::Error => "ERROR",
             Severity::Fatal => "FATAL",
+            Severity::Info => "INFO",
         }
     }
 }
@@ -87,6 +90,13 @@ impl Error {
             datatype: None,
             constraint: None,
         }))
+    }
+
+    /// What a statement was asked to tell, as VERBOSE does.
+    pub(crate) fn info(message: impl Into<String>) -> Self {
+        let mut info = Self::new(SqlState::SUCCESSFUL_COMPLETION, message);
+        info.0.severity = Severity::Info;
+        info
     }
 
     /// Makes it end the session.

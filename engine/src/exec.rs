@@ -314,15 +314,15 @@ pub(crate) async fn enter_change(
 async fn enter(
     session: &mut Session,
     relations: &[Named],
-    except: Option<Oid>,
+    locked: Option<Oid>,
     mode: Mode,
 ) -> Result<()> {
     for named in relations {
         let relation = &named.relation;
-        if Some(relation.oid) == except {
+        session.view().check_named(named)?;
+        if Some(relation.oid) == locked {
             continue;
         }
-        session.view().check_named(named)?;
         session.show_objects(relation);
         lock_relation(session, relation, mode).await?;
     }

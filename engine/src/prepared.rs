@@ -2,7 +2,7 @@
 //!
 //! A plan holds nothing of a session: the namespace it reads is bound when it runs. It is found
 //! by its text, its parameter types and what its names meant: the versions of the shared and the
-//! private catalog and the search path. The same text sent by ten thousand users whose private
+//! private catalog, the search path and which of its schemas the role may use. The same text sent by ten thousand users whose private
 //! catalogs are empty is analysed once.
 
 use std::{
@@ -55,6 +55,8 @@ struct MadeFor {
     user: Option<Oid>,
     /// The session's own schema for temporary objects.
     temporary: Option<Oid>,
+    /// Schemas of the path that the role may not use.
+    passed_over: Vec<Oid>,
 }
 
 impl MadeFor {
@@ -70,6 +72,7 @@ impl MadeFor {
             search_path: Arc::clone(search_path),
             user,
             temporary: view.temporary_schema().map(|schema| schema.oid),
+            passed_over: view.passed_over(search_path),
         }
     }
 }

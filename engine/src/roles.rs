@@ -37,11 +37,19 @@ pub(crate) async fn run(command: &RoleCommand, ctx: &mut dyn DdlContext) -> Resu
         RoleCommand::Drop { names, if_exists, cascade } => {
             drop::run(ctx, names, *if_exists, *cascade).await
         }
-        RoleCommand::Grant { roles, members, admin_option } => {
-            membership::grant(ctx, roles, members, *admin_option).await
+        RoleCommand::Grant { roles, members, admin_option, granted_by } => {
+            membership::grant(ctx, (roles, members), *admin_option, granted_by.as_ref()).await
         }
-        RoleCommand::Revoke { roles, members, admin_option_only } => {
-            membership::revoke(ctx, roles, members, *admin_option_only)
+        RoleCommand::Revoke { roles, members, admin_option_only, granted_by } => {
+            membership::revoke(ctx, (roles, members), *admin_option_only, granted_by.as_ref())
+        }
+        RoleCommand::Group { group, members, add } => {
+            let roles = std::slice::from_ref(group);
+            match add {
+                true => membership::grant(ctx, (roles, members), false, None).await?,
+                false => membership::revoke(ctx, (roles, members), false, None)?,
+            };
+            Ok("ALTER ROLE".to_owned())
         }
         RoleCommand::System { name, value } => system::set(ctx, name, value.as_deref()),
         RoleCommand::SystemResetAll => system::reset_all(ctx),
@@ -116,6 +124,7 @@ async fn create(
         settings: Vec::new(),
     };
     for attribute in attributes {
+        tell_about(ctx, attribute);
         apply(&mut role, attribute)?;
     }
     change::write(ctx, |writer| writer.put_role(role.clone()))?;
@@ -124,14 +133,14 @@ async fn create(
             RoleAttribute::InRoles(roles) => {
                 for into in roles {
                     let into = resolve(ctx, into)?;
-                    membership::add(ctx, &into, &role, false).await?;
+                    membership::add(ctx, &into, &role, false, view.role).await?;
                 }
             }
             RoleAttribute::Members(members) | RoleAttribute::Admins(members) => {
                 let admin = matches!(attribute, RoleAttribute::Admins(_));
                 for member in members {
                     let member = resolve(ctx, member)?;
-                    membership::add(ctx, &role, &member, admin).await?;
+                    membership::add(ctx, &role, &member, admin, view.role).await?;
                 }
             }
             _ => {}
@@ -175,6 +184,18 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// What PostgreSQL says about attributes that mean something else than they seem to.
+fn tell_about(ctx: &mut dyn DdlContext, attribute: &RoleAttribute) {
+    let message = match attribute {
+        RoleAttribute::SystemId => "SYSID can no longer be specified",
+        RoleAttribute::Password(Some(password)) if password.is_empty() => {
+            "empty string is not a valid password, clearing password"
+        }
+        _ => return,
+    };
+    change::skipping(ctx, message.to_owned());
+}
+
 fn apply(role: &mut Role, attribute: &RoleAttribute) -> Result<()> {
     match attribute {
         RoleAttribute::Superuser(yes) => role.superuser = *yes,
@@ -186,9 +207,13 @@ fn apply(role: &mut Role, attribute: &RoleAttribute) -> Result<()> {
         RoleAttribute::BypassRls(yes) => role.bypass_rls = *yes,
         RoleAttribute::ConnectionLimit(limit) => role.connection_limit = *limit,
         RoleAttribute::Password(None) => role.verifier = None,
+        RoleAttribute::Password(Some(password)) if password.is_empty() => role.verifier = None,
         RoleAttribute::Password(Some(password)) => role.verifier = Some(verifier(password)?),
         RoleAttribute::ValidUntil(text) => role.valid_until = Some(valid_until(text)?),
-        RoleAttribute::InRoles(_) | RoleAttribute::Members(_) | RoleAttribute::Admins(_) => {}
+        RoleAttribute::InRoles(_)
+        | RoleAttribute::Members(_)
+        | RoleAttribute::Admins(_)
+        | RoleAttribute::SystemId => {}
     }
     Ok(())
 }
@@ -207,6 +232,7 @@ fn alter(ctx: &mut dyn DdlContext, spec: &RoleSpec, what: &RoleChange) -> Result
     match what {
         RoleChange::Attributes(attributes) => {
             for attribute in attributes {
+                tell_about(ctx, attribute);
                 apply(&mut role, attribute)?;
             }
         }

@@ -16,7 +16,7 @@ use crate::{
 mod catalog;
 mod value;
 
-pub(crate) use catalog::{Definition, Kind, SETTINGS, Who, definition};
+pub(crate) use catalog::{Definition, Kind, LEVELS, SETTINGS, Who, definition};
 
 pub(crate) use value::{bool as boolean, is_encoding};
 
@@ -190,9 +190,10 @@ pub(crate) struct Effective {
     pub(crate) idle_in_transaction_timeout: Option<Duration>,
     pub(crate) deadlock_timeout: Duration,
     pub(crate) synchronous_commit: bool,
-    /// `default_transaction_isolation` and `default_transaction_read_only`.
+    /// `default_transaction_isolation`, `..._read_only` and `..._deferrable`.
     pub(crate) isolation: Isolation,
     pub(crate) access: AccessMode,
+    pub(crate) deferrable: bool,
 }
 
 impl Effective {
@@ -240,6 +241,7 @@ impl Effective {
                 true => AccessMode::ReadOnly,
                 false => AccessMode::ReadWrite,
             },
+            deferrable: is_on(&text("default_transaction_deferrable")),
         })
     }
 }

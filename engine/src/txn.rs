@@ -40,6 +40,8 @@ pub(crate) struct Transaction {
     pub(crate) phase: Phase,
     pub(crate) isolation: Isolation,
     pub(crate) access: AccessMode,
+    /// Shown, and of no consequence: it speaks of SERIALIZABLE alone.
+    pub(crate) deferrable: bool,
     /// Microseconds since 1970: `now()`.
     pub(crate) start_time: i64,
     /// REPEATABLE READ's.
@@ -60,6 +62,7 @@ pub(crate) struct Savepoint {
     pub(crate) name: String,
     writes: Arc<WriteSet>,
     catalog: CatalogTransaction,
+    access: AccessMode,
     pub(crate) listens: ListenMark,
     pub(crate) settings: SavedSettings,
     lock_mark: usize,
@@ -82,6 +85,7 @@ impl Transaction {
             phase: Phase::Idle,
             isolation: Isolation::ReadCommitted,
             access: AccessMode::ReadWrite,
+            deferrable: false,
             start_time: 0,
             snapshot: None,
             writes: Arc::default(),
@@ -97,13 +101,13 @@ impl Transaction {
     pub(crate) fn begin(
         &mut self,
         phase: Phase,
-        isolation: Isolation,
-        access: AccessMode,
+        (isolation, access, deferrable): (Isolation, AccessMode, bool),
         now: i64,
     ) {
         self.phase = phase;
         self.isolation = isolation;
         self.access = access;
+        self.deferrable = deferrable;
         self.start_time = now;
         self.has_run = false;
     }
@@ -220,6 +224,7 @@ impl Transaction {
             name: name.to_owned(),
             writes: Arc::clone(&self.writes),
             catalog: self.catalog.savepoint(),
+            access: self.access,
             listens,
             settings,
             lock_mark: self.locks.mark(),
@@ -229,10 +234,15 @@ impl Transaction {
         Ok(())
     }
 
+    pub(crate) fn in_savepoint(&self) -> bool {
+        !self.savepoints.is_empty()
+    }
+
     /// # Errors
     /// 3B001: no such savepoint.
     pub(crate) fn release(&mut self, name: &str) -> Result<()> {
         let place = self.find_savepoint(name)?;
+        self.access = self.savepoints[place].access;
         self.savepoints.truncate(place);
         Ok(())
     }
@@ -247,6 +257,7 @@ impl Transaction {
         let savepoint = &self.savepoints[place];
         self.writes = Arc::clone(&savepoint.writes);
         self.catalog.restore(savepoint.catalog.clone());
+        self.access = savepoint.access;
         self.locks.release_to(savepoint.lock_mark);
         self.relations.truncate(savepoint.relation_mark);
         if self.phase == Phase::Failed {

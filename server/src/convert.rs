@@ -13,6 +13,7 @@ pub(crate) fn error(error: engine::Error) -> Error {
     let severity = match error.severity {
         engine::Severity::Error => Severity::Error,
         engine::Severity::Fatal => Severity::Fatal,
+        engine::Severity::Info => Severity::Info,
     };
     let report = report(&error, severity);
     if report.code == SqlState::INTERNAL_ERROR {
@@ -25,8 +26,9 @@ pub(crate) fn error(error: engine::Error) -> Error {
 /// A notice or warning. The class of its SQLSTATE tells them apart as in PostgreSQL, which warns
 /// with class 01 and of the state of transactions, and gives notice of everything else.
 pub(crate) fn notice(error: &engine::Error) -> Report {
-    let severity = match error.sqlstate.class() {
-        "01" | "25" => Severity::Warning,
+    let severity = match (error.severity, error.sqlstate.class()) {
+        (engine::Severity::Info, _) => Severity::Info,
+        (_, "01" | "25") => Severity::Warning,
         _ => Severity::Notice,
     };
     report(error, severity)

@@ -188,7 +188,7 @@ impl<'a> Binder<'a> {
         self.slots
     }
 
-    /// Remembers that a relation is named.
+    /// Remembers that a relation is read.
     pub(super) fn note_relation(&mut self, relation: &Arc<Relation>) {
         let (by, in_view) = (self.view_owner, self.view_depth > 0);
         let is_known = |known: &Named| {
@@ -256,18 +256,25 @@ impl<'a> Binder<'a> {
         result
     }
 
-    /// The relation that a name in the statement means.
+    /// The relation that a name in the statement means: one that it reads.
     pub(super) fn relation(&mut self, name: &ast::ObjectName) -> Result<Arc<Relation>> {
+        let relation = self.named_relation(name)?;
+        self.note_relation(&relation);
+        Ok(relation)
+    }
+
+    /// As [`Binder::relation`], whether it is read or not.
+    pub(super) fn named_relation(&mut self, name: &ast::ObjectName) -> Result<Arc<Relation>> {
         let place = self.places.start(name);
         let (schema, table) =
             super::names::schema_and_name(name, self.env.database_name).at_place(place)?;
-        let relation = self
-            .env
-            .catalog
-            .relation(schema.as_deref(), &table, &self.search_path)
-            .at_place(place)?;
-        self.note_relation(&relation);
-        Ok(relation)
+        let catalog = self.env.catalog;
+        if self.view_depth > 0 {
+            return catalog
+                .find_stored(schema.as_deref(), &table, &self.search_path)
+                .ok_or_else(|| Error::undefined_table(&table));
+        }
+        catalog.relation(schema.as_deref(), &table, &self.search_path).at_place(place)
     }
 
     /// `$n`, typed as far as its type is known.

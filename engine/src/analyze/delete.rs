@@ -48,6 +48,8 @@ impl Binder<'_> {
         };
         let row = renamed_target(&item, &qualifier, 'a');
         let returning = self.bind_returning(delete.returning.as_ref(), &row)?;
+        self.note_read(&target, Some(&qualifier), &filter);
+        self.note_read(&target, None, returning.iter().flatten().map(|(expr, _)| expr));
         let mut plan = item.plan.clone();
         if let Some(filter) = filter {
             plan = self.filter(plan, filter)?;

@@ -86,6 +86,7 @@ impl Binder<'_> {
         };
         let item = aliased_row(&target, &alias)?;
         let returning = self.bind_returning(insert.returning.as_ref(), &item)?;
+        self.note_read(&target, None, returning.iter().flatten().map(|(expr, _)| expr));
         Ok(BoundInsert {
             target,
             source,
@@ -309,6 +310,10 @@ impl Binder<'_> {
                 Some(vec![self.arbiter_by_constraint(target, name)?])
             }
         };
+        // The columns of the arbiter are read.
+        if arbiter.is_some() {
+            self.note_relation(target);
+        }
         let action = match &conflict.action {
             ast::OnConflictAction::DoNothing => ConflictAction::Nothing,
             ast::OnConflictAction::DoUpdate(update) => {
@@ -345,6 +350,7 @@ impl Binder<'_> {
                     Some(condition) => Some(self.predicate(condition, &scope, Clause::Where)?),
                     None => None,
                 };
+                self.note_read(target, None, values.iter().chain(&filter));
                 let new = match values.iter().chain(&filter).any(has_subquery) {
                     false => ConflictValues::Expressions { values, filter },
                     true => self.conflict_plan(target, values, filter)?,

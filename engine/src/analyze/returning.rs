@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::{
     arrow::datatypes::Field,
     common::{Column, TableReference},
-    logical_expr::Expr,
+    logical_expr::{Expr, expr::ScalarFunction},
     prelude::lit,
     scalar::ScalarValue,
     sql::sqlparser::ast,
@@ -17,11 +17,12 @@ use super::{
     expression::Clause,
     names::{At, column_name, fold},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable},
-    subquery::{Below, has_subquery},
+    subquery::{Below, has_subquery, outer_references},
 };
 use crate::{
     catalog::{Identity, Relation, RelationBody, part::Named},
     error::{Error, Result, SqlState},
+    functions::session::{sequence::IDENTITY_VALUE, session_function},
     types::{Oid, PgType},
 };
 
@@ -143,7 +144,7 @@ impl Binder<'_> {
     /// 42809 and 55000 for relations that rows can't be changed in.
     pub(super) fn target(&mut self, name: &ast::ObjectName, word: &str) -> Result<Arc<Relation>> {
         let place = self.places.start(name);
-        let relation = self.relation(name).map_err(|error| self.or_index(name, error))?;
+        let relation = self.named_relation(name).map_err(|error| self.or_index(name, error))?;
         match &relation.body {
             RelationBody::Table { .. } => Ok(relation),
             RelationBody::View { .. } => {
@@ -166,6 +167,27 @@ impl Binder<'_> {
             RelationBody::System => {
                 Err(Error::insufficient_privilege(&format!("table {}", relation.name)))
             }
+        }
+    }
+
+    /// Remembers that a change reads its target where `exprs` have columns of it, which take
+    /// SELECT: those of the scan `qualifier`, `a<attnum>` and `n<attnum>` without a qualifier.
+    pub(super) fn note_read<'e>(
+        &mut self,
+        target: &Arc<Relation>,
+        qualifier: Option<&str>,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+    ) {
+        let is_ours = |column: &Column| match &column.relation {
+            Some(table) => qualifier == Some(table.table()),
+            None => column.name.starts_with(['a', 'n']),
+        };
+        let reads = |expr: &Expr| {
+            expr.column_refs().into_iter().any(is_ours)
+                || outer_references(expr).iter().any(is_ours)
+        };
+        if exprs.into_iter().any(reads) {
+            self.note_relation(target);
         }
     }
 
@@ -248,9 +270,11 @@ impl Binder<'_> {
                 Error::internal(format!("identity column \"{column}\" has lost its sequence"))
             })?;
         let oid = lit(ScalarValue::UInt32(Some(sequence.0)));
-        let value =
-            self.call("nextval", vec![Typed::new(oid, PgType::plain(Oid::REGCLASS))], None)?;
-        self.assign(value, column, ty, None)
+        let (regclass, int8) = (PgType::plain(Oid::REGCLASS), PgType::plain(Oid::INT8));
+        let next = session_function(IDENTITY_VALUE, &[regclass], int8)
+            .ok_or_else(|| Error::internal("identity columns have no function"))?;
+        let value = Expr::ScalarFunction(ScalarFunction::new_udf(next, vec![oid]));
+        self.assign(Typed::new(value, int8), column, ty, None)
     }
 }
 

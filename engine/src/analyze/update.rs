@@ -63,6 +63,8 @@ impl Binder<'_> {
             }
             _ => None,
         };
+        let assigned = assignments.iter().map(|(_, _, expr)| expr);
+        self.note_read(&target, Some(&qualifier), assigned.chain(&filter));
         let old: Vec<(OutputColumn, Expr)> = scan_columns(&target, Some(&qualifier));
         let mut new_row: Vec<Expr> = old.iter().map(|(_, expr)| expr.clone()).collect();
         for (index, (_, column)) in target.live_columns().enumerate() {
@@ -87,6 +89,7 @@ impl Binder<'_> {
             .flatten();
         let row = renamed_target(&item, &qualifier, 'n');
         let returning = self.bind_returning(update.returning.as_ref(), &row)?;
+        self.note_read(&target, None, returning.iter().flatten().map(|(expr, _)| expr));
         let mut plan = item.plan.clone();
         if let Some(filter) = filter {
             plan = self.filter(plan, filter)?;

@@ -307,6 +307,21 @@ impl CatalogView {
         self.path(schema, search_path).into_iter().find_map(|schema| self.relation_in(schema, name))
     }
 
+    /// As [`CatalogView::find_relation`], for a name in a stored text: what it meant to whoever
+    /// stored it doesn't depend on what the reader may use.
+    pub(crate) fn find_stored(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        search_path: &[String],
+    ) -> Option<Arc<Relation>> {
+        let path = match schema {
+            Some(_) => self.path(schema, search_path),
+            None => self.schemas_along(search_path, true, |_| true),
+        };
+        path.into_iter().find_map(|schema| self.relation_in(schema, name))
+    }
+
     /// As [`CatalogView::find_relation`], indexes as well.
     pub(crate) fn find_named(
         &self,
@@ -325,18 +340,22 @@ impl CatalogView {
         name: &str,
         search_path: &[String],
     ) -> Result<Arc<Relation>> {
-        match self.find_relation(schema, name, search_path) {
-            Some(relation) => {
-                if let Some(schema) = self.schema_by_oid(relation.schema) {
-                    self.check_temporary(&schema)?;
-                    self.check_schema(&schema, 'U')?;
-                }
-                Ok(relation)
+        self.check_named_schema(schema)?;
+        self.find_relation(schema, name, search_path).ok_or_else(|| match schema {
+            Some(schema) => Error::undefined_table(&format!("{schema}.{name}")),
+            None => Error::undefined_table(name),
+        })
+    }
+
+    /// 42501 where a name is qualified with a schema that the role may not use: whether something
+    /// of that name is there it doesn't learn.
+    pub(crate) fn check_named_schema(&self, schema: Option<&str>) -> Result<()> {
+        match schema.and_then(|name| self.schema_by_name(name)) {
+            Some(schema) => {
+                self.check_temporary(&schema)?;
+                self.check_schema(&schema, 'U')
             }
-            None => match schema {
-                Some(schema) => Err(Error::undefined_table(&format!("{schema}.{name}"))),
-                None => Err(Error::undefined_table(name)),
-            },
+            None => Ok(()),
         }
     }
 
@@ -432,10 +451,31 @@ impl CatalogView {
         all
     }
 
-    /// The existing schemas of `search_path` in order; with `implicit` the temporary one and
-    /// `pg_catalog` before them unless the path names them.
+    /// The schemas of `search_path` that exist and that the role may use, in order; with
+    /// `implicit` the temporary one and `pg_catalog` before them unless the path names them.
     pub(crate) fn search_schemas(&self, search_path: &[String], implicit: bool) -> Vec<Oid> {
-        let mut path = Vec::with_capacity(search_path.len() + 1);
+        self.schemas_along(search_path, implicit, |schema| {
+            self.schema_privilege(self.role, schema, 'U')
+        })
+    }
+
+    /// The existing schemas of `search_path` that names without a schema pass over.
+    pub(crate) fn passed_over(&self, search_path: &[String]) -> Vec<Oid> {
+        if self.cluster.is_superuser(self.role) {
+            return Vec::new();
+        }
+        self.schemas_along(search_path, false, |schema| {
+            !self.schema_privilege(self.role, schema, 'U')
+        })
+    }
+
+    fn schemas_along(
+        &self,
+        search_path: &[String],
+        implicit: bool,
+        is_meant: impl Fn(&Schema) -> bool,
+    ) -> Vec<Oid> {
+        let mut path = Vec::new();
         for name in search_path {
             let found = if name == "$user" {
                 self.role_by_oid(self.role).and_then(|role| self.schema_by_name(&role.name))
@@ -444,6 +484,7 @@ impl CatalogView {
             };
             if let Some(schema) = found
                 && !path.contains(&schema.oid)
+                && is_meant(&schema)
             {
                 path.push(schema.oid);
             }

@@ -48,13 +48,29 @@ impl CatalogView {
             _ => "",
         };
         // The predefined roles speak of shared rows; a `user` table's rows are one's own anyway.
-        if let Some(all) = self.cluster.role_by_name(predefined)
-            && self.cluster.has_privileges_of(role, all.oid)
-        {
+        if self.acts_for(role, predefined) {
             return true;
         }
         let grants = relation.effective_grants();
         self.granted(role, relation.owner, &grants, letter)
+    }
+
+    /// Whether `role` may grant one privilege on a relation to others.
+    pub(crate) fn relation_option(&self, role: Oid, relation: &Relation, letter: char) -> bool {
+        self.has_option(role, relation.owner, &relation.effective_grants(), letter)
+    }
+
+    /// Whether `role` may grant one privilege on a schema to others.
+    pub(crate) fn schema_option(&self, role: Oid, schema: &Schema, letter: char) -> bool {
+        self.has_option(role, schema.owner, &schema.effective_grants(), letter)
+    }
+
+    fn has_option(&self, role: Oid, owner: Oid, grants: &[Grant], letter: char) -> bool {
+        let option = format!("{letter}*");
+        self.has_privileges_of(role, owner)
+            || grants.iter().any(|grant| {
+                grant.privileges.contains(&option) && self.has_privileges_of(role, grant.grantee)
+            })
     }
 
     /// Whether `role` holds one privilege on a schema.
@@ -62,8 +78,18 @@ impl CatalogView {
         if self.cluster.is_superuser(role) || schema.oid == PG_CATALOG && letter == 'U' {
             return true;
         }
-        let grants = schema.effective_grants();
-        self.granted(role, schema.owner, &grants, letter)
+        let granted = match &schema.grants {
+            Some(grants) => self.granted(role, schema.owner, grants, letter),
+            None => self.has_privileges_of(role, schema.owner),
+        };
+        let predefined = ["pg_read_all_data", "pg_write_all_data"];
+        granted || letter == 'U' && predefined.iter().any(|all| self.acts_for(role, all))
+    }
+
+    /// Whether `role` has the privileges of the role with this name.
+    fn acts_for(&self, role: Oid, name: &str) -> bool {
+        let found = self.cluster.role_by_name(name);
+        found.is_some_and(|found| self.cluster.has_privileges_of(role, found.oid))
     }
 
     /// 42501 unless `current_user` holds every one of `letters` on `relation`.
@@ -121,12 +147,13 @@ impl CatalogView {
     }
 
     fn granted(&self, role: Oid, owner: Oid, grants: &[Grant], letter: char) -> bool {
-        grants.iter().any(|grant| {
-            grant.privileges.contains(letter)
-                && (grant.grantee == Oid(0)
-                    || self.has_privileges_of(role, grant.grantee)
-                    || grant.grantee == owner && self.has_privileges_of(role, owner))
-        })
+        let held = || grants.iter().filter(|grant| grant.privileges.contains(letter));
+        // What everybody may needs no walk through memberships.
+        held().any(|grant| grant.grantee == Oid(0))
+            || held().any(|grant| {
+                self.has_privileges_of(role, grant.grantee)
+                    || grant.grantee == owner && self.has_privileges_of(role, owner)
+            })
     }
 }
 

@@ -207,7 +207,8 @@ impl Error {
 
     /// `cannot drop table t because other objects depend on it`
     pub fn dependent_objects(object: &str, detail: impl Into<String>) -> Self {
-        let message = format!("cannot drop {object} because other objects depend on it");
+        let it = if object == "desired object(s)" { "them" } else { "it" };
+        let message = format!("cannot drop {object} because other objects depend on {it}");
         Self::new(SqlState::DEPENDENT_OBJECTS_STILL_EXIST, message)
             .with_detail(detail)
             .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")

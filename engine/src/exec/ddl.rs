@@ -43,6 +43,7 @@ mod index;
 mod like;
 mod names;
 pub(crate) mod owned;
+mod parameters;
 mod reindex;
 mod rename;
 mod rows;
@@ -125,7 +126,7 @@ pub(crate) async fn run(command: &Command, ctx: &mut dyn DdlContext) -> Result<S
         Command::Truncate(truncate) => truncate::run(truncate, ctx).await,
         Command::Comment(comment) => comment::run(comment, ctx).await,
         Command::Grant(grant) => acl::run(grant, ctx).await,
-        Command::DropOwned { roles } => owned::drop(roles, ctx).await,
+        Command::DropOwned { roles, cascade } => owned::drop(roles, *cascade, ctx).await,
         Command::ReassignOwned { from, to } => owned::reassign(from, to, ctx).await,
         Command::Role(role) => crate::roles::run(role, ctx).await,
         Command::Database(database) => refuse_database(database, ctx),

@@ -35,7 +35,9 @@ pub(crate) async fn run(
     command: &Command,
     portal: &mut Portal,
 ) -> Result<Started> {
-    session.transaction.check_writable(&session.definition_words())?;
+    if let Some(tag) = command.written_by() {
+        session.transaction.check_writable(&tag)?;
+    }
     if session.transaction.phase == Phase::Block
         && let Some(what) = command.runs_alone()
     {

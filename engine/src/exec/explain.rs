@@ -69,9 +69,10 @@ pub(crate) async fn run(
 fn check_allowed(view: &CatalogView, body: &Body) -> Result<()> {
     let (target, letters, relations) = match body {
         Body::Query(query) => (None, "", &query.relations),
-        Body::Insert(insert) => (Some(&insert.target), "a", &insert.relations),
-        Body::Update(change) => (Some(&change.target), "w", &change.relations),
-        Body::Delete(change) => (Some(&change.target), "d", &change.relations),
+        Body::Insert(insert) => (Some(&insert.target), insert.letters(), &insert.relations),
+        Body::Update(change) | Body::Delete(change) => {
+            (Some(&change.target), change.letter(), &change.relations)
+        }
         Body::Subscribe(bound) => (None, "", &bound.relations),
         Body::Staged(staged) => {
             let stages = staged.stages.iter().map(|stage| &stage.body);
@@ -83,10 +84,7 @@ fn check_allowed(view: &CatalogView, body: &Body) -> Result<()> {
         view.check_schema_of(target)?;
         view.check_relation(target, letters)?;
     }
-    let read = relations
-        .iter()
-        .filter(|named| target.is_none_or(|target| target.oid != named.relation.oid));
-    read.into_iter().try_for_each(|named| view.check_named(named))
+    relations.iter().try_for_each(|named| view.check_named(named))
 }
 
 fn describe(

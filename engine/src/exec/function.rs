@@ -65,7 +65,7 @@ async fn flush(session: &mut Session, table: &str) -> Result<ArrayRef> {
     let (schema, name) = crate::catalog::regnames::split(table)?;
     let relation = view.relation(schema.as_deref(), &name, &search_path)?;
     if !matches!(relation.body, RelationBody::Table { .. }) {
-        return Err(Error::wrong_object_type(&name, "is not a table"));
+        return Err(Error::wrong_object_type(&name, "a table"));
     }
     match relation.kind {
         crate::catalog::TableKind::Shared => view.check_owner(&relation)?,

@@ -140,6 +140,14 @@ impl InsertPlan {
         })
     }
 
+    /// The privileges it takes on its target, beside SELECT where it reads it.
+    pub(crate) fn letters(&self) -> &'static str {
+        match self.on_conflict {
+            Some(OnConflict { action: Action::Update { .. }, .. }) => "aw",
+            _ => "a",
+        }
+    }
+
     /// How the rows come about, for EXPLAIN.
     pub(crate) fn source_plan(&self) -> Option<&LogicalPlan> {
         match &self.source {
@@ -212,11 +220,7 @@ pub(crate) async fn run(
     portal: &mut Portal,
 ) -> Result<Started> {
     session.check_changeable(&plan.target, "INSERT")?;
-    let letters = match plan.on_conflict {
-        Some(OnConflict { action: Action::Update { .. }, .. }) => "aw",
-        _ => "a",
-    };
-    exec::enter_change(session, &plan.target, letters, &plan.relations).await?;
+    exec::enter_change(session, &plan.target, plan.letters(), &plan.relations).await?;
     let context = session.execution_context();
     let mut insert = Insert {
         writer: Writer::new(session, &plan.target)?,

@@ -1,15 +1,21 @@
 //! LOCK TABLE.
 
+use std::sync::Arc;
+
 use kalamdb_storage::RelationId;
 
 use crate::{
-    catalog::RelationBody,
-    error::{Error, Result},
-    exec::write::Writer,
+    catalog::{
+        Relation, RelationBody, TableKind,
+        part::{CatalogView, Named},
+    },
+    error::{Error, Result, SqlState},
+    exec::{ddl, write::Writer},
     locks::{Acquired, Mode, Wait},
     session::{Portal, Session, Started, Tag},
     statement::LockTable,
     txn::Phase,
+    types::Oid,
 };
 
 /// Locks the rows of the session's own namespace; definitions are locked by what changes them.
@@ -23,7 +29,7 @@ pub(crate) async fn run(
     }
     let (mode, letters) = match lock.mode.as_str() {
         "ACCESS SHARE" => (Mode::AccessShare, "r"),
-        "ROW SHARE" => (Mode::RowShare, "r"),
+        "ROW SHARE" => (Mode::RowShare, "wdD"),
         "ROW EXCLUSIVE" => (Mode::RowExclusive, "awdD"),
         "SHARE UPDATE EXCLUSIVE" => (Mode::ShareUpdateExclusive, "wdD"),
         "SHARE" => (Mode::ShareRelation, "wdD"),
@@ -34,28 +40,84 @@ pub(crate) async fn run(
     };
     for (schema, name) in &lock.relations {
         let view = session.view();
-        let search_path = session.effective().search_path.clone();
-        let relation = view.relation(schema.as_deref(), name, &search_path)?;
-        if !matches!(relation.body, RelationBody::Table { .. }) {
-            return Err(Error::wrong_object_type(name, "is not a table"));
-        }
-        // Any one of the privileges is enough.
-        let allowed =
-            letters.chars().any(|letter| view.relation_privilege(view.role, &relation, letter));
-        if !allowed {
-            view.check_relation(&relation, letters)?;
-        }
-        let wait = if lock.no_wait { Wait::No } else { Writer::wait(session) };
-        let namespace = view.namespace_of(&relation);
-        let id = RelationId(relation.oid.0);
-        let got = session.transaction.lock_relation(namespace, id, mode, wait).await?;
-        if got == Acquired::Unavailable {
-            return Err(Error::new(
-                crate::error::SqlState::LOCK_NOT_AVAILABLE,
-                format!("could not obtain lock on relation \"{name}\""),
-            ));
+        let relation = named(&view, schema.as_deref(), name, &session.effective().search_path)?;
+        for (relation, by) in with_what_views_show(&view, relation) {
+            check_allowed(&view, &relation, by, letters)?;
+            if matches!(relation.body, RelationBody::Table { .. }) {
+                acquire(session, lock, &relation, mode).await?;
+            }
         }
     }
     portal.tag = Tag::new("LOCK TABLE");
     Ok(Started::Done)
+}
+
+/// The relation of this name, which must have rows to lock.
+fn named(
+    view: &CatalogView,
+    schema: Option<&str>,
+    name: &str,
+    search_path: &[String],
+) -> Result<Arc<Relation>> {
+    let refused = |what: &str| {
+        Err(Error::new(SqlState::WRONG_OBJECT_TYPE, format!("cannot lock relation \"{name}\""))
+            .with_detail(format!("This operation is not supported for {what}.")))
+    };
+    view.check_named_schema(schema)?;
+    if let Some(Named::Index { .. }) = view.find_named(schema, name, search_path) {
+        return refused("indexes");
+    }
+    let relation = view.relation(schema, name, search_path)?;
+    match relation.body {
+        RelationBody::Sequence(_) => refused("sequences"),
+        RelationBody::System => Err(Error::feature_not_supported(format!(
+            "\"{name}\" is a system catalog, which can't be locked"
+        ))),
+        RelationBody::Table { .. } | RelationBody::View { .. } => Ok(relation),
+    }
+}
+
+/// A view with all that it shows, each with the role whose privileges count there.
+fn with_what_views_show(view: &CatalogView, relation: Arc<Relation>) -> Vec<(Arc<Relation>, Oid)> {
+    let mut found = vec![(relation, view.role)];
+    let mut next = 0;
+    while let Some((relation, by)) = found.get(next).cloned() {
+        // A view of shared rows lends its owner's rights.
+        let by = if relation.kind == TableKind::Shared { relation.owner } else { by };
+        for oid in ddl::relations_of_view(view, &relation) {
+            if let Some(shown) = view.relation_by_oid(oid)
+                && !found.iter().any(|(known, _)| known.oid == oid)
+            {
+                found.push((shown, by));
+            }
+        }
+        next += 1;
+    }
+    found
+}
+
+/// 42501 unless the role holds any one of the privileges.
+fn check_allowed(view: &CatalogView, relation: &Relation, role: Oid, letters: &str) -> Result<()> {
+    if letters.chars().any(|letter| view.relation_privilege(role, relation, letter)) {
+        return Ok(());
+    }
+    Err(Error::insufficient_privilege(&format!("{} {}", relation.kind_word(), relation.name)))
+}
+
+async fn acquire(
+    session: &mut Session,
+    lock: &LockTable,
+    relation: &Relation,
+    mode: Mode,
+) -> Result<()> {
+    let wait = if lock.no_wait { Wait::No } else { Writer::wait(session) };
+    let namespace = session.view().namespace_of(relation);
+    let id = RelationId(relation.oid.0);
+    match session.transaction.lock_relation(namespace, id, mode, wait).await? {
+        Acquired::Unavailable => Err(Error::new(
+            SqlState::LOCK_NOT_AVAILABLE,
+            format!("could not obtain lock on relation \"{}\"", relation.name),
+        )),
+        _ => Ok(()),
+    }
 }

@@ -36,14 +36,51 @@ pub(crate) async fn run(
     for (relation, columns) in relations(session, work)? {
         let writer = Writer::new(session, &relation)?;
         if work.vacuum {
-            writer.namespace.compact(&writer.layout).await?;
+            vacuum(session, work, &relation, &writer).await?;
         }
         if work.analyze {
-            analyze(session, &relation, &columns, &writer).await?;
+            let schema = session.view().schema_name(relation.schema);
+            tell(session, work, || format!("analyzing \"{schema}.{}\"", relation.name));
+            let (rows, sampled) = analyze(session, &relation, &columns, &writer).await?;
+            tell(session, work, || {
+                format!(
+                    "\"{}\": scanned {rows} live rows; {sampled} rows in sample of distinct values",
+                    relation.name
+                )
+            });
         }
     }
     portal.tag = Tag::new(if work.vacuum { "VACUUM" } else { "ANALYZE" });
     Ok(Started::Done)
+}
+
+/// What VERBOSE asks for.
+fn tell(session: &Session, work: &Maintenance, message: impl FnOnce() -> String) {
+    if work.verbose {
+        session.state.notice(Error::info(message()));
+    }
+}
+
+async fn vacuum(
+    session: &Session,
+    work: &Maintenance,
+    relation: &Relation,
+    writer: &Writer,
+) -> Result<()> {
+    let view = session.view();
+    let (database, schema) = (view.database_name(), view.schema_name(relation.schema));
+    let name = format!("{database}.{schema}.{}", relation.name);
+    tell(session, work, || format!("vacuuming \"{name}\""));
+    let done = writer.namespace.compact(&writer.layout).await?;
+    tell(session, work, || match done.merged {
+        0 => format!("finished vacuuming \"{name}\": no segments to merge"),
+        merged => format!(
+            "finished vacuuming \"{name}\": segments: {merged} merged into {}\nrows: {} remain in \
+             them, {} bytes",
+            done.segments, done.rows, done.bytes
+        ),
+    });
+    Ok(())
 }
 
 /// The named tables, or all that the role may maintain, and which columns of each are looked at;
@@ -53,7 +90,7 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<(Arc<Relation>
     let verb = if work.vacuum { "vacuum" } else { "analyze" };
     let may = |relation: &Relation| match relation.kind {
         TableKind::User | TableKind::Private => true,
-        TableKind::Shared => view.is_owner(relation.owner),
+        TableKind::Shared => view.is_owner(relation.owner) || view.owns_database(view.role),
         TableKind::System => false,
     };
     if work.relations.is_empty() {
@@ -68,7 +105,7 @@ fn relations(session: &Session, work: &Maintenance) -> Result<Vec<(Arc<Relation>
         if !matches!(relation.body, RelationBody::Table { .. }) || !may(&relation) {
             let message = match relation.body {
                 RelationBody::Table { .. } => {
-                    format!("permission denied to {verb} \"{name}\", skipping it")
+                    format!("skipping \"{name}\" --- only table or database owner can {verb} it")
                 }
                 _ => format!(
                     "skipping \"{name}\" --- cannot {verb} non-tables or special system tables"
@@ -112,13 +149,14 @@ fn columns(relation: &Relation, names: &[String]) -> Result<Vec<i16>> {
 }
 
 /// Counts rows, and NULLs, widths and distinct values of `wanted` columns, and keeps them in the
-/// catalog; what is known about the other columns stays.
+/// catalog; what is known about the other columns stays. Gives the number of rows, and of those in
+/// which distinct values were counted.
 async fn analyze(
     session: &mut Session,
     relation: &Arc<Relation>,
     wanted: &[i16],
     writer: &Writer,
-) -> Result<()> {
+) -> Result<(u64, u64)> {
     let context = session.execution_context();
     let mut columns: Vec<Counter> =
         relation.live_columns().map(|(attnum, _)| Counter::new(attnum)).collect();
@@ -157,7 +195,8 @@ async fn analyze(
     let transaction = &mut session.transaction;
     let writes = Arc::make_mut(&mut transaction.writes);
     let mut definitions = Definitions { catalogs, transaction: &mut transaction.catalog, writes };
-    definitions.put_statistic(place, statistic)
+    definitions.put_statistic(place, statistic)?;
+    Ok((rows, rows.min(SAMPLE_ROWS)))
 }
 
 /// What is found about one column.

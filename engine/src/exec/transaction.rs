@@ -43,7 +43,7 @@ pub(crate) async fn run(
         }
         Parsed::Release(name) => {
             in_block(session, "RELEASE SAVEPOINT")?;
-            session.transaction.release(name)?;
+            session.release(name)?;
             "RELEASE"
         }
         Parsed::RollbackTo(name) => {
@@ -101,6 +101,10 @@ fn set_defaults(session: &Session, modes: TransactionModes) -> Result<()> {
     if let Some(access) = modes.access {
         let value = if access == AccessMode::ReadOnly { "on" } else { "off" };
         session.state.set(&cluster, "default_transaction_read_only", Some(value), false)?;
+    }
+    if let Some(deferrable) = modes.deferrable {
+        let value = if deferrable { "on" } else { "off" };
+        session.state.set(&cluster, "default_transaction_deferrable", Some(value), false)?;
     }
     Ok(())
 }

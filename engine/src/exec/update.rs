@@ -166,8 +166,8 @@ impl ChangePlan {
         }
     }
 
-    fn letter(&self) -> &'static str {
-        // A WHERE or RETURNING reads the row; PostgreSQL asks for SELECT by column there.
+    /// The privilege it takes on its target, beside SELECT where it reads it.
+    pub(crate) fn letter(&self) -> &'static str {
         match self.change {
             Change::Update { .. } => "w",
             Change::Delete => "d",

@@ -66,9 +66,13 @@ pub(crate) fn session_function(name: &str, args: &[PgType], ret: PgType) -> Opti
         _ => element,
     };
     let volatility = match name {
-        "nextval" | "setval" | "set_config" | "clock_timestamp" | "timeofday" | "pg_notify" => {
-            Volatility::Volatile
-        }
+        "nextval"
+        | sequence::IDENTITY_VALUE
+        | "setval"
+        | "set_config"
+        | "clock_timestamp"
+        | "timeofday"
+        | "pg_notify" => Volatility::Volatile,
         _ => match entry.map(|function| function.volatility) {
             Some(Volatility::Volatile) => Volatility::Volatile,
             _ => Volatility::Stable,

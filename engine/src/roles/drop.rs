@@ -25,7 +25,7 @@ pub(super) async fn run(
         };
         check(ctx, &role)?;
         if cascade {
-            owned::drop_all_of(ctx, &role).await?;
+            owned::drop_all_of(ctx, &role, true).await?;
         }
         let dependents = owned::dependents(ctx, &role).await?;
         if !dependents.is_empty() {

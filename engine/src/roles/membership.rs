@@ -3,23 +3,33 @@
 use std::sync::Arc;
 
 use crate::{
-    catalog::{Membership, Role, part::CatalogView, store::Place},
+    catalog::{
+        Membership, Role,
+        part::{CatalogView, DATABASE_OWNER_ROLE},
+        store::Place,
+    },
     error::{Error, Result, SqlState},
     exec::ddl::{DdlContext, change, grammar::RoleSpec},
+    types::Oid,
 };
 
 pub(super) async fn grant(
     ctx: &mut dyn DdlContext,
-    roles: &[String],
-    members: &[RoleSpec],
+    (roles, members): (&[String], &[RoleSpec]),
     admin_option: bool,
+    granted_by: Option<&RoleSpec>,
 ) -> Result<String> {
+    let grantor = match granted_by {
+        Some(spec) => super::resolve(ctx, spec)?.oid,
+        None => ctx.view().role,
+    };
     for name in roles {
         let role = named(&ctx.view(), name)?;
         for member in members {
             let member = super::resolve(ctx, member)?;
             check_may_grant(&ctx.view(), &role)?;
-            add(ctx, &role, &member, admin_option).await?;
+            check_may_impute(&ctx.view(), grantor)?;
+            add(ctx, &role, &member, admin_option, grantor).await?;
         }
     }
     Ok("GRANT ROLE".to_owned())
@@ -27,10 +37,14 @@ pub(super) async fn grant(
 
 pub(super) fn revoke(
     ctx: &mut dyn DdlContext,
-    roles: &[String],
-    members: &[RoleSpec],
+    (roles, members): (&[String], &[RoleSpec]),
     admin_option_only: bool,
+    granted_by: Option<&RoleSpec>,
 ) -> Result<String> {
+    // A membership is one, whoever granted it: as in PostgreSQL 15 the grantor must only exist.
+    if let Some(spec) = granted_by {
+        super::resolve(ctx, spec)?;
+    }
     for name in roles {
         let view = ctx.view();
         let role = named(&view, name)?;
@@ -67,8 +81,10 @@ pub(super) async fn add(
     role: &Role,
     member: &Role,
     admin_option: bool,
+    grantor: Oid,
 ) -> Result<()> {
     let view = ctx.view();
+    check_no_database_owner(role, member)?;
     if view.cluster.is_member_of_nosuper(role.oid, member.oid) {
         return Err(Error::new(
             SqlState::INVALID_GRANT_OPERATION,
@@ -83,18 +99,37 @@ pub(super) async fn add(
             change::skipping(ctx, message);
             return Ok(());
         }
-        let changed = Membership { admin_option: true, ..(**old).clone() };
+        let changed = Membership { admin_option: true, grantor, ..(**old).clone() };
         return change::write(ctx, |writer| writer.put_membership(changed));
     }
     let catalogs = Arc::clone(ctx.catalogs());
     let oid = ctx.changes().0.allocate_oid(&catalogs, Place::Shared).await?;
-    let membership =
-        Membership { oid, role: role.oid, member: member.oid, grantor: view.role, admin_option };
+    let membership = Membership { oid, role: role.oid, member: member.oid, grantor, admin_option };
     change::write(ctx, |writer| writer.put_membership(membership))
 }
 
 fn named(view: &CatalogView, name: &str) -> Result<Arc<Role>> {
     view.role_by_name(name).ok_or_else(|| Error::undefined_role(name))
+}
+
+/// `pg_database_owner` has the database's owner as its only member, and is a member of nothing.
+fn check_no_database_owner(role: &Role, member: &Role) -> Result<()> {
+    let message = if role.oid == DATABASE_OWNER_ROLE {
+        format!("role \"{}\" cannot have explicit members", role.name)
+    } else if member.oid == DATABASE_OWNER_ROLE {
+        format!("role \"{}\" cannot be a member of any role", member.name)
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(SqlState::INVALID_GRANT_OPERATION, message))
+}
+
+/// Only a superuser says that another has granted it.
+fn check_may_impute(view: &CatalogView, grantor: Oid) -> Result<()> {
+    if grantor == view.role || view.cluster.is_superuser(view.role) {
+        return Ok(());
+    }
+    Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, "must be superuser to set grantor"))
 }
 
 fn check_may_grant(view: &CatalogView, role: &Role) -> Result<()> {

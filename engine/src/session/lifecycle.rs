@@ -28,7 +28,7 @@ impl Session {
     ///
     /// # Errors
     /// 28000 the role is gone or may not log in, 3D000 no such database, 42704 and 22023 for
-    /// settings.
+    /// settings, 53300 the role has as many sessions as it may.
     pub(crate) async fn open(
         engine: Arc<Engine>,
         connect: Connect,
@@ -57,7 +57,7 @@ impl Session {
             namespace,
             Arc::clone(&state.channels),
         );
-        let registration = engine.register(&state);
+        let registration = engine.register(&state, &role)?;
         let mut session = Session {
             transaction: Transaction::idle(
                 Arc::clone(&state.locks),
@@ -175,6 +175,7 @@ impl Session {
             shared,
             snapshot,
             writes: Arc::clone(writes),
+            access: self.transaction.access,
             transaction_time: self.transaction.start_time,
             statement_time: now_us(),
             format,
@@ -198,17 +199,6 @@ impl Session {
             )?;
         }
         Ok(())
-    }
-
-    /// The first words of the present definition, in upper case, for messages: its command tag.
-    pub(crate) fn definition_words(&self) -> String {
-        /// What may stand between the verb and the kind of object.
-        const BETWEEN: &[&str] =
-            &["OR", "REPLACE", "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "UNIQUE"];
-        let query = self.state.activity().query;
-        let words = query.split_whitespace().map(str::to_uppercase);
-        let words = words.filter(|word| !BETWEEN.contains(&word.as_str())).take(2);
-        words.collect::<Vec<_>>().join(" ")
     }
 
     pub(crate) fn note_query(&mut self, sql: &str) {
@@ -275,7 +265,11 @@ fn starting_settings(
     let mut defaults: BTreeMap<String, String> = engine.settings.clone();
     defaults.extend(cluster.settings());
     for (name, value) in &role.settings {
-        defaults.insert(name.clone(), settings::check(name, value)?);
+        // As PostgreSQL: what isn't a value any more doesn't keep the role out.
+        match settings::check(name, value) {
+            Ok(value) => drop(defaults.insert(name.clone(), value)),
+            Err(error) => tracing::warn!(%error, role = role.name, "a setting of the role"),
+        }
     }
     let mut start_role = None;
     for (name, value) in &connect.settings {

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     catalog::part::{Cluster, TEMPORARY_PREFIX},
-    error::{Error, Result},
+    error::{Error, Result, Severity},
     functions::random::Generator,
     listen::Channels,
     locks::Owner,
@@ -325,6 +325,8 @@ impl SessionState {
         let mut inner = lock(&self.inner);
         let is_warning = matches!(notice.sqlstate.class(), "01" | "25");
         match inner.settings.value("client_min_messages").as_deref() {
+            // Always sent, as PostgreSQL does.
+            _ if notice.severity == Severity::Info => {}
             Some("error") => return,
             Some("warning") if !is_warning => return,
             _ => {}

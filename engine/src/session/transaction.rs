@@ -32,13 +32,16 @@ impl Session {
         let defaults = self.effective();
         let isolation = modes.isolation.unwrap_or(defaults.isolation);
         let access = modes.access.unwrap_or(defaults.access);
-        check_isolation(isolation)?;
+        let deferrable = modes.deferrable.unwrap_or(defaults.deferrable);
+        isolation.check_supported()?;
         let now = now_us();
-        self.transaction.begin(phase, isolation, access, now);
+        self.transaction.begin(phase, (isolation, access, deferrable), now);
         self.transaction.settings = Some(self.state.save_settings());
         self.state.update_activity(|activity| activity.transaction_start = Some(now));
         // The values of the settings where nothing was said; no work for most statements.
-        if isolation == Isolation::ReadCommitted && access == AccessMode::ReadWrite {
+        let is_usual =
+            isolation == Isolation::ReadCommitted && access == AccessMode::ReadWrite && !deferrable;
+        if is_usual {
             return Ok(());
         }
         self.tell_modes()
@@ -67,18 +70,21 @@ impl Session {
     /// SET TRANSACTION.
     pub(crate) fn set_transaction(&mut self, modes: TransactionModes) -> Result<()> {
         if let Some(isolation) = modes.isolation {
-            check_isolation(isolation)?;
-            if isolation != self.transaction.isolation && self.transaction.has_run {
-                return Err(Error::new(
-                    SqlState::ACTIVE_SQL_TRANSACTION,
-                    "SET TRANSACTION ISOLATION LEVEL must be called before any query",
-                ));
+            isolation.check_supported()?;
+            if isolation != self.transaction.isolation {
+                self.check_first("SET TRANSACTION ISOLATION LEVEL", false)?;
             }
             self.transaction.isolation = isolation;
         }
         if let Some(access) = modes.access {
             let widens =
                 access == AccessMode::ReadWrite && self.transaction.access == AccessMode::ReadOnly;
+            if widens && self.transaction.in_savepoint() {
+                return Err(Error::new(
+                    SqlState::ACTIVE_SQL_TRANSACTION,
+                    "cannot set transaction read-write mode inside a read-only transaction",
+                ));
+            }
             if widens && self.transaction.has_run {
                 return Err(Error::new(
                     SqlState::ACTIVE_SQL_TRANSACTION,
@@ -87,7 +93,26 @@ impl Session {
             }
             self.transaction.access = access;
         }
+        if let Some(deferrable) = modes.deferrable {
+            self.check_first("SET TRANSACTION [NOT] DEFERRABLE", true)?;
+            self.transaction.deferrable = deferrable;
+        }
         self.tell_modes()
+    }
+
+    /// 25001 inside a savepoint and after a query.
+    fn check_first(&self, statement: &str, is_deferrable: bool) -> Result<()> {
+        let message = if self.transaction.in_savepoint() {
+            match is_deferrable {
+                true => format!("{statement} cannot be called within a subtransaction"),
+                false => format!("{statement} must not be called in a subtransaction"),
+            }
+        } else if self.transaction.has_run {
+            format!("{statement} must be called before any query")
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(SqlState::ACTIVE_SQL_TRANSACTION, message))
     }
 
     /// `SHOW transaction_isolation` follows.
@@ -98,7 +123,12 @@ impl Session {
             AccessMode::ReadWrite => "off",
         };
         let isolation = self.transaction.isolation.as_str();
-        let modes = [("transaction_isolation", isolation), ("transaction_read_only", read_only)];
+        let deferrable = if self.transaction.deferrable { "on" } else { "off" };
+        let modes = [
+            ("transaction_isolation", isolation),
+            ("transaction_read_only", read_only),
+            ("transaction_deferrable", deferrable),
+        ];
         for (name, value) in modes {
             // Most blocks have the usual modes, and a change of settings is not cheap.
             if !self.state.is(name, value) {
@@ -159,7 +189,7 @@ impl Session {
         TransactionModes {
             isolation: Some(self.transaction.isolation),
             access: Some(self.transaction.access),
-            deferrable: None,
+            deferrable: Some(self.transaction.deferrable),
         }
     }
 
@@ -265,7 +295,7 @@ impl Session {
         let modes = TransactionModes {
             isolation: Some(Isolation::ReadCommitted),
             access: Some(AccessMode::ReadWrite),
-            deferrable: None,
+            deferrable: Some(false),
         };
         self.begin(Phase::Implicit, modes).await
     }
@@ -382,6 +412,12 @@ impl Session {
         self.note_idle();
     }
 
+    /// RELEASE SAVEPOINT. The access mode goes back to what it was: PostgreSQL's does.
+    pub(crate) fn release(&mut self, name: &str) -> Result<()> {
+        self.transaction.release(name)?;
+        self.tell_modes()
+    }
+
     /// ROLLBACK TO SAVEPOINT.
     pub(crate) async fn rollback_to(&mut self, name: &str) -> Result<()> {
         let savepoint = self.transaction.rollback_to(name)?;
@@ -395,17 +431,6 @@ impl Session {
         self.state.restore_settings(&cluster, settings);
         self.follow_role().await;
         Ok(())
-    }
-}
-
-/// SERIALIZABLE needs the ranges that were read; to run it as something weaker would be a lie.
-fn check_isolation(isolation: Isolation) -> Result<()> {
-    match isolation {
-        Isolation::ReadUncommitted | Isolation::ReadCommitted | Isolation::RepeatableRead => Ok(()),
-        Isolation::Serializable => {
-            Err(Error::feature_not_supported("the isolation level SERIALIZABLE is not supported")
-                .with_hint("Use REPEATABLE READ and SELECT ... FOR UPDATE."))
-        }
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     /// Milliseconds in any of PostgreSQL's units; 0 to i32::MAX.
     Milliseconds,
     Enum(&'static [&'static str]),
+    /// Isolation levels, of which SERIALIZABLE isn't there.
+    Isolation,
     /// Only the default is so here; the others are values of PostgreSQL's.
     Fixed(&'static [&'static str]),
     Tablespace,
@@ -86,7 +88,8 @@ pub(crate) fn definition(name: &str) -> Option<&'static Definition> {
     SETTINGS.iter().find(|definition| definition.name == name)
 }
 
-const LEVELS: &[&str] = &["read uncommitted", "read committed", "repeatable read", "serializable"];
+pub(crate) const LEVELS: &[&str] =
+    &["serializable", "repeatable read", "read committed", "read uncommitted"];
 
 macro_rules! settings {
     ($($name:literal $spelling:literal = $default:literal, $kind:expr, $who:ident, $reported:literal, $category:literal, $description:literal;)*) => {
@@ -112,7 +115,8 @@ settings! {
     "default_table_access_method" "default_table_access_method" = "heap", Kind::Enum(&["heap"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the default table access method for new tables.";
     "default_table_kind" "default_table_kind" = "", Kind::Enum(&["", "user", "shared", "private"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets the kind of tables created without WITH (kind = ...).";
     "default_tablespace" "default_tablespace" = "", Kind::Tablespace, User, false, "Client Connection Defaults / Statement Behavior", "Sets the default tablespace to create tables and indexes in.";
-    "default_transaction_isolation" "default_transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the transaction isolation level of each new transaction.";
+    "default_transaction_deferrable" "default_transaction_deferrable" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Sets the default deferrable status of new transactions.";
+    "default_transaction_isolation" "default_transaction_isolation" = "read committed", Kind::Isolation, User, false, "Client Connection Defaults / Statement Behavior", "Sets the transaction isolation level of each new transaction.";
     "default_transaction_read_only" "default_transaction_read_only" = "off", Kind::Bool, User, true, "Client Connection Defaults / Statement Behavior", "Sets the default read-only status of new transactions.";
     "default_with_oids" "default_with_oids" = "off", Kind::Fixed(&["on", "off"]), User, false, "Version and Platform Compatibility / Previous PostgreSQL Versions", "WITH OIDS is no longer supported; this can only be false.";
     "extra_float_digits" "extra_float_digits" = "1", Kind::Integer { min: -15, max: 3 }, User, false, "Client Connection Defaults / Locale and Formatting", "Sets the number of digits displayed for floating-point values.";
@@ -140,7 +144,7 @@ settings! {
     "synchronous_commit" "synchronous_commit" = "on", Kind::Enum(&["local", "remote_write", "remote_apply", "on", "off"]), User, false, "Write-Ahead Log / Settings", "Sets the current transaction's synchronization level.";
     "timezone" "TimeZone" = "UTC", Kind::TimeZone, User, true, "Client Connection Defaults / Locale and Formatting", "Sets the time zone for displaying and interpreting time stamps.";
     "transaction_deferrable" "transaction_deferrable" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.";
-    "transaction_isolation" "transaction_isolation" = "read committed", Kind::Enum(LEVELS), User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's isolation level.";
+    "transaction_isolation" "transaction_isolation" = "read committed", Kind::Isolation, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's isolation level.";
     "transaction_read_only" "transaction_read_only" = "off", Kind::Bool, User, false, "Client Connection Defaults / Statement Behavior", "Sets the current transaction's read-only status.";
     "xmloption" "xmloption" = "content", Kind::Fixed(&["content", "document"]), User, false, "Client Connection Defaults / Statement Behavior", "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments.";
 }

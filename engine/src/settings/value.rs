@@ -1,9 +1,10 @@
 //! Reading the values of settings.
 
-use super::{Definition, Kind};
+use super::{Definition, Kind, LEVELS};
 use crate::{
     error::{Error, Result, SqlState},
-    types::TimeZone,
+    statement::Isolation,
+    types::{IntervalStyle, TimeZone, interval},
 };
 
 /// 22023 in PostgreSQL's words.
@@ -46,6 +47,11 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
         }
         // SET folds the name, and PostgreSQL repeats it as it got it.
         Kind::Enum(values) => one_of(definition.name, value, values),
+        Kind::Isolation => {
+            let level = one_of(definition.name, value, LEVELS)?;
+            Isolation::parse(&level).ok_or_else(fail)?.check_supported()?;
+            Ok(level)
+        }
         Kind::Fixed(values) => {
             let value = one_of(definition.name, value, values)?;
             if value == definition.default {
@@ -65,10 +71,7 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             split_identifiers(value).ok_or_else(fail)?;
             Ok(value.to_owned())
         }
-        Kind::TimeZone => {
-            let (_, shown) = TimeZone::parse_setting(value).map_err(|_| fail())?;
-            Ok(shown)
-        }
+        Kind::TimeZone => time_zone(value),
         Kind::DateStyle => date_style(value, definition.default),
         Kind::Encoding => match encoding_letters(value).as_str() {
             "utf8" | "unicode" => Ok("UTF8".to_owned()),
@@ -78,6 +81,34 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<String> {
             _ => Err(fail()),
         },
     }
+}
+
+fn time_zone(value: &str) -> Result<String> {
+    let zone = match interval_in(value) {
+        Some(text) => TimeZone::parse_setting(&hours_of_interval(text, value)?),
+        None => TimeZone::parse_setting(value),
+    };
+    zone.map(|(_, shown)| shown).map_err(|_| invalid("TimeZone", value))
+}
+
+/// The text of `INTERVAL '...'`, as a time zone may be written.
+fn interval_in(value: &str) -> Option<&str> {
+    const WORD: &str = "interval";
+    let (word, rest) = value.split_at_checked(WORD.len())?;
+    let quoted = word.eq_ignore_ascii_case(WORD).then(|| rest.trim())?;
+    quoted.strip_prefix('\'')?.strip_suffix('\'')
+}
+
+/// What an offset as an interval is in hours.
+fn hours_of_interval(text: &str, value: &str) -> Result<String> {
+    let interval = interval::parse(text, -1, IntervalStyle::Postgres)?;
+    let what = match (interval.months, interval.days) {
+        (0, 0) => return Ok((interval.us as f64 / 3.6e9).to_string()),
+        (0, _) => "days",
+        _ => "months",
+    };
+    Err(invalid("TimeZone", value)
+        .with_detail(format!("Cannot specify {what} in time zone interval.")))
 }
 
 /// PostgreSQL compares names of encodings by their letters and digits: asyncpg sends `'utf-8'`

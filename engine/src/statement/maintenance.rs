@@ -13,6 +13,8 @@ use crate::{
 pub(crate) struct Maintenance {
     pub(crate) vacuum: bool,
     pub(crate) analyze: bool,
+    /// Tells what was done.
+    pub(crate) verbose: bool,
     /// What is wrong with the options, which is said when it runs.
     pub(crate) wrong: Option<Error>,
     /// Empty: all that the role may.
@@ -30,11 +32,12 @@ pub(crate) struct MaintainedRelation {
 
 /// After VACUUM, ANALYZE or ANALYSE.
 pub(super) fn parse(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {
-    let (mut analyze, mut wrong) = (!vacuum, None);
+    let (mut analyze, mut verbose, mut wrong) = (!vacuum, false, None);
     if tokens.take_token(&Token::LParen) {
         loop {
             let (name, value) = option(tokens)?;
             match check_option(&name, value.as_deref(), vacuum) {
+                Ok(on) if name == "verbose" => verbose = on,
                 Ok(on) => analyze |= on && name == "analyze",
                 Err(error) => {
                     wrong.get_or_insert(error);
@@ -47,7 +50,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {
         tokens.expect_token(&Token::RParen)?;
     } else {
         while vacuum && (tokens.take("full") || tokens.take("freeze")) {}
-        tokens.take("verbose");
+        verbose = tokens.take("verbose");
         if vacuum && (tokens.take("analyze") || tokens.take("analyse")) {
             analyze = true;
         }
@@ -64,7 +67,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, vacuum: bool) -> Result<Parsed> {
             "ANALYZE option must be specified when a column list is provided",
         ));
     }
-    Ok(Parsed::Maintenance(Maintenance { vacuum, analyze, wrong, relations }))
+    Ok(Parsed::Maintenance(Maintenance { vacuum, analyze, verbose, wrong, relations }))
 }
 
 fn relation(tokens: &mut Tokens<'_>) -> Result<MaintainedRelation> {
@@ -96,7 +99,7 @@ fn option(tokens: &mut Tokens<'_>) -> Result<(String, Option<String>)> {
 }
 
 /// Whether the option is switched on. FULL and FREEZE ask for what VACUUM does anyway: it writes
-/// the cold tier anew. VERBOSE says more and does the same.
+/// the cold tier anew.
 fn check_option(name: &str, argument: Option<&str>, vacuum: bool) -> Result<bool> {
     const OTHERS: &[&str] =
         &["disable_page_skipping", "index_cleanup", "process_toast", "truncate", "parallel"];

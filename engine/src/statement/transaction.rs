@@ -38,6 +38,22 @@ impl Isolation {
             .into_iter()
             .find(|level| level.as_str().eq_ignore_ascii_case(text))
     }
+
+    /// SERIALIZABLE needs the ranges that were read; to run it as something weaker would be a lie.
+    ///
+    /// # Errors
+    /// 0A000 for SERIALIZABLE.
+    pub(crate) fn check_supported(self) -> Result<()> {
+        match self {
+            Isolation::ReadUncommitted | Isolation::ReadCommitted | Isolation::RepeatableRead => {
+                Ok(())
+            }
+            Isolation::Serializable => Err(Error::feature_not_supported(
+                "the isolation level SERIALIZABLE is not supported",
+            )
+            .with_hint("Use REPEATABLE READ and SELECT ... FOR UPDATE.")),
+        }
+    }
 }
 
 /// READ WRITE or READ ONLY.

@@ -143,7 +143,8 @@ fn set(tokens: &mut Tokens<'_>) -> Result<Parsed> {
         let value = role_name(tokens, "default")?;
         return Ok(Parsed::Set { scope, name: "session_authorization".into(), value });
     }
-    if tokens.take("role") {
+    let is_assigned = tokens.is_word(1, "to") || tokens.peek_at(1) == &Token::Eq;
+    if !is_assigned && tokens.take("role") {
         let value = role_name(tokens, "none")?;
         return Ok(Parsed::Set { scope, name: "role".into(), value });
     }
@@ -195,14 +196,36 @@ fn time_zone(tokens: &mut Tokens<'_>) -> Result<SetValue> {
     }
     if tokens.take("interval") {
         let text = tokens.string()?;
-        while tokens.take("hour") || tokens.take("to") || tokens.take("minute") {}
-        return Ok(SetValue::Value(text));
+        let fields = match tokens.take("hour") {
+            true if tokens.take_all(&["to", "minute"]) => HOUR_TO_MINUTE,
+            true => HOUR,
+            false => -1,
+        };
+        if matches!(tokens.peek(), Token::Word(_)) {
+            return Err(Error::syntax_error("time zone interval must be HOUR or HOUR TO MINUTE"));
+        }
+        return Ok(SetValue::Value(interval_value(&text, fields)));
     }
     Ok(SetValue::Value(match tokens.peek() {
         Token::Number(..) | Token::Minus | Token::Plus => tokens.number()?,
         Token::Word(_) => tokens.identifier()?,
         _ => tokens.string()?,
     }))
+}
+
+/// The type modifiers of `INTERVAL HOUR` and `INTERVAL HOUR TO MINUTE`.
+const HOUR: i32 = 0x400_FFFF;
+const HOUR_TO_MINUTE: i32 = 0xC00_FFFF;
+
+/// An offset as PostgreSQL hands it to the setting, which says what is wrong with it.
+fn interval_value(text: &str, fields: i32) -> String {
+    use crate::types::{IntervalStyle, interval};
+    let mut written = String::new();
+    let parsed = interval::parse(text, fields, IntervalStyle::Postgres);
+    if !parsed.is_ok_and(|parts| interval::write(parts, &mut written).is_ok()) {
+        written = text.to_owned();
+    }
+    format!("INTERVAL '{written}'")
 }
 
 fn setting_name(tokens: &mut Tokens<'_>) -> Result<String> {
@@ -357,10 +380,15 @@ pub(super) fn qualified_name(tokens: &mut Tokens<'_>) -> Result<(Option<String>,
 
 fn lock_table(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     tokens.take("table");
-    tokens.take("only");
-    let mut relations = vec![qualified_name(tokens)?];
-    while tokens.take_token(&Token::Comma) {
+    let mut relations = Vec::new();
+    loop {
+        // Tables have no children.
+        tokens.take("only");
         relations.push(qualified_name(tokens)?);
+        tokens.take_token(&Token::Mul);
+        if !tokens.take_token(&Token::Comma) {
+            break;
+        }
     }
     let mut mode = "ACCESS EXCLUSIVE".to_owned();
     if tokens.take("in") {

@@ -9,6 +9,7 @@ use crate::{
     context::{Effects, ExecutionContext},
     engine::Engine,
     session::state::SessionState,
+    statement::AccessMode,
     types::{FormatSettings, Oid},
 };
 
@@ -57,6 +58,7 @@ impl World {
             shared: self.shared.clone(),
             snapshot: self.engine.store.snapshot(),
             writes: Arc::default(),
+            access: AccessMode::ReadWrite,
             transaction_time: self.transaction_time,
             statement_time: self.transaction_time,
             format: self.format.clone(),

@@ -6,7 +6,7 @@ use super::rows::{Cell, Filter, Rows};
 use crate::{
     context::ExecutionContext,
     error::Result,
-    settings::{Definition, Kind, SETTINGS, Who},
+    settings::{Definition, Kind, LEVELS, SETTINGS, Who},
 };
 
 pub(super) fn settings(
@@ -68,10 +68,8 @@ fn kind(definition: &Definition) -> (&'static str, Option<String>, Option<String
             ("integer", Some("0".to_owned()), Some(i32::MAX.to_string()), Cell::Null)
         }
         Kind::Fixed(words) if words.contains(&"off") => ("bool", None, None, Cell::Null),
-        Kind::Enum(words) | Kind::Fixed(words) => {
-            let words = words.iter().map(|word| (*word).to_owned()).collect();
-            ("enum", None, None, Cell::Texts(words))
-        }
+        Kind::Enum(words) | Kind::Fixed(words) => enumerated(words),
+        Kind::Isolation => enumerated(LEVELS),
         Kind::Text
         | Kind::Tablespace
         | Kind::Names
@@ -79,6 +77,11 @@ fn kind(definition: &Definition) -> (&'static str, Option<String>, Option<String
         | Kind::DateStyle
         | Kind::Encoding => ("string", None, None, Cell::Null),
     }
+}
+
+fn enumerated(words: &[&'static str]) -> (&'static str, Option<String>, Option<String>, Cell) {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    ("enum", None, None, Cell::Texts(words))
 }
 
 /// Names alone: offsets change with the date.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use list::{List, Revocation, has_option, with};
+
 use super::{
     DdlContext, change,
     grammar::{Grant as Statement, GrantTarget},
@@ -13,7 +15,10 @@ use crate::{
     types::Oid,
 };
 
+mod list;
+
 pub(super) async fn run(grant: &Statement, ctx: &mut dyn DdlContext) -> Result<String> {
+    check_grantor(grant, ctx)?;
     let tag = || Ok(if grant.revoke { "REVOKE" } else { "GRANT" }.to_owned());
     match &grant.target {
         GrantTarget::Refused(message) => Err(Error::feature_not_supported(message.clone())),
@@ -112,7 +117,6 @@ async fn on_relation(
         view.relation_by_oid(relation.oid).ok_or_else(|| Error::undefined_table(&relation.name))?;
     let grants = relation.effective_grants();
     let what = format!("{} {}", relation.kind_word(), relation.name);
-    let grantor = grantor(&view, relation.owner, &grants, &letters, &what)?;
     if relation.kind == TableKind::System {
         return Err(Error::insufficient_privilege(&what));
     }
@@ -120,7 +124,8 @@ async fn on_relation(
     if relation.kind == TableKind::User && !grant.revoke && !grant.grant_option {
         warn_of_own_rows(ctx, &relation.name, &grants, &letters);
     }
-    let grants = changed(grant, ctx, grants, grantor, &letters)?;
+    let before = (relation.owner, grants);
+    let grants = changed(grant, ctx, before, &letters, (&relation.name, &what))?;
     let relation = Relation { grants: Some(grants), ..(*relation).clone() };
     change::write(ctx, |writer| writer.put_relation(relation).map(|_| ()))
 }
@@ -137,9 +142,9 @@ async fn on_schema(
         view.schema_by_oid(schema.oid).ok_or_else(|| Error::undefined_schema(&schema.name))?;
     let grants = schema.effective_grants();
     let what = format!("schema {}", schema.name);
-    let grantor = grantor(&view, schema.owner, &grants, &letters, &what)?;
     check_grantees(grant, ctx, names::is_private(schema.oid), schema.owner, &what)?;
-    let grants = changed(grant, ctx, grants, grantor, &letters)?;
+    let before = (schema.owner, grants);
+    let grants = changed(grant, ctx, before, &letters, (&schema.name, &what))?;
     let schema = Schema { grants: Some(grants), ..(*schema).clone() };
     change::write(ctx, |writer| writer.put_schema(schema).map(|_| ()))
 }
@@ -217,82 +222,56 @@ fn letters(grant: &Statement, all: &str, invalid: impl Fn(&str) -> String) -> Re
     Ok(letters)
 }
 
-/// In whose name it is granted: the owner's, or one's own where one holds grant options.
-fn grantor(
-    view: &CatalogView,
-    owner: Oid,
-    grants: &[Grant],
-    letters: &str,
-    what: &str,
-) -> Result<Oid> {
-    if view.is_owner(owner) {
-        return Ok(owner);
-    }
-    let may = letters.chars().all(|letter| {
-        grants.iter().any(|grant| {
-            has_option(&grant.privileges, letter)
-                && view.has_privileges_of(view.role, grant.grantee)
-        })
-    });
-    if may { Ok(view.role) } else { Err(Error::insufficient_privilege(what)) }
-}
-
-fn has_option(privileges: &str, letter: char) -> bool {
-    privileges.contains(&format!("{letter}*"))
-}
-
+/// The list after the statement; a WARNING where the role may grant less than it says.
 fn changed(
     grant: &Statement,
-    ctx: &dyn DdlContext,
-    mut grants: Vec<Grant>,
-    grantor: Oid,
+    ctx: &mut dyn DdlContext,
+    (owner, grants): (Oid, Vec<Grant>),
     letters: &str,
+    (name, what): (&str, &str),
 ) -> Result<Vec<Grant>> {
+    let view = ctx.view();
+    let mut list = List { view: &view, owner, grants };
+    let (grantor, available) = list.best_grantor(view.role, letters);
+    if available.is_empty() && !list.is_known_to(grantor) {
+        return Err(Error::insufficient_privilege(what));
+    }
+    let how = Revocation { options_only: grant.grant_option, cascade: grant.cascade };
     for spec in &grant.grantees {
         let grantee = match spec {
             Some(spec) => crate::roles::resolve(ctx, spec)?.oid,
             None => Oid(0),
         };
-        if grant.grant_option && !grant.revoke && grantee == Oid(0) {
-            return Err(Error::new(
-                SqlState::INVALID_GRANT_OPERATION,
-                "grant options can only be granted to roles",
-            ));
+        match grant.revoke {
+            true => list.revoke(grantee, grantor, &available, how)?,
+            false => list.grant(grantee, grantor, &available, grant.grant_option)?,
         }
-        let place = grants.iter().position(|g| g.grantee == grantee && g.grantor == grantor);
-        let mut held = match place {
-            Some(place) => grants.remove(place).privileges,
-            None => String::new(),
-        };
-        for letter in letters.chars() {
-            held = match (grant.revoke, grant.grant_option) {
-                (false, option) => with(&held, letter, option),
-                (true, true) => held.replace(&format!("{letter}*"), &letter.to_string()),
-                (true, false) => held.replace(&format!("{letter}*"), "").replace(letter, ""),
-            };
-        }
-        if !held.is_empty() {
-            let entry = Grant { grantee, grantor, privileges: held };
-            grants.insert(place.unwrap_or(grants.len()), entry);
-        }
+    }
+    let grants = list.grants;
+    let is_partial = available.len() < letters.len() && !grant.privileges.is_empty();
+    if available.is_empty() || is_partial {
+        warn_of_missing_options(ctx, grant.revoke, available.is_empty(), name);
     }
     Ok(grants)
 }
 
-/// Adds a letter, in PostgreSQL's order.
-fn with(held: &str, letter: char, option: bool) -> String {
-    const ORDER: &str = "arwdDxtXUCTc";
-    let mut all = String::new();
-    for candidate in ORDER.chars() {
-        let had_option = has_option(held, candidate);
-        if held.contains(candidate) || candidate == letter {
-            all.push(candidate);
-            if had_option || candidate == letter && option {
-                all.push('*');
-            }
+fn warn_of_missing_options(ctx: &mut dyn DdlContext, revoke: bool, all: bool, name: &str) {
+    let quantity = if all { "no" } else { "not all" };
+    let (sqlstate, verb) = match revoke {
+        true => (SqlState::PRIVILEGE_NOT_REVOKED, "could be revoked"),
+        false => (SqlState::PRIVILEGE_NOT_GRANTED, "were granted"),
+    };
+    ctx.notice(Error::new(sqlstate, format!("{quantity} privileges {verb} for \"{name}\"")));
+}
+
+/// 0A000 where GRANTED BY names another than the current user.
+fn check_grantor(grant: &Statement, ctx: &dyn DdlContext) -> Result<()> {
+    match &grant.granted_by {
+        Some(spec) if crate::roles::resolve(ctx, spec)?.oid != ctx.view().role => {
+            Err(Error::feature_not_supported("grantor must be current user"))
         }
+        Some(_) | None => Ok(()),
     }
-    all
 }
 
 /// A relation under a new owner: what the old one granted, the new one has granted.
@@ -327,12 +306,27 @@ fn moved(grants: &[Grant], from: Oid, to: Oid) -> Vec<Grant> {
     moved
 }
 
-/// Without what was granted to or by `role`; `None` where nothing changes.
-pub(super) fn without_role(grants: &[Grant], role: Oid) -> Option<Vec<Grant>> {
-    let kept: Vec<Grant> = grants
-        .iter()
-        .filter(|grant| grant.grantee != role && grant.grantor != role)
-        .cloned()
-        .collect();
-    (kept.len() != grants.len()).then_some(kept)
+/// Whether anything was granted to or by `role`.
+pub(super) fn names_role(grants: &[Grant], role: Oid) -> bool {
+    grants.iter().any(|grant| grant.grantee == role || grant.grantor == role)
+}
+
+/// Without what was granted to or by `role`, and by means of that; `None` where nothing changes.
+pub(super) fn without_role(
+    view: &CatalogView,
+    owner: Oid,
+    grants: &[Grant],
+    role: Oid,
+) -> Result<Option<Vec<Grant>>> {
+    if !names_role(grants, role) {
+        return Ok(None);
+    }
+    let mut list = List { view, owner, grants: grants.to_vec() };
+    let how = Revocation { options_only: false, cascade: true };
+    while let Some(grant) = list.grants.iter().find(|grant| grant.grantee == role).cloned() {
+        let all: String = grant.privileges.chars().filter(|letter| *letter != '*').collect();
+        list.revoke(role, grant.grantor, &all, how)?;
+    }
+    list.grants.retain(|grant| grant.grantor != role);
+    Ok(Some(list.grants))
 }

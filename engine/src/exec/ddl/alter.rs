@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     DdlContext, acl, alter_column, alter_type, change,
     constraint::Draft,
-    dependency, drop as drop_relations,
+    drop as drop_relations,
     grammar::{AlterAction, AlterRelation, ColumnDefinition, RelationWord, RoleSpec},
     names, rename, rows,
 };
@@ -110,11 +110,7 @@ async fn apply(
         AlterAction::SetSchema(schema) => set_schema(ctx, relation, schema),
         AlterAction::Owner(role) => set_owner(ctx, relation, role),
         AlterAction::SetOptions(options) => set_options(ctx, relation, options).await,
-        AlterAction::ResetOptions(names) => {
-            let mut changed = (**relation).clone();
-            changed.options.retain(|(name, _)| !names.contains(name));
-            change::write(ctx, |writer| writer.put_relation(changed))
-        }
+        AlterAction::ResetOptions(names) => reset_options(ctx, relation, names),
         AlterAction::Nothing => Ok(Arc::clone(relation)),
         AlterAction::Refused(message) => Err(Error::feature_not_supported(message.clone())),
         AlterAction::Wrong(error) => Err(error.clone()),
@@ -171,7 +167,12 @@ fn check_fits(relation: &Relation, action: &AlterAction) -> Result<()> {
     if for_all || matches!(relation.body, RelationBody::Table { .. }) {
         return Ok(());
     }
-    let for_view = matches!(action, AlterAction::RenameColumn { .. });
+    let for_view = matches!(
+        action,
+        AlterAction::RenameColumn { .. }
+            | AlterAction::SetOptions(_)
+            | AlterAction::ResetOptions(_)
+    );
     if for_view && matches!(relation.body, RelationBody::View { .. }) {
         return Ok(());
     }
@@ -344,7 +345,10 @@ async fn set_options(
     relation: &Arc<Relation>,
     options: &[(String, Option<String>)],
 ) -> Result<Arc<Relation>> {
-    let (kind, options) = super::create_table::kind_of(options)?;
+    if let RelationBody::View { .. } = relation.body {
+        return set_options_of_view(ctx, relation, options);
+    }
+    let (kind, options) = super::parameters::of_table(options)?;
     let mut changed = (**relation).clone();
     for (name, value) in options {
         changed.options.retain(|(other, _)| *other != name);
@@ -371,6 +375,35 @@ async fn set_options(
             }
         }
     }
+    change::write(ctx, |writer| writer.put_relation(changed))
+}
+
+fn set_options_of_view(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+    options: &[(String, Option<String>)],
+) -> Result<Arc<Relation>> {
+    if options.iter().any(|(name, _)| name == "kind") {
+        return Err(Error::feature_not_supported("the kind of a view can't be changed"));
+    }
+    let mut changed = (**relation).clone();
+    for (name, value) in super::parameters::of_view(options)? {
+        changed.options.retain(|(other, _)| *other != name);
+        changed.options.push((name, value));
+    }
+    change::write(ctx, |writer| writer.put_relation(changed))
+}
+
+fn reset_options(
+    ctx: &mut dyn DdlContext,
+    relation: &Arc<Relation>,
+    names: &[String],
+) -> Result<Arc<Relation>> {
+    if names.iter().any(|name| name == "kind") {
+        return Err(Error::feature_not_supported("the kind of a relation can't be reset"));
+    }
+    let mut changed = (**relation).clone();
+    changed.options.retain(|(name, _)| !names.contains(name));
     change::write(ctx, |writer| writer.put_relation(changed))
 }
 
@@ -420,36 +453,4 @@ async fn index(alter: &AlterRelation, ctx: &mut dyn DdlContext) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// 2BP01, or the drop of what depends, for a column's dependents.
-pub(super) async fn drop_dependents(
-    ctx: &mut dyn DdlContext,
-    relation: &Arc<Relation>,
-    column: &str,
-    cascade: bool,
-) -> Result<()> {
-    let view = ctx.view();
-    let path = ctx.search_path();
-    let views = dependency::views_on_column(&view, relation.oid, column);
-    if views.is_empty() {
-        return Ok(());
-    }
-    let attnum = names::require_attnum(relation, column)?;
-    let what = dependency::describe_column(&view, relation, attnum, &path);
-    if !cascade {
-        let lines: Vec<String> = views
-            .iter()
-            .map(|v| format!("{} depends on {what}", dependency::describe(&view, v, &path)))
-            .collect();
-        return Err(Error::dependent_objects(&what, lines.join("\n")));
-    }
-    let mut plan = drop_relations::Plan::default();
-    for dependent in &views {
-        let text = dependency::describe(&view, dependent, &path);
-        change::skipping(ctx, format!("drop cascades to {text}"));
-        plan.add(&view, dependent);
-    }
-    plan.add_dependents(&view, &path);
-    drop_relations::execute(ctx, plan, true).await
 }

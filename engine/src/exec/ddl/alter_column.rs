@@ -91,13 +91,8 @@ pub(super) async fn drop(
         }
         other => other?,
     };
-    check_generated(ctx, relation, attnum, cascade)?;
-    alter::drop_dependents(ctx, relation, column, cascade).await?;
-    for owned in sequence::owned_sequences(&ctx.view(), relation.oid, Some(attnum)) {
-        let (view, path) = (ctx.view(), ctx.search_path());
-        let plan = drop_relations::Plan::of_column(&view, &path, (relation, attnum), &owned);
-        drop_relations::execute(ctx, plan, cascade).await?;
-    }
+    let plan = drop_relations::Plan::of_column(&ctx.view(), &ctx.search_path(), relation, attnum);
+    drop_relations::execute(ctx, plan, cascade).await?;
     // Other columns may have lost their defaults.
     let relation = &ctx.view().relation_by_oid(relation.oid).unwrap_or_else(|| relation.clone());
     let mut changed = (**relation).clone();
@@ -140,30 +135,6 @@ pub(super) async fn drop(
         }
     }
     Ok(new)
-}
-
-fn check_generated(
-    ctx: &dyn DdlContext,
-    relation: &Relation,
-    attnum: i16,
-    cascade: bool,
-) -> Result<()> {
-    // Indexes go with their columns unasked.
-    let mut generated = dependency::generated_from(relation, attnum);
-    generated.retain(|number| !relation.columns[attribute_place(*number)].hidden);
-    if generated.is_empty() || cascade {
-        return Ok(());
-    }
-    let (view, path) = (ctx.view(), ctx.search_path());
-    let what = dependency::describe_column(&view, relation, attnum, &path);
-    let lines: Vec<String> = generated
-        .iter()
-        .map(|number| {
-            let dependent = dependency::describe_column(&view, relation, *number, &path);
-            format!("{dependent} depends on {what}")
-        })
-        .collect();
-    Err(Error::dependent_objects(&what, lines.join("\n")))
 }
 
 pub(super) fn set_default(

@@ -4,7 +4,7 @@ use super::{
     DdlContext, change,
     constraint::Draft,
     grammar::{CreateTable, OnCommit, TableElement},
-    like, names,
+    like, names, parameters,
     temporary::ALIAS,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) async fn run(create: &CreateTable, ctx: &mut dyn DdlContext) -> Result<String> {
-    let (kind, options) = kind_of(&create.options)?;
+    let (kind, options) = parameters::of_table(&create.options)?;
     if exists(ctx, &create.name, create.if_not_exists)? {
         return Ok("CREATE TABLE".to_owned());
     }
@@ -85,37 +85,4 @@ fn is_taken(view: &CatalogView, ctx: &dyn DdlContext, name: &super::grammar::Nam
     };
     let found: Option<Named> = names::existing(view, &schema, &name.name);
     Ok(found.is_some())
-}
-
-/// Storage parameters and their values.
-type Parameters = Vec<(String, String)>;
-
-/// The table's kind and the other storage parameters.
-///
-/// # Errors
-/// 22023 for parameters there aren't.
-pub(super) fn kind_of(
-    options: &[(String, Option<String>)],
-) -> Result<(Option<String>, Parameters)> {
-    /// PostgreSQL's own, which mean nothing here but come with migrated definitions.
-    const IGNORED: &[&str] =
-        &["fillfactor", "toast_tuple_target", "parallel_workers", "user_catalog_table", "oids"];
-    let (mut kind, mut kept) = (None, Vec::new());
-    for (name, value) in options {
-        let value = value.clone().unwrap_or_else(|| "true".to_owned());
-        if name == "kind" {
-            kind = Some(value);
-        } else if IGNORED.contains(&name.as_str())
-            || name.starts_with("autovacuum_")
-            || name.starts_with("toast.")
-            || name.starts_with("vacuum_")
-        {
-            kept.push((name.clone(), value));
-        } else {
-            return Err(Error::invalid_parameter_value(format!(
-                "unrecognized parameter \"{name}\""
-            )));
-        }
-    }
-    Ok((kind, kept))
 }

@@ -5,7 +5,7 @@ use datafusion::sql::sqlparser::ast;
 use super::{
     Command, DdlContext,
     constraint::{Draft, check_column_type},
-    create_table::{exists, kind_of, on_commit},
+    create_table::{exists, on_commit},
     grammar::{CreateTableAs, Name},
     names,
     temporary::ALIAS,
@@ -14,7 +14,7 @@ use super::{
 use crate::error::{Error, Result};
 
 pub(super) async fn run(create: &CreateTableAs, ctx: &mut dyn DdlContext) -> Result<String> {
-    let (kind, options) = kind_of(&create.options)?;
+    let (kind, options) = super::parameters::of_table(&create.options)?;
     if exists(ctx, &create.name, create.if_not_exists)? {
         return Ok("CREATE TABLE AS".to_owned());
     }

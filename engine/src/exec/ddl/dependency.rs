@@ -84,7 +84,7 @@ pub(super) fn relations_of_view(view: &CatalogView, relation: &Relation) -> Vec<
     }
 }
 
-/// What a query names, seen along `path`.
+/// What a query names, seen along a path as views keep it.
 pub(super) fn relations_of(view: &CatalogView, query: &ast::Query, path: &[String]) -> Vec<Oid> {
     let ctes = cte_names(query);
     let mut found = Vec::new();
@@ -104,7 +104,7 @@ pub(super) fn relations_of(view: &CatalogView, query: &ast::Query, path: &[Strin
             [.., schema, name] => (Some(schema.as_str()), name),
             [] => return ControlFlow::Continue(()),
         };
-        if let Some(relation) = view.find_relation(schema, name, path)
+        if let Some(relation) = view.find_stored(schema, name, path)
             && !found.contains(&relation.oid)
         {
             found.push(relation.oid);
@@ -115,7 +115,7 @@ pub(super) fn relations_of(view: &CatalogView, query: &ast::Query, path: &[Strin
         let named = expression::named_relation(inner);
         let named = named.and_then(|text| crate::catalog::regnames::split(&text).ok());
         if let Some((schema, name)) = named
-            && let Some(relation) = view.find_relation(schema.as_deref(), &name, path)
+            && let Some(relation) = view.find_stored(schema.as_deref(), &name, path)
             && !found.contains(&relation.oid)
         {
             found.push(relation.oid);

@@ -24,24 +24,24 @@ use crate::{
 };
 
 pub(super) async fn run(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<String> {
-    let (tag, plan) = match drop.kind {
-        DropKind::Table => ("DROP TABLE", relations(drop, ctx, "table").await?),
-        DropKind::View => ("DROP VIEW", relations(drop, ctx, "view").await?),
-        DropKind::Sequence => ("DROP SEQUENCE", relations(drop, ctx, "sequence").await?),
+    let plan = match drop.kind {
+        DropKind::Table => relations(drop, ctx, "table").await?,
+        DropKind::View => relations(drop, ctx, "view").await?,
+        DropKind::Sequence => relations(drop, ctx, "sequence").await?,
         DropKind::Index => {
             indexes(drop, ctx).await?;
-            return Ok("DROP INDEX".to_owned());
+            None
         }
-        DropKind::Schema => ("DROP SCHEMA", schemas(drop, ctx).await?),
+        DropKind::Schema => schemas(drop, ctx).await?,
         DropKind::None(word) => {
             none(drop, ctx, word)?;
-            return Ok(format!("DROP {}", word.to_uppercase()));
+            None
         }
     };
     if let Some(plan) = plan {
         execute(ctx, plan, drop.cascade).await?;
     }
-    Ok(tag.to_owned())
+    Ok(drop.kind.tag().into_owned())
 }
 
 /// What goes.
@@ -73,18 +73,66 @@ impl Plan {
         }
     }
 
-    /// What goes with a column: a sequence of its own, and what uses that elsewhere.
+    /// Names what the statement is about, for its errors.
+    pub(super) fn name(&mut self, what: String) {
+        self.named.push(what);
+    }
+
+    /// Adds a schema, and what is in it as its dependents.
+    pub(super) fn add_schema(&mut self, view: &CatalogView, schema: &Arc<Schema>, path: &[String]) {
+        let what = format!("schema {}", schema.name);
+        let part = dependency::part_of(view, schema.oid);
+        let mut inside: Vec<_> =
+            part.relations().filter(|relation| relation.schema == schema.oid).cloned().collect();
+        inside.sort_by_key(|relation| relation.oid);
+        for relation in inside {
+            if self.contains(relation.oid) {
+                continue;
+            }
+            let owned = matches!(&relation.body, RelationBody::Sequence(s) if s.owned_by.is_some());
+            if !owned {
+                self.dependents.push((dependency::describe(view, &relation, path), what.clone()));
+            }
+            self.add(view, &relation);
+        }
+        self.named.push(what);
+        self.schemas.push(Arc::clone(schema));
+    }
+
+    /// What goes with a column: what is computed from it, the views that show any of that, a
+    /// sequence of its own, and what uses these elsewhere.
     pub(super) fn of_column(
         view: &CatalogView,
         path: &[String],
-        (table, attnum): (&Relation, i16),
-        owned: &Arc<Relation>,
+        table: &Relation,
+        attnum: i16,
     ) -> Plan {
         let column = dependency::describe_column(view, table, attnum, path);
         let mut plan = Plan::default();
         plan.named.push(column.clone());
-        plan.add(view, owned);
-        plan.add_dependents(view, path);
+        for gone in std::iter::once(attnum).chain(dependency::generated_from(table, attnum)) {
+            let attribute = &table.columns[attribute_place(gone)];
+            // Indexes go with their columns unasked.
+            if attribute.hidden {
+                continue;
+            }
+            let what = dependency::describe_column(view, table, gone, path);
+            if gone != attnum {
+                plan.dependents.push((what.clone(), column.clone()));
+            }
+            for shown in dependency::views_on_column(view, table.oid, &attribute.name) {
+                if !plan.contains(shown.oid) {
+                    let shown_text = dependency::describe(view, &shown, path);
+                    plan.dependents.push((shown_text, what.clone()));
+                    plan.add(view, &shown);
+                    plan.add_dependents_of(view, path, &shown);
+                }
+            }
+        }
+        for owned in sequence::owned_sequences(view, table.oid, Some(attnum)) {
+            plan.add(view, &owned);
+            plan.add_dependents_of(view, path, &owned);
+        }
         plan.defaults.retain(|(other, number)| (other.oid, *number) != (table.oid, attnum));
         let own = format!("default value for {column}");
         plan.dependents.retain(|(what, _)| *what != own);
@@ -188,6 +236,7 @@ fn find(
     {
         return missing(Error::undefined_schema(schema), ctx);
     }
+    view.check_named_schema(name.schema.as_deref())?;
     let found = view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path());
     let relation = match found {
         None => {
@@ -240,25 +289,12 @@ async fn schemas(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<Option<Plan>> 
         super::schema::check_droppable(&view, &schema)?;
         change::lock(ctx, Place::of(schema.oid)).await?;
         let view = ctx.view();
-        let what = format!("schema {}", schema.name);
-        let part = dependency::part_of(&view, schema.oid);
-        let mut inside: Vec<_> =
-            part.relations().filter(|relation| relation.schema == schema.oid).cloned().collect();
-        inside.sort_by_key(|relation| relation.oid);
-        for relation in inside {
-            if plan.contains(relation.oid) {
-                continue;
+        for relation in dependency::part_of(&view, schema.oid).relations() {
+            if relation.schema == schema.oid {
+                ctx.lock_relation(relation.oid).await?;
             }
-            ctx.lock_relation(relation.oid).await?;
-            let owned = matches!(&relation.body, RelationBody::Sequence(s) if s.owned_by.is_some());
-            if !owned {
-                let text = dependency::describe(&view, &relation, &ctx.search_path());
-                plan.dependents.push((text, what.clone()));
-            }
-            plan.add(&view, &relation);
         }
-        plan.named.push(what);
-        plan.schemas.push(schema);
+        plan.add_schema(&view, &schema, &ctx.search_path());
     }
     if plan.schemas.is_empty() {
         return Ok(None);
@@ -373,6 +409,7 @@ async fn indexes(drop: &Drop, ctx: &mut dyn DdlContext) -> Result<()> {
     for name in &drop.names {
         let view = ctx.view();
         names::check_catalog(&view, name)?;
+        view.check_named_schema(name.schema.as_deref())?;
         let found = view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path());
         let (table, index) = match found {
             Some(Named::Index { index, .. }) => view
@@ -468,10 +505,38 @@ pub(super) fn drop_computed(table: &mut Relation) {
     }
 }
 
+/// That a table has no trigger, rule or policy of this name, or that there is no such table.
+fn nothing_on_table(
+    drop: &Drop,
+    ctx: &dyn DdlContext,
+    (word, name): (&str, &Name),
+    table: &str,
+) -> Result<Error> {
+    let (schema, relation) = match table.split_once('.') {
+        Some((schema, relation)) => (Some(schema), relation),
+        None => (None, table),
+    };
+    if let Err(error) = ctx.view().relation(schema, relation, &ctx.search_path()) {
+        return match error.sqlstate {
+            SqlState::UNDEFINED_TABLE => Ok(error),
+            _ => Err(error),
+        };
+    }
+    let kind = if drop.if_exists || word == "rule" { "relation" } else { "table" };
+    Ok(Error::new(
+        SqlState::UNDEFINED_OBJECT,
+        format!("{word} \"{name}\" for {kind} \"{relation}\" does not exist"),
+    ))
+}
+
 /// DROP of a kind of object of which there are none.
 fn none(drop: &Drop, ctx: &mut dyn DdlContext, word: &str) -> Result<()> {
+    let word = if word == "domain" { "type" } else { word };
     for (name, signature) in drop.names.iter().zip(&drop.signatures) {
         let error = match signature {
+            Some(table) if matches!(word, "trigger" | "rule" | "policy") => {
+                nothing_on_table(drop, ctx, (word, name), table)?
+            }
             _ if !is_function(word) => Error::undefined_object(word, &name.to_string()),
             Some(types) => Error::new(
                 SqlState::UNDEFINED_FUNCTION,

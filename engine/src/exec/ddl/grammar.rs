@@ -4,6 +4,8 @@
 //! PostgreSQL's; this is PostgreSQL's alone. Expressions, type names and queries inside are
 //! sqlparser's.
 
+use std::borrow::Cow;
+
 use datafusion::sql::sqlparser::{ast, tokenizer::Token};
 
 use crate::{
@@ -68,6 +70,7 @@ pub(crate) enum Command {
     Grant(Grant),
     DropOwned {
         roles: Vec<RoleSpec>,
+        cascade: bool,
     },
     ReassignOwned {
         from: Vec<RoleSpec>,
@@ -85,6 +88,40 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The tag of what a read-only transaction can't run.
+    pub(crate) fn written_by(&self) -> Option<Cow<'static, str>> {
+        let tag = match self {
+            Command::CreateTable(_) => "CREATE TABLE",
+            Command::CreateTableAs(_) => "CREATE TABLE AS",
+            Command::CreateIndex(_) => "CREATE INDEX",
+            Command::CreateSequence(_) => "CREATE SEQUENCE",
+            Command::CreateSchema(_) => "CREATE SCHEMA",
+            Command::CreateView(_) => "CREATE VIEW",
+            Command::AlterRelation(alter) => match alter.word {
+                RelationWord::Table => "ALTER TABLE",
+                RelationWord::View => "ALTER VIEW",
+                RelationWord::Index => "ALTER INDEX",
+                RelationWord::Sequence => "ALTER SEQUENCE",
+            },
+            Command::AlterSequence(_) => "ALTER SEQUENCE",
+            Command::AlterSchema(_) => "ALTER SCHEMA",
+            Command::Drop(drop) => return Some(drop.kind.tag()),
+            Command::Truncate(_) => "TRUNCATE TABLE",
+            Command::Comment(_) => "COMMENT",
+            Command::Grant(grant) if grant.revoke => "REVOKE",
+            Command::Grant(_) => "GRANT",
+            Command::DropOwned { .. } => "DROP OWNED",
+            Command::ReassignOwned { .. } => "REASSIGN OWNED",
+            Command::Role(role) => role.tag(),
+            // REINDEX changes nothing that is seen; the others fail anyway.
+            Command::Reindex(_)
+            | Command::Database(_)
+            | Command::Refused { .. }
+            | Command::Wrong(_) => return None,
+        };
+        Some(Cow::Borrowed(tag))
+    }
+
     /// What can't run inside a transaction block, by its name.
     pub(crate) fn runs_alone(&self) -> Option<&'static str> {
         match self {
@@ -220,6 +257,8 @@ pub(crate) enum SequenceOption {
     OwnedBy(Option<(Name, String)>),
     /// SEQUENCE NAME, of the sequence behind an identity column.
     Named(Name),
+    /// One of the others was said before: the statement fails when it runs.
+    Twice(Error),
 }
 
 #[derive(Debug)]
@@ -246,6 +285,10 @@ pub(crate) enum IndexKey {
 #[derive(Debug)]
 pub(crate) struct IndexElement {
     pub(crate) key: IndexKey,
+    /// Whether a collation was named.
+    pub(crate) collated: bool,
+    /// The operator class that was named.
+    pub(crate) class: Option<String>,
     pub(crate) descending: bool,
     pub(crate) nulls_first: Option<bool>,
 }
@@ -254,6 +297,8 @@ pub(crate) struct IndexElement {
 pub(crate) struct Reindex {
     pub(crate) target: ReindexTarget,
     pub(crate) concurrently: bool,
+    /// Tells what was done.
+    pub(crate) verbose: bool,
 }
 
 impl Reindex {
@@ -425,6 +470,22 @@ pub(crate) enum DropKind {
     None(&'static str),
 }
 
+impl DropKind {
+    /// The command tag of DROP.
+    pub(crate) fn tag(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            DropKind::Table => "DROP TABLE",
+            DropKind::View => "DROP VIEW",
+            DropKind::Index => "DROP INDEX",
+            DropKind::Sequence => "DROP SEQUENCE",
+            DropKind::Schema => "DROP SCHEMA",
+            DropKind::None("statistics object") => "DROP STATISTICS",
+            DropKind::None("foreign-data wrapper") => "DROP FOREIGN DATA WRAPPER",
+            DropKind::None(word) => return Cow::Owned(format!("DROP {}", word.to_uppercase())),
+        })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Drop {
     pub(crate) kind: DropKind,
@@ -471,6 +532,9 @@ pub(crate) struct Grant {
     pub(crate) target: GrantTarget,
     /// `None`: PUBLIC.
     pub(crate) grantees: Vec<Option<RoleSpec>>,
+    pub(crate) granted_by: Option<RoleSpec>,
+    /// Of REVOKE.
+    pub(crate) cascade: bool,
 }
 
 #[derive(Debug)]
@@ -495,6 +559,7 @@ pub(crate) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Command>> {
             if matches!(
                 error.sqlstate,
                 SqlState::UNDEFINED_OBJECT
+                    | SqlState::DATATYPE_MISMATCH
                     | SqlState::INVALID_OBJECT_DEFINITION
                     | SqlState::INVALID_PARAMETER_VALUE
                     | SqlState::FEATURE_NOT_SUPPORTED
@@ -710,6 +775,17 @@ fn collation(tokens: &mut Tokens<'_>) -> Result<()> {
     }
 }
 
+/// 42804 for a type whose values have no collation.
+pub(super) fn check_collatable(ty: Oid) -> Result<()> {
+    match crate::types::builtin(ty) {
+        Some(entry) if entry.collation == Oid(0) => Err(Error::datatype_mismatch(format!(
+            "collations are not supported by type {}",
+            PgType::plain(ty).name()
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// `WITH (...)` of an index: PostgreSQL's parameters speak of pages that aren't there.
 fn index_options(tokens: &mut Tokens<'_>) -> Result<()> {
     let Some((name, _)) = options(tokens)?.into_iter().next() else { return Ok(()) };
@@ -729,10 +805,16 @@ fn option_value(tokens: &mut Tokens<'_>) -> Result<String> {
     }
 }
 
+/// 42601 where an option is said twice.
+fn conflicting_options(place: u32) -> Error {
+    Error::syntax_error("conflicting or redundant options").at(place + 1)
+}
+
 /// The options of a sequence, until something else comes.
 fn sequence_options(tokens: &mut Tokens<'_>) -> Result<Vec<SequenceOption>> {
-    let mut list = Vec::new();
+    let mut list: Vec<SequenceOption> = Vec::new();
     loop {
+        let place = tokens.offset();
         let option = if tokens.take("as") {
             SequenceOption::As(data_type(tokens)?)
         } else if tokens.take("increment") {
@@ -767,6 +849,10 @@ fn sequence_options(tokens: &mut Tokens<'_>) -> Result<Vec<SequenceOption>> {
         } else {
             return Ok(list);
         };
+        let kind = std::mem::discriminant(&option);
+        if list.iter().any(|other| std::mem::discriminant(other) == kind) {
+            list.push(SequenceOption::Twice(conflicting_options(place)));
+        }
         list.push(option);
     }
 }

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast;
 
 use super::{
     DdlContext, alter_column, change, constraint, expression,
-    grammar::{CreateIndex, IndexKey},
+    grammar::{CreateIndex, IndexKey, check_collatable},
     names::{self, Chooser},
     rows,
 };
@@ -17,7 +17,7 @@ use crate::{
         RelationBody, layout::attribute_place,
     },
     error::{Error, Result, SqlState},
-    types::PgType,
+    types::{Oid, PgType},
 };
 
 pub(super) async fn create(create: &CreateIndex, ctx: &mut dyn DdlContext) -> Result<String> {
@@ -97,7 +97,7 @@ async fn add(
         let values = alter_column::new_row(ctx, table, &changed, None)?;
         return rows::rewrite(ctx, table, &changed, &values).await;
     }
-    rows::fill_index(ctx, &changed, &index).await
+    rows::fill_index(ctx, &changed, &index).await.map(drop)
 }
 
 fn check_method(create: &CreateIndex) -> Result<()> {
@@ -142,7 +142,14 @@ fn columns(
                     add_hidden(changed, ty, text)
                 }
             };
-            constraint::check_key_type(changed.columns[attribute_place(attnum)].ty)?;
+            let ty = changed.columns[attribute_place(attnum)].ty;
+            constraint::check_key_type(ty)?;
+            if element.collated {
+                check_collatable(ty.oid)?;
+            }
+            if let Some(class) = &element.class {
+                check_class(class, ty)?;
+            }
             let natural = element.descending;
             let nulls_first = element.nulls_first.unwrap_or(natural);
             if nulls_first != natural {
@@ -154,6 +161,41 @@ fn columns(
             Ok(IndexColumn { attnum, descending: element.descending, nulls_first })
         })
         .collect()
+}
+
+/// 42804 where the operator class orders another type.
+fn check_class(class: &str, ty: PgType) -> Result<()> {
+    let bare = class.trim_end_matches("_ops").trim_end_matches("_pattern");
+    let accepted: &[Oid] = match bare {
+        "bool" => &[Oid::BOOL],
+        "bpchar" => &[Oid::BPCHAR],
+        "bytea" => &[Oid::BYTEA],
+        "date" => &[Oid::DATE],
+        "float4" => &[Oid::FLOAT4],
+        "float8" => &[Oid::FLOAT8],
+        "int2" => &[Oid::INT2],
+        "int4" => &[Oid::INT4],
+        "int8" => &[Oid::INT8],
+        "interval" => &[Oid::INTERVAL],
+        "jsonb" => &[Oid::JSONB],
+        "name" => &[Oid::NAME],
+        "numeric" => &[Oid::NUMERIC],
+        "oid" => &[Oid::OID, Oid::INT4, Oid::REGCLASS],
+        "time" => &[Oid::TIME],
+        "timestamp" => &[Oid::TIMESTAMP],
+        "timestamptz" => &[Oid::TIMESTAMPTZ],
+        "timetz" => &[Oid::TIMETZ],
+        "uuid" => &[Oid::UUID],
+        // text and varchar are one to them.
+        _ => &[Oid::TEXT, Oid::VARCHAR],
+    };
+    match accepted.contains(&ty.oid) {
+        true => Ok(()),
+        false => Err(Error::datatype_mismatch(format!(
+            "operator class \"{class}\" does not accept data type {}",
+            PgType::plain(ty.oid).name()
+        ))),
+    }
 }
 
 fn add_predicate(

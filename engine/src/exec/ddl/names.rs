@@ -81,7 +81,7 @@ fn is_bootstrap(ctx: &dyn DdlContext) -> bool {
     ctx.execution().is_err()
 }
 
-/// The first schema of the search path that exists.
+/// The first schema of the search path that exists and that the role may use.
 pub(super) fn creation_schema(view: &CatalogView, path: &[String]) -> Result<Arc<Schema>> {
     view.search_schemas(path, false).into_iter().find_map(|oid| view.schema_by_oid(oid)).ok_or_else(
         || Error::new(SqlState::INVALID_SCHEMA_NAME, "no schema has been selected to create in"),
@@ -148,6 +148,7 @@ pub(super) fn existing(view: &CatalogView, schema: &Schema, name: &str) -> Optio
 pub(super) fn relation(ctx: &dyn DdlContext, name: &Name) -> Result<Arc<Relation>> {
     let view = ctx.view();
     check_catalog(&view, name)?;
+    view.check_named_schema(name.schema.as_deref())?;
     let path = ctx.search_path();
     match view.find_named(name.schema.as_deref(), &name.name, &path) {
         Some(Named::Index { .. }) => Err(Error::wrong_object_type(&name.name, "a table")),
@@ -162,6 +163,7 @@ pub(super) fn relation(ctx: &dyn DdlContext, name: &Name) -> Result<Arc<Relation
 pub(super) fn index(ctx: &dyn DdlContext, name: &Name) -> Result<(Arc<Relation>, Index)> {
     let view = ctx.view();
     check_catalog(&view, name)?;
+    view.check_named_schema(name.schema.as_deref())?;
     match view.find_named(name.schema.as_deref(), &name.name, &ctx.search_path()) {
         Some(Named::Index { index, .. }) => {
             view.index_by_oid(index).ok_or_else(|| Error::undefined_table(&name.to_string()))

@@ -18,7 +18,11 @@ use crate::{
     error::{Error, Result, SqlState},
 };
 
-pub(super) async fn drop(specs: &[RoleSpec], ctx: &mut dyn DdlContext) -> Result<String> {
+pub(super) async fn drop(
+    specs: &[RoleSpec],
+    cascade: bool,
+    ctx: &mut dyn DdlContext,
+) -> Result<String> {
     for spec in specs {
         let role = crate::roles::resolve(ctx, spec)?;
         let view = ctx.view();
@@ -28,24 +32,34 @@ pub(super) async fn drop(specs: &[RoleSpec], ctx: &mut dyn DdlContext) -> Result
                 "permission denied to drop objects",
             ));
         }
-        drop_all_of(ctx, &role).await?;
+        drop_all_of(ctx, &role, cascade).await?;
     }
     Ok("DROP OWNED".to_owned())
 }
 
 /// Removes all that a role owns in this database: its definitions for all with the rows in every
 /// namespace, what was granted to it, and its own namespace.
-pub(crate) async fn drop_all_of(ctx: &mut dyn DdlContext, role: &Role) -> Result<()> {
+///
+/// # Errors
+/// 2BP01 where another role's object depends on one of them and `cascade` wasn't said.
+pub(crate) async fn drop_all_of(
+    ctx: &mut dyn DdlContext,
+    role: &Role,
+    cascade: bool,
+) -> Result<()> {
     change::lock(ctx, Place::Shared).await?;
     let view = ctx.view();
     let path = ctx.search_path();
     let mut plan = Plan::default();
     for relation in shared_of(&view, role) {
+        plan.name(dependency::describe(&view, &relation, &path));
         plan.add(&view, &relation);
     }
-    plan.schemas = shared_schemas_of(&view, role);
+    for schema in shared_schemas_of(&view, role) {
+        plan.add_schema(&view, &schema, &path);
+    }
     plan.add_dependents(&view, &path);
-    drop::execute(ctx, plan, true).await?;
+    drop::execute(ctx, plan, cascade).await?;
     revoke_all(ctx, role)?;
     drop_namespace(ctx, role).await
 }
@@ -65,14 +79,14 @@ fn revoke_all(ctx: &mut dyn DdlContext, role: &Role) -> Result<()> {
     let view = ctx.view();
     change::write(ctx, |writer| {
         for relation in view.shared.relations() {
-            let without = relation.grants.as_ref().and_then(|g| acl::without_role(g, role.oid));
-            if let Some(grants) = without {
+            let Some(grants) = &relation.grants else { continue };
+            if let Some(grants) = acl::without_role(&view, relation.owner, grants, role.oid)? {
                 writer.put_relation(Relation { grants: Some(grants), ..(**relation).clone() })?;
             }
         }
         for schema in view.shared.schemas() {
-            let without = schema.grants.as_ref().and_then(|g| acl::without_role(g, role.oid));
-            if let Some(grants) = without {
+            let Some(grants) = &schema.grants else { continue };
+            if let Some(grants) = acl::without_role(&view, schema.owner, grants, role.oid)? {
                 writer.put_schema(Schema { grants: Some(grants), ..(**schema).clone() })?;
             }
         }
@@ -176,7 +190,7 @@ pub(crate) async fn dependents(ctx: &mut dyn DdlContext, role: &Role) -> Result<
     for schema in view.shared.schemas() {
         if schema.owner == role.oid {
             lines.push(format!("owner of schema {}", schema.name));
-        } else if schema.grants.as_ref().is_some_and(|g| acl::without_role(g, role.oid).is_some()) {
+        } else if schema.grants.as_ref().is_some_and(|g| acl::names_role(g, role.oid)) {
             lines.push(format!("privileges for schema {}", schema.name));
         }
     }
@@ -184,8 +198,7 @@ pub(crate) async fn dependents(ctx: &mut dyn DdlContext, role: &Role) -> Result<
         let what = dependency::describe(&view, relation, &path);
         if relation.owner == role.oid {
             lines.push(format!("owner of {what}"));
-        } else if relation.grants.as_ref().is_some_and(|g| acl::without_role(g, role.oid).is_some())
-        {
+        } else if relation.grants.as_ref().is_some_and(|g| acl::names_role(g, role.oid)) {
             lines.push(format!("privileges for {what}"));
         }
     }

@@ -23,7 +23,7 @@ pub(super) async fn run(reindex: &Reindex, ctx: &mut dyn DdlContext) -> Result<S
     match &reindex.target {
         ReindexTarget::Index(name) => {
             let (table, index) = named_index(ctx, name)?;
-            rebuild(ctx, &table, |other| other.oid == index.oid).await?;
+            rebuild(ctx, &table, reindex, |other| other.oid == index.oid).await?;
         }
         ReindexTarget::Table(name) => {
             let table = named_table(ctx, name)?;
@@ -31,7 +31,7 @@ pub(super) async fn run(reindex: &Reindex, ctx: &mut dyn DdlContext) -> Result<S
                 let message = format!("table \"{}\" has no indexes to reindex", table.name);
                 change::skipping(ctx, message);
             }
-            rebuild(ctx, &table, |_| true).await?;
+            rebuild(ctx, &table, reindex, |_| true).await?;
         }
         ReindexTarget::Schema(name) => {
             let schema = ctx.view().schema(name)?;
@@ -41,7 +41,7 @@ pub(super) async fn run(reindex: &Reindex, ctx: &mut dyn DdlContext) -> Result<S
             }
             for table in own_tables(&view) {
                 if table.schema == schema.oid {
-                    rebuild(ctx, &table, |_| true).await?;
+                    rebuild(ctx, &table, reindex, |_| true).await?;
                 }
             }
         }
@@ -53,7 +53,7 @@ pub(super) async fn run(reindex: &Reindex, ctx: &mut dyn DdlContext) -> Result<S
                 ));
             }
             for table in own_tables(&view) {
-                rebuild(ctx, &table, |_| true).await?;
+                rebuild(ctx, &table, reindex, |_| true).await?;
             }
         }
     }
@@ -78,6 +78,7 @@ fn named_table(ctx: &dyn DdlContext, name: &Name) -> Result<Arc<Relation>> {
     names::check_catalog(&view, name)?;
     let path = ctx.search_path();
     let what = "a table or materialized view";
+    view.check_named_schema(name.schema.as_deref())?;
     let named = view.find_named(name.schema.as_deref(), &name.name, &path);
     if matches!(named, Some(Named::Index { .. })) {
         return Err(Error::wrong_object_type(&name.name, what));
@@ -94,16 +95,34 @@ fn named_table(ctx: &dyn DdlContext, name: &Name) -> Result<Arc<Relation>> {
 async fn rebuild(
     ctx: &mut dyn DdlContext,
     table: &Arc<Relation>,
+    reindex: &Reindex,
     is_meant: impl Fn(&Index) -> bool,
 ) -> Result<()> {
     let table = change::lock_relation(ctx, table).await?;
     let meant: Vec<Index> =
-        table.indexes().iter().filter(|index| !index.primary && is_meant(index)).cloned().collect();
+        table.indexes().iter().filter(|index| is_meant(index)).cloned().collect();
     for index in meant {
+        if index.primary {
+            let message = format!("index \"{}\" has nothing to reindex", index.name);
+            tell(ctx, reindex, message, "It is the table itself, which is ordered by its key.");
+            continue;
+        }
+        let mut namespaces = 0;
         for namespace in change::row_namespaces(ctx, &table).await? {
             ctx.changes().1.empty_index(&namespace, RelationId(index.oid.0));
+            namespaces += 1;
         }
-        rows::fill_index(ctx, &table, &index).await?;
+        let entered = rows::fill_index(ctx, &table, &index).await?;
+        let message = format!("index \"{}\" was reindexed", index.name);
+        let detail = format!("rows: {entered} in {namespaces} namespaces");
+        tell(ctx, reindex, message, &detail);
     }
     Ok(())
+}
+
+/// What VERBOSE asks for.
+fn tell(ctx: &mut dyn DdlContext, reindex: &Reindex, message: String, detail: &str) {
+    if reindex.verbose {
+        ctx.notice(Error::info(message).with_detail(detail));
+    }
 }

@@ -125,8 +125,9 @@ pub(super) async fn fill_index(
     ctx: &mut dyn DdlContext,
     relation: &Arc<Relation>,
     index: &Index,
-) -> Result<()> {
+) -> Result<u64> {
     let layout = layout_of(relation)?;
+    let mut entered = 0;
     let place = layout
         .indexes
         .iter()
@@ -138,6 +139,7 @@ pub(super) async fn fill_index(
             let batch = batch?;
             let row_keys = batch.column(0).as_binary::<i32>();
             let rows = RecordBatch::try_new(layout.schema(), batch.columns()[1..].to_vec())?;
+            entered += rows.num_rows() as u64;
             for at in 0..rows.num_rows() {
                 let key = Key::from_bytes(Bytes::copy_from_slice(row_keys.value(at)));
                 if index.unique
@@ -152,7 +154,7 @@ pub(super) async fn fill_index(
             }
         }
     }
-    Ok(())
+    Ok(entered)
 }
 
 /// Rows of one namespace as this transaction sees them: `_key`, then the live columns. They may
@@ -292,6 +294,7 @@ fn context_in(ctx: &dyn DdlContext, namespace: &Namespace) -> Result<Arc<Executi
         shared: context.shared.clone(),
         snapshot: context.snapshot.clone(),
         writes: Arc::clone(&context.writes),
+        access: context.access,
         transaction_time: context.transaction_time,
         statement_time: context.statement_time,
         format: context.format.clone(),

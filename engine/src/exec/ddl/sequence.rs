@@ -37,6 +37,9 @@ pub(super) async fn create(create: &CreateSequence, ctx: &mut dyn DdlContext) ->
     };
     let kind = owner.as_ref().map(|(relation, _)| kind_word(relation.kind));
     let target = names::target(ctx, &create.name, kind).await?;
+    if let Some((table, _)) = &owner {
+        check_linkable(table, ctx.view().role, target.schema.oid)?;
+    }
     let owner = owner.map(|(_, owner)| owner);
     let name = create.name.name.clone();
     let sequence = make(ctx, &target, name, None, &create.options, owner).await?;
@@ -72,6 +75,19 @@ fn column_owner(
     let attnum = names::require_attnum(&relation, column)?;
     let owner = Owner { relation: relation.oid, attnum, identity: false };
     Ok((relation, owner))
+}
+
+/// 55000 for a table of another owner or in another schema than the sequence's.
+fn check_linkable(table: &Relation, owner: Oid, schema: Oid) -> Result<()> {
+    let what = if table.owner != owner {
+        "have same owner as"
+    } else if table.schema != schema {
+        "be in same schema as"
+    } else {
+        return Ok(());
+    };
+    let message = format!("sequence must {what} table it is linked to");
+    Err(Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message))
 }
 
 /// The definition of a new sequence; `ty` is that of the column behind which it is.
@@ -169,6 +185,7 @@ fn with_options(mut s: Sequence, options: &[SequenceOption], new: bool) -> Resul
             }
             SequenceOption::Cache(count) => s.cache = *count,
             SequenceOption::Cycle(yes) => s.cycle = *yes,
+            SequenceOption::Twice(error) => return Err(error.clone()),
             SequenceOption::Named(_) => {
                 return Err(Error::syntax_error("invalid sequence option SEQUENCE NAME"));
             }
@@ -266,10 +283,10 @@ pub(super) fn altered(
         }
         Some(Some((table, column))) => {
             let (table, owner) = column_owner(ctx, table, column)?;
-            if table.schema != relation.schema || table.kind != relation.kind {
-                return Err(Error::new(
-                    SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    "sequence must be in same schema as table it is linked to",
+            check_linkable(&table, relation.owner, relation.schema)?;
+            if table.kind != relation.kind {
+                return Err(Error::feature_not_supported(
+                    "a sequence and the table it is linked to must be of the same kind",
                 ));
             }
             sequence.owned_by = Some((owner.relation, owner.attnum));

@@ -11,7 +11,7 @@ use super::{
     DdlContext, change, dependency,
     expression::Scope,
     grammar::{CreateView, Name},
-    names,
+    names, parameters,
     temporary::ALIAS,
 };
 use crate::{
@@ -29,7 +29,7 @@ mod wildcard;
 
 pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Result<String> {
     let tag = || Ok("CREATE VIEW".to_owned());
-    check_options(&create.options)?;
+    let options = parameters::of_view(&create.options)?;
     let named = temporary_name(create, ctx)?;
     let create = &CreateView { name: named, ..create.clone() };
     let existing = replaced(ctx, create)?;
@@ -39,8 +39,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
     let mut query = create.query.clone();
     let view = ctx.view();
     wildcard::expand(&view, &mut query, &ctx.search_path())?;
-    let path = ctx.search_path();
-    let needed = dependency::relations_of(&view, &query, &path);
+    let needed = dependency::relations_of(&view, &query, &kept_path(ctx));
     if target.place == Place::Shared {
         dependency::check_seen_by_all(&view, &needed)?;
     }
@@ -62,7 +61,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
                 ));
             }
             let old = change::lock_relation(ctx, &old).await?;
-            Relation { columns, body, ..(*old).clone() }
+            Relation { columns, body, options, ..(*old).clone() }
         }
         None => Relation {
             oid: change::allocate(ctx, target.place).await?,
@@ -74,7 +73,7 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
             columns,
             body,
             grants: None,
-            options: Vec::new(),
+            options,
             retyped_at: 0,
             layout: None,
         },
@@ -90,7 +89,7 @@ fn temporary_name(create: &CreateView, ctx: &mut dyn DdlContext) -> Result<Name>
         return Ok(name);
     }
     let view = ctx.view();
-    let needed = dependency::relations_of(&view, &create.query, &ctx.search_path());
+    let needed = dependency::relations_of(&view, &create.query, &kept_path(ctx));
     let mut needed = needed.into_iter().filter_map(|oid| view.relation_by_oid(oid));
     if needed.any(|relation| view.is_temporary(&relation)) {
         if name.schema.is_some() {
@@ -110,23 +109,6 @@ fn changes_rows(query: &ast::Query) -> bool {
             ast::SetExpr::Insert(_) | ast::SetExpr::Update(_) | ast::SetExpr::Delete(_)
         )
     })
-}
-
-fn check_options(options: &[(String, Option<String>)]) -> Result<()> {
-    for (name, _) in options {
-        match name.as_str() {
-            "kind" | "security_barrier" => {}
-            "security_invoker" | "check_option" => {
-                return Err(Error::feature_not_supported(format!("{name} is not supported")));
-            }
-            _ => {
-                return Err(Error::invalid_parameter_value(format!(
-                    "unrecognized parameter \"{name}\""
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The view that OR REPLACE replaces.
@@ -182,7 +164,7 @@ fn kind(
     }
     let view = ctx.view();
     let path = ctx.search_path();
-    let needed = dependency::relations_of(&view, &create.query, &path);
+    let needed = dependency::relations_of(&view, &create.query, &kept_path(ctx));
     let needs_private = needed.iter().copied().any(names::is_private);
     let is_shared = |oid: &Oid| {
         view.relation_by_oid(*oid).is_some_and(|relation| relation.kind == TableKind::Shared)

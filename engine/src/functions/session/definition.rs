@@ -308,6 +308,7 @@ pub(super) fn relation_argument(
     let text = row.text(place)?;
     let (schema, name) = regnames::split(text)?;
     let path = &row.context.session.effective().search_path;
+    view.check_named_schema(schema.as_deref())?;
     match view.find_named(schema.as_deref(), &name, path) {
         Some(Named::Relation(oid)) => Ok(view.relation_by_oid(oid)),
         Some(Named::Index { .. }) => {

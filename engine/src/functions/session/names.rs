@@ -212,6 +212,7 @@ pub(crate) fn regclass(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     }
     let (schema, name) = regnames::split(text)?;
     let path = &scope.path;
+    scope.view.check_named_schema(schema.as_deref())?;
     match scope.view.find_named(schema.as_deref(), &name, path) {
         Some(Named::Relation(oid) | Named::Index { index: oid, .. }) => Ok(oid),
         None => Err(match schema {
@@ -230,6 +231,7 @@ fn regtype(scope: &Scope<'_>, text: &str) -> Result<Oid> {
         Err(error) => {
             let Ok((schema, name)) = regnames::split(text) else { return Err(error) };
             let path = &scope.path;
+            scope.view.check_named_schema(schema.as_deref())?;
             match scope.view.find_relation(schema.as_deref(), &name, path) {
                 Some(relation) if relation.row_type != Oid(0) => Ok(relation.row_type),
                 _ => Err(Error::undefined_type(text)),

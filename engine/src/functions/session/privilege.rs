@@ -49,16 +49,20 @@ fn subject(row: &Row<'_>, arguments: usize) -> Result<(Oid, usize)> {
     Ok((role.oid, 1))
 }
 
-/// `SELECT, INSERT WITH GRANT OPTION`: any one of them is enough.
+/// `SELECT, INSERT WITH GRANT OPTION`: any one of them is enough. `has` is asked for a letter, and
+/// whether its grant option is meant.
 fn any_privilege(
     text: &str,
     letters: &[(&str, char)],
-    mut has: impl FnMut(char) -> bool,
+    mut has: impl FnMut(char, bool) -> bool,
 ) -> Result<Value> {
     let mut any = false;
     for part in text.split(',') {
         let word = part.trim().to_uppercase();
-        let word = word.strip_suffix(" WITH GRANT OPTION").unwrap_or(&word);
+        let (word, option) = match word.strip_suffix(" WITH GRANT OPTION") {
+            Some(word) => (word, true),
+            None => (word.as_str(), false),
+        };
         let letter = letters.iter().find(|(name, _)| *name == word).map(|(_, letter)| *letter);
         let Some(letter) = letter else {
             return Err(Error::invalid_parameter_value(format!(
@@ -66,7 +70,7 @@ fn any_privilege(
                 part.trim()
             )));
         };
-        any |= has(letter);
+        any |= has(letter, option);
     }
     Ok(Value::Bool(any))
 }
@@ -86,8 +90,9 @@ fn table(row: &Row<'_>) -> Result<Value> {
     let (role, at) = subject(row, 3)?;
     let Some(relation) = relation_argument(row, at)? else { return Ok(Value::Null) };
     let view = &row.context.catalog;
-    any_privilege(row.text(at + 1)?, TABLE, |letter| {
-        view.relation_privilege(role, &relation, letter)
+    any_privilege(row.text(at + 1)?, TABLE, |letter, option| match option {
+        true => view.relation_option(role, &relation, letter),
+        false => view.relation_privilege(role, &relation, letter),
     })
 }
 
@@ -108,8 +113,9 @@ fn column(row: &Row<'_>) -> Result<Value> {
         return Ok(Value::Null);
     }
     let view = &row.context.catalog;
-    any_privilege(row.text(at + 2)?, TABLE, |letter| {
-        view.relation_privilege(role, &relation, letter)
+    any_privilege(row.text(at + 2)?, TABLE, |letter, option| match option {
+        true => view.relation_option(role, &relation, letter),
+        false => view.relation_privilege(role, &relation, letter),
     })
 }
 
@@ -118,8 +124,9 @@ fn sequence(row: &Row<'_>) -> Result<Value> {
     let Some(relation) = relation_argument(row, at)? else { return Ok(Value::Null) };
     let view = &row.context.catalog;
     let letters = [("USAGE", 'U'), ("SELECT", 'r'), ("UPDATE", 'w')];
-    any_privilege(row.text(at + 1)?, &letters, |letter| {
-        view.relation_privilege(role, &relation, letter)
+    any_privilege(row.text(at + 1)?, &letters, |letter, option| match option {
+        true => view.relation_option(role, &relation, letter),
+        false => view.relation_privilege(role, &relation, letter),
     })
 }
 
@@ -133,8 +140,9 @@ fn schema(row: &Row<'_>) -> Result<Value> {
     };
     let Some(schema) = schema else { return Ok(Value::Null) };
     let letters = [("CREATE", 'C'), ("USAGE", 'U')];
-    any_privilege(row.text(at + 1)?, &letters, |letter| {
-        view.schema_privilege(role, &schema, letter)
+    any_privilege(row.text(at + 1)?, &letters, |letter, option| match option {
+        true => view.schema_option(role, &schema, letter),
+        false => view.schema_privilege(role, &schema, letter),
     })
 }
 
@@ -150,10 +158,10 @@ fn database(row: &Row<'_>) -> Result<Value> {
     };
     let Some(owner) = owner else { return Ok(Value::Null) };
     let letters = [("CREATE", 'C'), ("CONNECT", 'c'), ("TEMPORARY", 'T'), ("TEMP", 'T')];
-    any_privilege(row.text(at + 1)?, &letters, |letter| match letter {
-        'c' => true,
-        'C' => view.cluster.has_privileges_of(role, owner),
-        _ => false,
+    any_privilege(row.text(at + 1)?, &letters, |letter, option| match letter {
+        // PostgreSQL's defaults: everybody connects and makes temporary tables.
+        'c' | 'T' if !option => true,
+        _ => view.cluster.has_privileges_of(role, owner),
     })
 }
 
@@ -175,7 +183,8 @@ fn has_role(row: &Row<'_>) -> Result<Value> {
         ("USAGE WITH ADMIN OPTION", 'A'),
         ("MEMBER WITH ADMIN OPTION", 'A'),
     ];
-    any_privilege(text, &letters, |letter| match letter {
+    any_privilege(text, &letters, |letter, option| match letter {
+        _ if option => view.cluster.is_admin_of(user, role),
         'U' => view.has_privileges_of(user, role),
         'M' => view.cluster.is_member_of(user, role),
         _ => view.cluster.is_admin_of(user, role),

@@ -11,12 +11,14 @@ use crate::{
     catalog::{Relation, RelationBody, Sequence, TableKind},
     context::ExecutionContext,
     error::{Error, Result, SqlState},
+    statement::AccessMode,
     types::Oid,
 };
 
 pub(super) fn body(name: &str) -> Option<Body> {
     Some(match name {
         "nextval" => |row| next(row.context, row.oid(0)?).map(Value::Int),
+        IDENTITY_VALUE => |row| next_of_identity(row.context, row.oid(0)?).map(Value::Int),
         "currval" => currval,
         "lastval" => lastval,
         "setval" => setval,
@@ -25,16 +27,35 @@ pub(super) fn body(name: &str) -> Option<Body> {
     })
 }
 
+/// The next value of the sequence behind an identity column. No name of SQL: who may insert into
+/// the table gets it without a privilege on the sequence.
+pub(crate) const IDENTITY_VALUE: &str = "kalam identity value";
+
 /// The next value of a sequence.
 ///
 /// # Errors
-/// 42501 without USAGE or UPDATE, 2200H at its end.
-pub(crate) fn next(context: &Arc<ExecutionContext>, oid: Oid) -> Result<i64> {
+/// 42501 without USAGE or UPDATE, 25006 in a read-only transaction, 2200H at its end.
+fn next(context: &Arc<ExecutionContext>, oid: Oid) -> Result<i64> {
     let (relation, sequence) = sequence(context, oid)?;
     check(context, &relation, "Uw")?;
-    let namespace = namespace(context, &relation);
-    let value = wait(namespace.sequence_next(RelationId(oid.0), options(&sequence)))
-        .map_err(|error| at_end(&error, &relation, &sequence))?;
+    check_writable(context, &relation, "nextval()")?;
+    advance(context, &relation, &sequence)
+}
+
+fn next_of_identity(context: &Arc<ExecutionContext>, oid: Oid) -> Result<i64> {
+    let (relation, sequence) = sequence(context, oid)?;
+    advance(context, &relation, &sequence)
+}
+
+fn advance(
+    context: &Arc<ExecutionContext>,
+    relation: &Relation,
+    sequence: &Sequence,
+) -> Result<i64> {
+    let oid = relation.oid;
+    let namespace = namespace(context, relation);
+    let value = wait(namespace.sequence_next(RelationId(oid.0), options(sequence)))
+        .map_err(|error| at_end(&error, relation, sequence))?;
     context.session.remember_sequence(oid, value);
     Ok(value)
 }
@@ -88,6 +109,7 @@ fn setval(row: &Row<'_>) -> Result<Value> {
     let is_called = row.len() < 3 || row.bool(2)?;
     let (relation, sequence) = sequence(row.context, oid)?;
     check(row.context, &relation, "w")?;
+    check_writable(row.context, &relation, "setval()")?;
     if value < sequence.min || value > sequence.max {
         return Err(Error::numeric_out_of_range(format!(
             "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
@@ -140,6 +162,16 @@ fn check(context: &ExecutionContext, relation: &Relation, letters: &str) -> Resu
         return Ok(());
     }
     Err(Error::insufficient_privilege(&format!("sequence {}", relation.name)))
+}
+
+/// 25006 in a read-only transaction, unless the sequence is the session's own.
+fn check_writable(context: &ExecutionContext, relation: &Relation, call: &str) -> Result<()> {
+    match context.access {
+        AccessMode::ReadOnly if !context.catalog.is_temporary(relation) => {
+            Err(Error::read_only_transaction(call))
+        }
+        AccessMode::ReadOnly | AccessMode::ReadWrite => Ok(()),
+    }
 }
 
 fn namespace<'a>(context: &'a ExecutionContext, relation: &Relation) -> &'a Namespace {

@@ -4,11 +4,13 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
     AlterAction, AlterRelation, AlterSchema, AlterSequence, Command, RelationWord, SchemaChange,
-    SequenceOption, access_method, cascade, collation, comma_separated, expression, if_exists,
-    if_not_exists, name, options, parenthesized, refused, role, sequence_options, table,
-    tablespace,
+    SequenceOption, access_method, cascade, comma_separated, expression, if_exists, if_not_exists,
+    integer, name, options, refused, role, sequence_options, table, tablespace,
 };
-use crate::{error::Result, statement::Tokens};
+use crate::{
+    error::{Error, Result},
+    statement::Tokens,
+};
 
 /// After ALTER.
 pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Command> {
@@ -124,9 +126,13 @@ fn action(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
     } else if tokens.take("set") {
         set(tokens)
     } else if tokens.take("reset") {
-        let keys =
-            parenthesized(tokens, |tokens| comma_separated(tokens, |tokens| tokens.identifier()))?;
-        Ok(AlterAction::ResetOptions(keys))
+        let given = options(tokens)?;
+        if given.iter().any(|(_, value)| value.is_some()) {
+            return Ok(AlterAction::Wrong(Error::syntax_error(
+                "RESET must not include values for parameters",
+            )));
+        }
+        Ok(AlterAction::ResetOptions(given.into_iter().map(|(name, _)| name).collect()))
     } else {
         rarely_used(tokens)
     }
@@ -160,11 +166,18 @@ fn alter_column(tokens: &mut Tokens<'_>) -> Result<AlterAction> {
         return Ok(AlterAction::Refused("deferrable constraints are not supported".to_owned()));
     }
     tokens.take("column");
+    if matches!(tokens.peek(), Token::Number(..)) {
+        integer(tokens)?;
+        tokens.expect("set")?;
+        tokens.expect("statistics")?;
+        integer(tokens)?;
+        return Ok(AlterAction::Refused("statistics targets are not supported".to_owned()));
+    }
     let column = tokens.column_name()?;
     if tokens.take("type") || tokens.take_all(&["set", "data", "type"]) {
         let ty = table::column_type(tokens)?;
         if tokens.take("collate")
-            && let Err(error) = collation(tokens)
+            && let Err(error) = table::collation_of(tokens, &ty)
         {
             return Ok(AlterAction::Wrong(error));
         }

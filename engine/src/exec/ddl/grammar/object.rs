@@ -157,7 +157,7 @@ fn view(tokens: &mut Tokens<'_>, or_replace: bool) -> Result<Command> {
 
 /// After REINDEX.
 pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
-    let mut concurrently = false;
+    let (mut concurrently, mut verbose) = (false, false);
     if tokens.peek() == &Token::LParen {
         let given = parenthesized(tokens, |tokens| {
             comma_separated(tokens, |tokens| {
@@ -170,8 +170,7 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
         for (name, on) in given {
             match name.as_str() {
                 "concurrently" => concurrently = on,
-                // Says more, does the same.
-                "verbose" => {}
+                "verbose" => verbose = on,
                 other => {
                     return Err(match other {
                         "tablespace" => Error::feature_not_supported(
@@ -199,14 +198,18 @@ pub(super) fn reindex(tokens: &mut Tokens<'_>) -> Result<Command> {
         "schema" => ReindexTarget::Schema(tokens.column_name()?),
         _ => ReindexTarget::Database(tokens.column_name()?),
     };
-    Ok(Command::Reindex(Reindex { target, concurrently }))
+    Ok(Command::Reindex(Reindex { target, concurrently, verbose }))
 }
 
 fn index(tokens: &mut Tokens<'_>, unique: bool) -> Result<Command> {
     // An index is built under a lock either way.
     let concurrently = tokens.take("concurrently");
     let if_not_exists = if_not_exists(tokens);
-    let name = if tokens.is_word(0, "on") { None } else { Some(tokens.column_name()?) };
+    let is_nameless = tokens.is_word(0, "on");
+    if is_nameless && if_not_exists {
+        return Err(tokens.unexpected());
+    }
+    let name = if is_nameless { None } else { Some(tokens.column_name()?) };
     tokens.expect("on")?;
     tokens.take("only");
     let table = super::name(tokens)?;
@@ -250,13 +253,13 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
         true => index_key(expression(tokens)?),
         false => IndexKey::Column(tokens.column_name()?),
     };
-    if tokens.take("collate") {
+    let collated = tokens.take("collate");
+    if collated {
         collation(tokens)?;
     }
     let follows = ["asc", "desc", "nulls"].iter().any(|word| tokens.is_word(0, word));
-    if !follows && matches!(tokens.peek(), Token::Word(_)) {
-        operator_class(tokens)?;
-    }
+    let is_class = !follows && matches!(tokens.peek(), Token::Word(_));
+    let class = is_class.then(|| operator_class(tokens)).transpose()?;
     let descending = tokens.take("desc");
     if !descending {
         tokens.take("asc");
@@ -268,12 +271,12 @@ fn index_element(tokens: &mut Tokens<'_>) -> Result<IndexElement> {
     } else {
         None
     };
-    Ok(IndexElement { key, descending, nulls_first })
+    Ok(IndexElement { key, collated, class, descending, nulls_first })
 }
 
 /// The default operator classes are what there is; those for patterns order as they do, since text
 /// sorts by code points.
-fn operator_class(tokens: &mut Tokens<'_>) -> Result<()> {
+fn operator_class(tokens: &mut Tokens<'_>) -> Result<String> {
     const KNOWN: &[&str] = &[
         "bool_ops",
         "bpchar_ops",
@@ -302,7 +305,7 @@ fn operator_class(tokens: &mut Tokens<'_>) -> Result<()> {
     ];
     let class = name(tokens)?;
     if KNOWN.contains(&class.name.as_str()) {
-        return Ok(());
+        return Ok(class.name);
     }
     Err(Error::new(
         SqlState::UNDEFINED_OBJECT,
@@ -340,9 +343,8 @@ fn schema(tokens: &mut Tokens<'_>) -> Result<Command> {
 pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
     if tokens.take_all(&["owned", "by"]) {
         let roles = comma_separated(tokens, role::role_spec)?;
-        // Without effect: what depends goes as well.
-        cascade(tokens);
-        return Ok(Command::DropOwned { roles });
+        let cascade = cascade(tokens);
+        return Ok(Command::DropOwned { roles, cascade });
     }
     if tokens.is_word(0, "user") && tokens.is_word(1, "mapping") {
         return Ok(refused(tokens, "foreign data is not supported"));
@@ -352,6 +354,15 @@ pub(super) fn drop(tokens: &mut Tokens<'_>) -> Result<Command> {
     }
     if tokens.take("database") {
         return database(tokens, true);
+    }
+    for (word, message) in [
+        ("cast", "casts in SQL are not supported"),
+        ("operator", "operators in SQL are not supported"),
+        ("transform", "transforms are not supported"),
+    ] {
+        if tokens.take(word) {
+            return Ok(refused(tokens, message));
+        }
     }
     let Some(kind) = drop_kind(tokens) else { return Err(tokens.unexpected()) };
     let concurrently = kind == DropKind::Index && tokens.take("concurrently");
@@ -372,7 +383,7 @@ fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
         (&["materialized", "view"], DropKind::None("materialized view")),
         (&["foreign", "table"], DropKind::None("foreign table")),
         (&["type"], DropKind::None("type")),
-        (&["domain"], DropKind::None("type")),
+        (&["domain"], DropKind::None("domain")),
         (&["extension"], DropKind::None("extension")),
         (&["function"], DropKind::None("function")),
         (&["procedure"], DropKind::None("procedure")),
@@ -387,15 +398,25 @@ fn drop_kind(tokens: &mut Tokens<'_>) -> Option<DropKind> {
         (&["collation"], DropKind::None("collation")),
         (&["server"], DropKind::None("server")),
         (&["tablespace"], DropKind::None("tablespace")),
+        (&["language"], DropKind::None("language")),
+        (&["procedural", "language"], DropKind::None("language")),
+        (&["event", "trigger"], DropKind::None("event trigger")),
+        (&["foreign", "data", "wrapper"], DropKind::None("foreign-data wrapper")),
+        (&["conversion"], DropKind::None("conversion")),
+        (&["access", "method"], DropKind::None("access method")),
+        (&["text", "search", "configuration"], DropKind::None("text search configuration")),
+        (&["text", "search", "dictionary"], DropKind::None("text search dictionary")),
+        (&["text", "search", "parser"], DropKind::None("text search parser")),
+        (&["text", "search", "template"], DropKind::None("text search template")),
     ];
     kinds.into_iter().find(|(words, _)| tokens.take_all(words)).map(|(_, kind)| kind)
 }
 
-/// `(integer, text)` after a function's name, `ON table` after a trigger's.
+/// `(integer, text)` after a function's name, `table` of `ON table` after a trigger's.
 fn signature(tokens: &mut Tokens<'_>, kind: DropKind) -> Result<Option<String>> {
     let DropKind::None(word) = kind else { return Ok(None) };
     if tokens.take("on") {
-        name(tokens)?;
+        return Ok(Some(name(tokens)?.to_string()));
     }
     if !tokens.take_token(&Token::LParen) {
         return Ok(None);

@@ -3,7 +3,8 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{
-    Command, Grant, GrantTarget, cascade, comma_separated, if_exists, name, option_value, refused,
+    Command, Grant, GrantTarget, cascade, comma_separated, conflicting_options, if_exists, name,
+    option_value, refused,
 };
 use crate::{
     error::{Error, Result},
@@ -38,6 +39,8 @@ pub(crate) enum RoleAttribute {
     Members(Vec<RoleSpec>),
     /// CREATE ROLE ... ADMIN
     Admins(Vec<RoleSpec>),
+    /// SYSID, which has no meaning since long.
+    SystemId,
 }
 
 /// A statement about roles.
@@ -62,11 +65,19 @@ pub(crate) enum RoleCommand {
         roles: Vec<String>,
         members: Vec<RoleSpec>,
         admin_option: bool,
+        granted_by: Option<RoleSpec>,
     },
     Revoke {
         roles: Vec<String>,
         members: Vec<RoleSpec>,
         admin_option_only: bool,
+        granted_by: Option<RoleSpec>,
+    },
+    /// ALTER GROUP.
+    Group {
+        group: String,
+        members: Vec<RoleSpec>,
+        add: bool,
     },
     System {
         name: String,
@@ -77,6 +88,21 @@ pub(crate) enum RoleCommand {
         database: String,
         owner: RoleSpec,
     },
+}
+
+impl RoleCommand {
+    /// The command tag.
+    pub(super) fn tag(&self) -> &'static str {
+        match self {
+            RoleCommand::Create { .. } => "CREATE ROLE",
+            RoleCommand::Alter { .. } | RoleCommand::Group { .. } => "ALTER ROLE",
+            RoleCommand::Drop { .. } => "DROP ROLE",
+            RoleCommand::Grant { .. } => "GRANT ROLE",
+            RoleCommand::Revoke { .. } => "REVOKE ROLE",
+            RoleCommand::System { .. } | RoleCommand::SystemResetAll => "ALTER SYSTEM",
+            RoleCommand::DatabaseOwner { .. } => "ALTER DATABASE",
+        }
+    }
 }
 
 /// ALTER ROLE.
@@ -127,8 +153,12 @@ pub(super) fn create(tokens: &mut Tokens<'_>, user: bool) -> Result<Command> {
         RoleSpec::SessionUser => return Err(reserved_word("SESSION_USER")),
     };
     tokens.take("with");
+    let (said, wrong) = attributes(tokens, true)?;
+    if let Some(error) = wrong {
+        return Ok(Command::Wrong(error));
+    }
     let mut list = vec![RoleAttribute::Login(user)];
-    list.extend(attributes(tokens, true)?);
+    list.extend(said);
     Ok(Command::Role(RoleCommand::Create { name, attributes: list, if_not_exists }))
 }
 
@@ -139,12 +169,21 @@ fn reserved_word(word: &str) -> Error {
     )
 }
 
-fn attributes(tokens: &mut Tokens<'_>, creating: bool) -> Result<Vec<RoleAttribute>> {
-    let mut list = Vec::new();
+/// What is said about a role, and what is wrong with that when it runs.
+type Attributes = (Vec<RoleAttribute>, Option<Error>);
+
+fn attributes(tokens: &mut Tokens<'_>, creating: bool) -> Result<Attributes> {
+    let (mut list, mut wrong) = (Vec::new(), None);
+    let mut place = tokens.offset();
     while let Some(attribute) = attribute(tokens, creating)? {
+        let kind = std::mem::discriminant(&attribute);
+        if list.iter().any(|other| std::mem::discriminant(other) == kind) {
+            wrong.get_or_insert(conflicting_options(place));
+        }
         list.push(attribute);
+        place = tokens.offset();
     }
-    if tokens.at_end() { Ok(list) } else { Err(unrecognized(tokens)) }
+    if tokens.at_end() { Ok((list, wrong)) } else { Err(unrecognized(tokens)) }
 }
 
 fn unrecognized(tokens: &Tokens<'_>) -> Error {
@@ -200,7 +239,7 @@ fn attribute(tokens: &mut Tokens<'_>, creating: bool) -> Result<Option<RoleAttri
         RoleAttribute::Admins(comma_separated(tokens, role_spec)?)
     } else if creating && tokens.take("sysid") {
         tokens.number()?;
-        return attribute(tokens, creating);
+        RoleAttribute::SystemId
     } else {
         return Ok(None);
     };
@@ -229,7 +268,10 @@ pub(super) fn alter(tokens: &mut Tokens<'_>) -> Result<Command> {
         }
     } else {
         tokens.take("with");
-        RoleChange::Attributes(attributes(tokens, false)?)
+        match attributes(tokens, false)? {
+            (_, Some(error)) => return Ok(Command::Wrong(error)),
+            (list, None) => RoleChange::Attributes(list),
+        }
     };
     Ok(Command::Role(RoleCommand::Alter { role, change }))
 }
@@ -248,12 +290,7 @@ pub(super) fn alter_group(tokens: &mut Tokens<'_>) -> Result<Command> {
     tokens.expect("user")?;
     let members = comma_separated(tokens, role_spec)?;
     let RoleSpec::Name(group) = role else { return Err(tokens.unexpected()) };
-    let roles = vec![group];
-    Ok(Command::Role(if add {
-        RoleCommand::Grant { roles, members, admin_option: false }
-    } else {
-        RoleCommand::Revoke { roles, members, admin_option_only: false }
-    }))
+    Ok(Command::Role(RoleCommand::Group { group, members, add }))
 }
 
 /// After ALTER SYSTEM.
@@ -332,22 +369,24 @@ pub(super) fn grant(tokens: &mut Tokens<'_>) -> Result<Command> {
     if tokens.take("to") {
         let members = comma_separated(tokens, role_spec)?;
         let admin_option = tokens.take_all(&["with", "admin", "option"]);
-        granted_by(tokens)?;
+        let granted_by = granted_by(tokens)?;
         let roles = privileges.into_iter().map(|(_, original)| original).collect();
-        return Ok(Command::Role(RoleCommand::Grant { roles, members, admin_option }));
+        let command = RoleCommand::Grant { roles, members, admin_option, granted_by };
+        return Ok(Command::Role(command));
     }
     tokens.expect("on")?;
     let target = target(tokens)?;
     tokens.expect("to")?;
     let grantees = comma_separated(tokens, grantee)?;
     let grant_option = tokens.take_all(&["with", "grant", "option"]);
-    granted_by(tokens)?;
     Ok(Command::Grant(Grant {
         revoke: false,
         grant_option,
+        granted_by: granted_by(tokens)?,
         privileges: words(privileges)?,
         target,
         grantees,
+        cascade: false,
     }))
 }
 
@@ -361,19 +400,26 @@ pub(super) fn revoke(tokens: &mut Tokens<'_>) -> Result<Command> {
     };
     if tokens.take("from") {
         let members = comma_separated(tokens, role_spec)?;
-        granted_by(tokens)?;
+        let granted_by = granted_by(tokens)?;
+        // Memberships don't depend on one another.
         cascade(tokens);
         let roles = privileges.into_iter().map(|(_, original)| original).collect();
-        return Ok(Command::Role(RoleCommand::Revoke { roles, members, admin_option_only }));
+        let command = RoleCommand::Revoke { roles, members, admin_option_only, granted_by };
+        return Ok(Command::Role(command));
     }
     tokens.expect("on")?;
     let target = target(tokens)?;
     tokens.expect("from")?;
     let grantees = comma_separated(tokens, grantee)?;
-    granted_by(tokens)?;
-    cascade(tokens);
-    let privileges = words(privileges)?;
-    Ok(Command::Grant(Grant { revoke: true, grant_option, privileges, target, grantees }))
+    Ok(Command::Grant(Grant {
+        revoke: true,
+        grant_option,
+        granted_by: granted_by(tokens)?,
+        privileges: words(privileges)?,
+        target,
+        grantees,
+        cascade: cascade(tokens),
+    }))
 }
 
 const COLUMN_PRIVILEGES: &str = "privileges on single columns are not supported";
@@ -491,9 +537,6 @@ fn grantee(tokens: &mut Tokens<'_>) -> Result<Option<RoleSpec>> {
     role_spec(tokens).map(Some)
 }
 
-fn granted_by(tokens: &mut Tokens<'_>) -> Result<()> {
-    if tokens.take_all(&["granted", "by"]) {
-        role_spec(tokens)?;
-    }
-    Ok(())
+fn granted_by(tokens: &mut Tokens<'_>) -> Result<Option<RoleSpec>> {
+    tokens.take_all(&["granted", "by"]).then(|| role_spec(tokens)).transpose()
 }

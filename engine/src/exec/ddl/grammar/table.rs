@@ -239,6 +239,18 @@ pub(super) fn table_constraint(tokens: &mut Tokens<'_>) -> Result<ConstraintDefi
     Ok(ConstraintDefinition { name, kind })
 }
 
+/// The collation of a column of this type.
+///
+/// # Errors
+/// 42804 where the type has none, else as [`collation`].
+pub(super) fn collation_of(tokens: &mut Tokens<'_>, ty: &ColumnTypeName) -> Result<()> {
+    collation(tokens)?;
+    match ty {
+        ColumnTypeName::Type(ty) => super::check_collatable(ty.oid),
+        ColumnTypeName::Serial(oid) => super::check_collatable(*oid),
+    }
+}
+
 /// `name type [constraint ...]`.
 pub(super) fn column(tokens: &mut Tokens<'_>) -> Result<ColumnDefinition> {
     let name = tokens.column_name()?;
@@ -246,7 +258,7 @@ pub(super) fn column(tokens: &mut Tokens<'_>) -> Result<ColumnDefinition> {
     let mut constraints = Vec::new();
     loop {
         if tokens.take("collate") {
-            collation(tokens)?;
+            collation_of(tokens, &ty)?;
             continue;
         }
         if tokens.take("compression") {
