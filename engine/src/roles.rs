@@ -133,6 +133,7 @@ async fn create(
             RoleAttribute::InRoles(roles) => {
                 for into in roles {
                     let into = resolve(ctx, into)?;
+                    membership::check_may_grant(&view, &into)?;
                     membership::add(ctx, &into, &role, false, view.role).await?;
                 }
             }
@@ -246,6 +247,10 @@ fn alter(ctx: &mut dyn DdlContext, spec: &RoleSpec, what: &RoleChange) -> Result
         RoleChange::ResetAll => role.settings.clear(),
         RoleChange::Set { name, value } => {
             let name = crate::settings::canonical(name)?;
+            let is_superuser = view.cluster.is_superuser(view.role);
+            if value.is_some() {
+                crate::settings::check_keepable(&name, is_superuser)?;
+            }
             role.settings.retain(|(other, _)| *other != name);
             if let Some(value) = value {
                 let value = crate::settings::check(&name, value)?;

@@ -16,7 +16,7 @@ use crate::{
 mod catalog;
 mod value;
 
-pub(crate) use catalog::{Definition, Kind, LEVELS, SETTINGS, Who, definition};
+pub(crate) use catalog::{Definition, Kind, LEVELS, SETTINGS, Who, check_keepable, definition};
 
 pub(crate) use value::{bool as boolean, is_encoding};
 

@@ -17,12 +17,11 @@ use super::{
     apply::apply_lateral,
     binder::{Binder, Cte, CteBody, Rowset, Typed},
     expression::Clause,
+    lower::Below,
     names::{At, fold},
     query::{Outer, too_many_aliases},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
-    subquery::{
-        Below, has_subquery, is_subquery, outer_references, plan_outer_references, unnest_lists,
-    },
+    subquery::{has_subquery, is_subquery, outer_references, plan_outer_references, unnest_lists},
 };
 use crate::{
     catalog::{Relation, RelationBody, TableKind},

@@ -17,9 +17,10 @@ use datafusion::{
 use super::{
     binder::{Binder, Typed},
     expression::Clause,
+    lower::Below,
     names::{At, fold},
     scope::{FromItem, Scope},
-    subquery::{Below, has_subquery, outer_references},
+    subquery::{has_subquery, outer_references},
 };
 use crate::{
     error::{Error, Result},

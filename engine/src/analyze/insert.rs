@@ -13,10 +13,11 @@ use super::{
     BoundConflict, BoundInsert, ConflictAction, ConflictValues, InsertSource,
     binder::{Binder, unqualified_row},
     expression::Clause,
+    lower::Below,
     names::{At, fold},
     returning::{generated_always, is_default, refuses_values},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable},
-    subquery::{Below, has_subquery},
+    subquery::has_subquery,
 };
 use crate::{
     catalog::{ConstraintKind, Identity, Index, Relation},
@@ -214,7 +215,7 @@ impl Binder<'_> {
         let mut whole: Option<LogicalPlanBuilder> = None;
         for row in rows {
             let plan = LogicalPlanBuilder::empty(true).build()?;
-            let (plan, row) = self.place(plan, row, super::subquery::Below::Project)?;
+            let (plan, row) = self.place(plan, row, super::lower::Below::Project)?;
             let row = named_row(target, row);
             let next = LogicalPlanBuilder::from(plan).project(row)?;
             whole = Some(match whole {

@@ -15,9 +15,10 @@ use super::{
     OutputColumn, ReturningList,
     binder::{Binder, Rowset, Typed},
     expression::Clause,
+    lower::Below,
     names::{At, column_name, fold},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable},
-    subquery::{Below, has_subquery, outer_references},
+    subquery::{has_subquery, outer_references},
 };
 use crate::{
     catalog::{Identity, Relation, RelationBody, part::Named},

@@ -14,10 +14,11 @@ use super::{
     expression::Clause,
     grouping::{GroupContext, Grouping, NamedOutput, has_aggregate},
     locks::{bind_locks, lock_name, row_under_cursor},
+    lower::Below,
     names::{At, column_name, fold},
     query::Outer,
     scope::{FromItem, Scope, ScopeColumn},
-    subquery::{Below, has_subquery},
+    subquery::has_subquery,
 };
 use crate::{
     catalog::{Relation, RelationBody},

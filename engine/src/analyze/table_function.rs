@@ -10,10 +10,11 @@ use super::{
     binder::{Binder, Typed},
     expression::Clause,
     from::{aliased, single_table},
+    lower::Below,
     names::{At, fold},
     query::Outer,
     scope::{FromItem, Scope, ScopeColumn},
-    subquery::{Below, unnest_lists},
+    subquery::unnest_lists,
 };
 use crate::{
     error::{Error, Result, SqlState},

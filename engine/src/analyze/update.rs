@@ -15,10 +15,10 @@ use super::{
     BoundUpdate, OutputColumn, ReturningList, SimpleChange,
     binder::Binder,
     expression::Clause,
+    lower::Below,
     names::fold,
     scope::{FromItem, Scope, named_columns, scan_columns},
     select::unqualified,
-    subquery::Below,
 };
 use crate::{
     catalog::Relation,

@@ -132,7 +132,7 @@ fn check_may_impute(view: &CatalogView, grantor: Oid) -> Result<()> {
     Err(Error::new(SqlState::INSUFFICIENT_PRIVILEGE, "must be superuser to set grantor"))
 }
 
-fn check_may_grant(view: &CatalogView, role: &Role) -> Result<()> {
+pub(super) fn check_may_grant(view: &CatalogView, role: &Role) -> Result<()> {
     if view.cluster.is_superuser(view.role) {
         return Ok(());
     }

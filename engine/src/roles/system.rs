@@ -10,9 +10,7 @@ use crate::{
 pub(super) fn set(ctx: &mut dyn DdlContext, name: &str, value: Option<&str>) -> Result<String> {
     check_superuser(&ctx.view())?;
     let name = settings::canonical(name)?;
-    if let Some(definition) = settings::definition(&name) {
-        definition.check_changeable(true)?;
-    }
+    settings::check_keepable(&name, true)?;
     let value = value.map(|value| settings::check(&name, value)).transpose()?;
     change::write(ctx, |writer| writer.put_setting(&name, value.as_deref()))?;
     Ok("ALTER SYSTEM".to_owned())

@@ -263,8 +263,9 @@ fn starting_settings(
     connect: &Connect,
 ) -> Result<(BTreeMap<String, String>, Option<String>)> {
     let mut defaults: BTreeMap<String, String> = engine.settings.clone();
-    defaults.extend(cluster.settings());
-    for (name, value) in &role.settings {
+    let kept = |name: &str| settings::check_keepable(name, true).is_ok();
+    defaults.extend(cluster.settings().into_iter().filter(|(name, _)| kept(name)));
+    for (name, value) in role.settings.iter().filter(|(name, _)| kept(name)) {
         // As PostgreSQL: what isn't a value any more doesn't keep the role out.
         match settings::check(name, value) {
             Ok(value) => drop(defaults.insert(name.clone(), value)),

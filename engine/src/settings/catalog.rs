@@ -83,6 +83,28 @@ impl Definition {
     }
 }
 
+/// Whether a setting may be kept for the sessions of a role or of all: who a session acts for and how
+/// its transactions began is decided in the session.
+///
+/// # Errors
+/// 42501 where only superusers may change it, 55P02 where it can't be kept.
+pub(crate) fn check_keepable(name: &str, is_superuser: bool) -> Result<()> {
+    const OF_SESSIONS: &[&str] = &[
+        "role",
+        "session_authorization",
+        "transaction_deferrable",
+        "transaction_isolation",
+        "transaction_read_only",
+    ];
+    if OF_SESSIONS.contains(&name) {
+        return Err(Error::new(
+            SqlState::CANT_CHANGE_RUNTIME_PARAM,
+            format!("parameter \"{name}\" cannot be set for a role or for all sessions"),
+        ));
+    }
+    definition(name).map_or(Ok(()), |definition| definition.check_changeable(is_superuser))
+}
+
 /// The setting of this lower-case name.
 pub(crate) fn definition(name: &str) -> Option<&'static Definition> {
     SETTINGS.iter().find(|definition| definition.name == name)
