@@ -40,6 +40,9 @@ struct Arguments {
     order: Vec<(Typed, ast::OrderByOptions)>,
 }
 
+/// A row's columns with their names, and the expression that is NULL where there is no row.
+type NamedMembers = (Vec<(String, Typed)>, Option<Expr>);
+
 /// Functions that wait, or act beyond their row: only as `SELECT f(...)`. With the types of their
 /// arguments and of the result.
 const STATEMENT_FUNCTIONS: &[(&str, &[PgType], PgType)] = &[
@@ -235,7 +238,10 @@ impl Binder<'_> {
         }
         match (call.function.kind, &function.over) {
             (FunctionKind::Aggregate, None) => {
-                let aggregate = self.aggregate(function, &call, arguments, scope)?;
+                let aggregate = match self.count_distinct_rows(function, name, &arguments, scope)? {
+                    Some(aggregate) => aggregate,
+                    None => self.aggregate(function, &call, arguments, scope)?,
+                };
                 Ok(Typed::new(Expr::AggregateFunction(aggregate), call.ret))
             }
             (FunctionKind::Aggregate, Some(window)) => {
@@ -247,7 +253,7 @@ impl Binder<'_> {
                 self.window_call(&call, arguments.values, window, scope)
             }
             (FunctionKind::Window, None) => Err(Error::new(
-                SqlState::WINDOWING_ERROR,
+                SqlState::WRONG_OBJECT_TYPE,
                 format!("window function {name} requires an OVER clause"),
             )
             .at_place(place)),
@@ -272,6 +278,53 @@ impl Binder<'_> {
             }
             (FunctionKind::Scalar, None) => self.build_scalar(&call, arguments.values),
         }
+    }
+
+    /// `count(DISTINCT (a, b))`: rows are equal where their members are. `None` for another call.
+    fn count_distinct_rows(
+        &mut self,
+        function: &ast::Function,
+        name: &str,
+        arguments: &Arguments,
+        scope: &Scope<'_>,
+    ) -> Result<Option<AggregateFunction>> {
+        let is_row = matches!(arguments.values.as_slice(), [row] if row.ty == PgType::RECORD);
+        let ast::FunctionArguments::List(list) = &function.args else { return Ok(None) };
+        let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(row))] = list.args.as_slice()
+        else {
+            return Ok(None);
+        };
+        if name != "count" || !arguments.distinct || !arguments.order.is_empty() || !is_row {
+            return Ok(None);
+        }
+        let Some((members, key)) = self.named_members(row, scope, Clause::Aggregate)? else {
+            return Ok(None);
+        };
+        if let Some((table, depth)) = self.row_named(row, scope)? {
+            check_presence(table, depth)?;
+        }
+        let (mut types, mut args) = (vec![PgType::INT8], Vec::with_capacity(members.len() + 1));
+        args.push(where_present(Typed::new(lit(1_i64), PgType::INT8), key)?.expr);
+        for (_, member) in members {
+            super::keys::check_groupable(member.ty)?;
+            types.push(member.ty);
+            args.push(member.expr);
+        }
+        let Implementation::Udaf(count) = crate::functions::count(&types) else {
+            return Err(Error::internal("count is no aggregate"));
+        };
+        let filter = self.aggregate_filter(function, scope)?;
+        Ok(Some(AggregateFunction::new_udf(count, args, true, filter, Vec::new(), None)))
+    }
+
+    fn aggregate_filter(
+        &mut self,
+        function: &ast::Function,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Box<Expr>>> {
+        let Some(filter) = &function.filter else { return Ok(None) };
+        let typed = self.expression(filter, scope, Clause::Filter)?;
+        Ok(Some(Box::new(self.condition(typed, "FILTER")?)))
     }
 
     /// An aggregate over the rows of a window.
@@ -316,7 +369,8 @@ impl Binder<'_> {
         let Implementation::Udwf(udwf) = &call.implementation else {
             return Err(Error::internal("a window function without implementation"));
         };
-        let fun = WindowFunctionDefinition::WindowUDF(Arc::clone(udwf));
+        let udwf = crate::functions::window::chosen(udwf, &args);
+        let fun = WindowFunctionDefinition::WindowUDF(udwf);
         let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
         let expr = Expr::from(WindowFunction { fun, params });
         // Counts come as unsigned numbers.
@@ -375,13 +429,7 @@ impl Binder<'_> {
                 "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
             ));
         }
-        let filter = match &function.filter {
-            None => None,
-            Some(filter) => {
-                let typed = self.expression(filter, scope, Clause::Filter)?;
-                Some(Box::new(self.condition(typed, "FILTER")?))
-            }
-        };
+        let filter = self.aggregate_filter(function, scope)?;
         Ok(AggregateFunction::new_udf(Arc::clone(udaf), args, distinct, filter, order, None))
     }
 
@@ -426,7 +474,7 @@ impl Binder<'_> {
             };
             match value {
                 ast::FunctionArgExpr::Expr(expr) => {
-                    let value = match self.row_argument(name, expr, scope)? {
+                    let value = match self.row_argument(name, expr, scope, clause)? {
                         Some(value) => value,
                         None => self.expression(expr, scope, clause)?,
                     };
@@ -434,11 +482,7 @@ impl Binder<'_> {
                 }
                 ast::FunctionArgExpr::Wildcard => arguments.star = true,
                 ast::FunctionArgExpr::QualifiedWildcard(table) => {
-                    let table = super::names::parts(table)?.pop().unwrap_or_default();
-                    let expr = ast::Expr::Identifier(ast::Ident::with_quote('"', table));
-                    let value = self.row_argument(name, &expr, scope)?.ok_or_else(|| {
-                        Error::feature_not_supported("a whole row as an argument is not supported")
-                    })?;
+                    let value = self.wildcard_argument(name, table, scope, clause)?;
                     arguments.values.push(value);
                 }
                 ast::FunctionArgExpr::WildcardWithOptions(_) => {
@@ -464,50 +508,114 @@ impl Binder<'_> {
         Ok(arguments)
     }
 
-    /// A table's name as the argument of a function that turns rows into JSON.
+    /// `t.*` as an argument: the whole row.
+    fn wildcard_argument(
+        &mut self,
+        function: &str,
+        table: &ast::ObjectName,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
+        let place = self.places.start(table);
+        let alias = super::names::parts(table)?.pop().unwrap_or_default();
+        let expr = ast::Expr::Identifier(ast::Ident::with_quote('"', alias));
+        if let Some(value) = self.row_argument(function, &expr, scope, clause)? {
+            return Ok(value);
+        }
+        let (table, depth) = wildcard_table(table, scope).at_place(place)?;
+        check_presence(table, depth).at_place(place)?;
+        self.whole_row(table, depth).at_place(place)
+    }
+
+    /// A table's name, or ROW(...), as the argument of a function that turns rows into JSON.
     fn row_argument(
         &mut self,
         function: &str,
         expr: &ast::Expr,
         scope: &Scope<'_>,
+        clause: Clause,
     ) -> Result<Option<Typed>> {
-        let ast::Expr::Identifier(ident) = expr else { return Ok(None) };
-        let name = fold(ident);
-        if scope.column(&name).is_ok_and(|column| column.is_some()) {
+        const ROW_FUNCTIONS: [&str; 5] =
+            ["row_to_json", "to_json", "json_agg", "to_jsonb", "jsonb_agg"];
+        if !ROW_FUNCTIONS.contains(&function) {
             return Ok(None);
         }
-        let Some((table, depth)) = scope.table(None, &name)? else { return Ok(None) };
-        if table.function && table.columns.len() == 1 {
+        let place = self.places.start(expr);
+        let Some((columns, key)) = self.named_members(expr, scope, clause)? else {
             return Ok(None);
-        }
-        let place = self.places.span(ident.span);
-        let mut columns = Vec::with_capacity(table.columns.len());
-        for column in &table.columns {
-            let expr = match depth {
-                0 => column.expr.clone(),
-                _ => super::scope::outer(column.expr.clone(), column.ty)?,
-            };
-            columns.push((column.name.clone(), Typed::new(expr, column.ty)));
-        }
-        match function {
-            "row_to_json" | "to_json" | "json_agg" => self.row_as_json(columns, place).map(Some),
-            "to_jsonb" | "jsonb_agg" => {
+        };
+        let json = match function {
+            "json_agg" => {
+                let row = self.row_as_json(columns, ",", place)?;
+                Typed::new(row.expr, crate::functions::json::ROW_AS_JSON)
+            }
+            "row_to_json" | "to_json" => self.row_as_json(columns, ",", place)?,
+            _ => {
                 let values = columns
                     .into_iter()
                     .flat_map(|(name, value)| [literals::text(&name), value])
                     .collect();
-                self.call("jsonb_build_object", values, place).map(Some)
+                self.call("jsonb_build_object", values, place)?
             }
-            _ => Ok(None),
+        };
+        where_present(json, key).map(Some)
+    }
+
+    /// The columns of a table that is named, or of `ROW(...)`, with their names, and what is NULL
+    /// where the row isn't there; `None` for what is no row.
+    fn named_members(
+        &mut self,
+        expr: &ast::Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Option<NamedMembers>> {
+        let numbered = |members: Vec<Typed>| {
+            let name = |(i, member)| (format!("f{}", i + 1), member);
+            Some((members.into_iter().enumerate().map(name).collect(), None))
+        };
+        match expr {
+            ast::Expr::Nested(inner) => return self.named_members(inner, scope, clause),
+            ast::Expr::Tuple(members) => {
+                let members = members.iter().map(|member| {
+                    let member = self.expression(member, scope, clause)?;
+                    self.resolve_unknown(member)
+                });
+                return Ok(numbered(members.collect::<Result<_>>()?));
+            }
+            ast::Expr::Function(function) => {
+                let place = self.places.start(expr);
+                return match &function.args {
+                    ast::FunctionArguments::List(list) if self.is_row(function) => {
+                        let members = self.row_members(list, scope, clause, place)?.into_iter();
+                        let members = members.map(|member| self.resolve_unknown(member));
+                        Ok(numbered(members.collect::<Result<_>>()?))
+                    }
+                    _ => Ok(None),
+                };
+            }
+            _ => {}
         }
+        let Some((table, depth)) = self.row_named(expr, scope)? else { return Ok(None) };
+        let names = table.columns.iter().map(|column| column.name.clone());
+        let (members, key) = super::expression::row_of(table, depth)?;
+        Ok(Some((names.zip(members).collect(), key.filter(|_| table.nullable))))
+    }
+
+    fn is_row(&self, function: &ast::Function) -> bool {
+        function.name.0.len() == 1 && self.function_name(&function.name).is_ok_and(|n| n == "row")
     }
 
     /// `{"a":1,"b":"x"}`: the form that PostgreSQL gives to rows.
-    fn row_as_json(&mut self, columns: Vec<(String, Typed)>, place: Option<u32>) -> Result<Typed> {
+    fn row_as_json(
+        &mut self,
+        columns: Vec<(String, Typed)>,
+        separator: &str,
+        place: Option<u32>,
+    ) -> Result<Typed> {
         let mut text = literals::text("{");
         for (i, (name, value)) in columns.into_iter().enumerate() {
             let key = serde_json::Value::String(name).to_string();
-            let comma = if i == 0 { "" } else { "," };
+            let comma = if i == 0 { "" } else { separator };
             text = self.operator("||", text, literals::text(&format!("{comma}{key}:")), place)?;
             let json = self.call("to_json", vec![value], place)?;
             let json = self.cast(json, PgType::TEXT)?;
@@ -582,12 +690,7 @@ impl Binder<'_> {
                 self.call(name, vec![text, literals::text(&form.value)], place).map(Some)
             }
             "grouping" => self.grouping_call(list, scope, place).map(Some),
-            "row_to_json" => match list.args.as_slice() {
-                [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))] => {
-                    self.row_argument(name, expr, scope)
-                }
-                _ => Ok(None),
-            },
+            "row_to_json" => self.row_to_json(list, scope, clause, place),
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
                     [
@@ -602,11 +705,61 @@ impl Binder<'_> {
                 self.bare_function(name, precision)
             }
             "row" => {
-                let members = self.unnamed_arguments(name, list, scope, clause, place)?;
+                let members = self.row_members(list, scope, clause, place)?;
                 self.row_value(members).map(Some)
             }
             _ => Ok(None),
         }
+    }
+
+    /// `row_to_json(row [, in lines])`; the flag must be written out.
+    fn row_to_json(
+        &mut self,
+        list: &ast::FunctionArgumentList,
+        scope: &Scope<'_>,
+        clause: Clause,
+        place: Option<u32>,
+    ) -> Result<Option<Typed>> {
+        use ast::{FunctionArg::Unnamed, FunctionArgExpr::Expr as Plain};
+        let (row, separator) = match list.args.as_slice() {
+            [Unnamed(Plain(row))] => (row, ","),
+            [Unnamed(Plain(row)), Unnamed(Plain(ast::Expr::Value(flag)))] => match flag.value {
+                ast::Value::Boolean(true) => (row, ",\n "),
+                ast::Value::Boolean(false) => (row, ","),
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let Some((columns, key)) = self.named_members(row, scope, clause)? else {
+            return Ok(None);
+        };
+        let json = self.row_as_json(columns, separator, place)?;
+        where_present(json, key).map(Some)
+    }
+
+    /// The members of `ROW(a, t.*)`.
+    fn row_members(
+        &mut self,
+        list: &ast::FunctionArgumentList,
+        scope: &Scope<'_>,
+        clause: Clause,
+        place: Option<u32>,
+    ) -> Result<Vec<Typed>> {
+        let mut members = Vec::with_capacity(list.args.len());
+        for arg in &list.args {
+            match arg {
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => {
+                    members.push(self.expression(expr, scope, clause)?);
+                }
+                ast::FunctionArg::Unnamed(ast::FunctionArgExpr::QualifiedWildcard(table)) => {
+                    let place = self.places.start(table);
+                    let (table, depth) = wildcard_table(table, scope).at_place(place)?;
+                    members.extend(super::expression::row_of(table, depth)?.0);
+                }
+                _ => return Err(Error::syntax_error_near("row").at_place(place)),
+            }
+        }
+        Ok(members)
     }
 
     /// Arguments of a call that can't name them.
@@ -665,6 +818,7 @@ impl Binder<'_> {
                     true => self.coerce_argument(left, PgType::plain(right.ty.oid))?,
                     false => self.resolve_unknown(left)?,
                 };
+                let left = self.as_operand_of_equality(left, right.ty).at_place(place)?;
                 let equal = self.operator("=", left.clone(), right, place)?;
                 let null = Expr::Literal(ScalarValue::try_from(&left.ty.arrow()?)?, None);
                 let pairs = vec![(Box::new(equal.expr), Box::new(null))];
@@ -672,6 +826,20 @@ impl Binder<'_> {
                 Ok(Typed::new(Expr::Case(case), left.ty))
             }
             _ => self.extreme(name, values, place),
+        }
+    }
+
+    /// A value in the type that `=` takes it in: numeric beside a numeric, text for varchar.
+    fn as_operand_of_equality(&mut self, left: Typed, right: PgType) -> Result<Typed> {
+        let call = crate::functions::resolve_operator("=", Some(left.ty), right)?;
+        match call.function.args.first() {
+            Some(declared)
+                if *declared != left.ty.oid
+                    && !crate::functions::polymorphic::is_polymorphic(*declared) =>
+            {
+                self.coerce_argument(left, PgType::plain(*declared))
+            }
+            _ => Ok(left),
         }
     }
 
@@ -799,7 +967,35 @@ impl Binder<'_> {
     }
 }
 
-/// Ordered-set aggregates need WITHIN GROUP, others can't have it.
+/// NULL where `key` is: an outer join found no row there.
+fn where_present(value: Typed, key: Option<Expr>) -> Result<Typed> {
+    let Some(key) = key else { return Ok(value) };
+    let null = Expr::Literal(ScalarValue::try_from(&value.ty.arrow()?)?, None);
+    let pairs = vec![(Box::new(key.is_not_null()), Box::new(value.expr))];
+    Ok(Typed::new(Expr::Case(Case::new(None, pairs, Some(Box::new(null)))), value.ty))
+}
+
+/// 0A000 for the row of a subquery that an outer join may miss: nothing tells whether it is there.
+fn check_presence(table: &super::scope::ScopeTable, depth: usize) -> Result<()> {
+    match table.nullable && super::expression::row_of(table, depth)?.1.is_none() {
+        true => Err(Error::feature_not_supported(
+            "counting the rows of a subquery on the nullable side of an outer join is not supported",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The table that `t.*` means, and how many levels out it is.
+fn wildcard_table<'s>(
+    name: &ast::ObjectName,
+    scope: &Scope<'s>,
+) -> Result<(&'s super::scope::ScopeTable, usize)> {
+    let mut parts = super::names::parts(name)?;
+    let table = parts.pop().unwrap_or_default();
+    let found = scope.table(parts.pop().as_deref(), &table)?;
+    found.ok_or_else(|| scope.missing_table(&table))
+}
+
 /// 42809 for what only aggregates may have between and behind their parentheses.
 fn refuse_aggregate_grammar(
     function: &ast::Function,
@@ -818,6 +1014,7 @@ fn refuse_aggregate_grammar(
     ))
 }
 
+/// Ordered-set aggregates need WITHIN GROUP, others can't have it.
 fn check_ordered_set(name: &str, within: bool, over: bool, distinct: bool) -> Result<()> {
     let wrong = |message: String| Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     match (crate::functions::is_ordered_set(name), within) {

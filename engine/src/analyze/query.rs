@@ -90,7 +90,9 @@ impl Binder<'_> {
         tail: &mut SelectTail,
     ) -> Result<Rowset> {
         refuse_foreign(query)?;
-        let (limit, offset) = self.bind_limits(query, outer)?;
+        let limits = self.bind_limits(query, outer);
+        let (limit, offset) =
+            limits.map_err(|error| self.variable_in_limit(query, outer).unwrap_or(error))?;
         let order = order_expressions(query)?;
         let with_ties = query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties);
         let around = Tail { order, limit, offset, with_ties, locks: &query.locks, resolve };
@@ -751,6 +753,27 @@ impl Binder<'_> {
         let offset =
             offset.map(|expr| self.bind_count(expr, "OFFSET", outer)).transpose()?.flatten();
         Ok((limit, offset))
+    }
+
+    /// 42P10 where LIMIT or OFFSET names a column of the query, which is there.
+    fn variable_in_limit(&mut self, query: &ast::Query, outer: Outer<'_>) -> Option<Error> {
+        let ast::SetExpr::Select(select) = query.body.as_ref() else { return None };
+        let Some(ast::LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause else {
+            return None;
+        };
+        let from = self.bind_from(&select.from, outer).ok()?;
+        let scope = Scope::of(&from, outer);
+        let offset = offset.as_ref().map(|offset| &offset.value);
+        for (clause, expr) in [("LIMIT", limit.as_ref()), ("OFFSET", offset)] {
+            let Some(expr) = expr else { continue };
+            let typed = self.expression(expr, &scope, Clause::Limit(clause)).ok()?;
+            if !typed.expr.column_refs().is_empty() {
+                let message = format!("argument of {clause} must not contain variables");
+                let error = Error::new(SqlState::INVALID_COLUMN_REFERENCE, message);
+                return Some(error.at_place(self.places.start(expr)));
+            }
+        }
+        None
     }
 
     /// `None` for a constant NULL, which means no limit.
