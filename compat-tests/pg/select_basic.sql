@@ -92,3 +92,7 @@ SELECT a FROM (VALUES (1), (2)) v(a) LIMIT a;
 SELECT a FROM (VALUES (1), (2)) v(a) LIMIT 1 OFFSET v.a;
 -- error: 42703
 SELECT a FROM (VALUES (1), (2)) v(a) LIMIT nosuch;
+SELECT a AS rows FROM (VALUES (1)) v(a);
+SELECT rows FROM (SELECT 1 AS rows) v;
+SELECT search depth, cycle, distinct_ FROM (VALUES (1, 2, 3)) v(search, cycle, distinct_);
+SELECT a IS NOT DISTINCT FROM rows FROM (VALUES (1, 1)) v(a, rows);

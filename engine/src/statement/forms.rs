@@ -56,13 +56,13 @@ pub(super) fn unsupported(tokens: &[TokenWithSpan]) -> Option<(&'static str, Loc
     (0..tokens.len()).find_map(|at| {
         let message = if leaves_out(tokens, at) {
             "EXCLUDE in a window frame is not supported"
-        } else if follows(tokens, at, &["search", "depth"])
-            || follows(tokens, at, &["search", "breadth"])
+        } else if follows(tokens, at, &["search", "depth", "first"])
+            || follows(tokens, at, &["search", "breadth", "first"])
         {
             "SEARCH of a recursive query is not supported"
         } else if is_cycle(tokens, at) {
             "CYCLE of a recursive query is not supported"
-        } else if follows(tokens, at, &["rows", "from"]) {
+        } else if is_rows_from(tokens, at) {
             "ROWS FROM is not supported"
         } else if names_join(tokens, at) {
             "an alias of the columns that a join's USING merges is not supported"
@@ -99,6 +99,18 @@ fn leaves_out(tokens: &[TokenWithSpan], at: usize) -> bool {
         && ["current", "group", "ties"]
             .iter()
             .any(|word| what.is_some_and(|what| is_word(tokens, what, word)))
+}
+
+/// `FROM ROWS FROM (`; a column may have the name as well, behind IS DISTINCT FROM too.
+fn is_rows_from(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let is_item = |at| {
+        let is_test = before(tokens, at).is_some_and(|at| is_word(tokens, at, "distinct"));
+        !is_test && ["from", "join", "lateral"].iter().any(|word| is_word(tokens, at, word))
+    };
+    let open = after(tokens, at).and_then(|from| after(tokens, from));
+    follows(tokens, at, &["rows", "from"])
+        && before(tokens, at).is_some_and(is_item)
+        && open.is_some_and(|open| tokens[open].token == Token::LParen)
 }
 
 /// `(...) CYCLE a, b SET ...` behind a query of WITH.
