@@ -49,6 +49,7 @@ mod operators;
 mod query;
 mod records;
 mod returning;
+mod rows;
 mod scope;
 mod select;
 pub(crate) mod series;
