@@ -42,6 +42,7 @@ mod from;
 mod grouping;
 mod insert;
 mod keys;
+mod limits;
 mod literals;
 mod locks;
 mod names;
