@@ -56,3 +56,53 @@ SELECT random(), random();
 -- error: 22023
 SELECT setseed(1.5);
 SELECT 5 BETWEEN SYMMETRIC 10 AND 1, 5 BETWEEN ASYMMETRIC 10 AND 1, NULL BETWEEN SYMMETRIC 1 AND 2, x BETWEEN SYMMETRIC 3 AND 1 + 1 AND true FROM (VALUES (2), (4)) v(x);
+SELECT substr('abc', '2', '1'), substr('abc', '2'), substring('abc', 'b'), substring('abc' FROM 2);
+SELECT right('abc', -2147483648), left('abc', -2147483648), split_part('a,b', ',', -2147483648), chr(65);
+-- error: 22023
+SELECT chr(-7);
+-- error: 22003
+SELECT overlay('abc' PLACING 'x' FROM 2147483647);
+SELECT overlay('\x010203'::bytea PLACING '\xff' FROM 2), overlay('\x010203'::bytea PLACING '\xff' FROM 2 FOR 0), overlay('\x01'::bytea PLACING '\x' FROM 1);
+-- error: 22011
+SELECT overlay('\x01'::bytea PLACING '\x' FROM 0);
+SELECT format('%*s|%-*s|%3s', 5, 'a', 5, 'b', 'c'), format('%*s|', -3, 'a'), format('%1$*2$s|', 'a', 4);
+-- error: 22003
+SELECT format('%*s', -2147483648, 'a');
+-- error: 22003
+SELECT format('%99999999999s', 'a');
+-- error: 22023
+SELECT format('%2147483647$s', 'a');
+SELECT regexp_count('abc', 'b*'), regexp_count('abc', ''), regexp_count('', 'a*'), regexp_count('aXbxc', 'x', 1, 'i');
+SELECT regexp_instr('abcabc', '(a)(b)?', 1, 1, 0, '', 2), regexp_instr('abc', 'z'), regexp_instr('abc', 'b', 1, 1, 1), regexp_instr('äbc', 'c'), regexp_instr('abcabc', 'b', 3, 1), regexp_instr('abcabc', 'B', 1, 2, 0, 'i');
+-- error: 22023
+SELECT regexp_instr('abc', 'b', 0);
+-- error: 22023
+SELECT regexp_instr('abc', 'b', 1, 0);
+-- error: 22023
+SELECT regexp_instr('abc', 'b', 1, 1, 2);
+-- error: 22023
+SELECT regexp_instr('abc', 'b', 1, 1, 0, 'g');
+-- error: 22023
+SELECT regexp_instr('abc', 'b', 1, 1, 0, 'i', -1);
+SELECT regexp_substr('abc', '^b', 2), regexp_substr('abcabc', 'b', 1, 3), regexp_substr('abc', '(b)(x)?', 1, 1, '', 2), regexp_substr('abc', 'b', 1, 2147483647), regexp_substr('ABC', 'b.', 1, 1, 'i');
+-- error: 22023
+SELECT regexp_substr('abc', 'b', -2147483648);
+-- error: 22023
+SELECT regexp_substr('abc', 'b', 1, 1, 'g');
+SELECT to_regnamespace('123'), to_regrole('123'), to_regproc('123'), to_regclass('123'), to_regcollation('123');
+-- error: 42602
+SELECT to_regrole('foo.bar');
+-- error: 42602
+SELECT 'foo.bar'::regnamespace;
+-- error: 22P02
+SELECT to_regprocedure('123');
+SELECT to_regoper('||/'), to_regoperator('+(int4,int4)'), to_regoperator('-(NONE,int4)');
+-- error: 42P02
+SELECT to_regoperator('+(int4)');
+SELECT '+(int4,int4)'::regoperator, '-(none,bigint)'::regoperator, 'abs(int4)'::regprocedure, 0::regoperator;
+-- error: 42883
+SELECT '+(int4,json)'::regoperator;
+-- error: 22023
+SELECT convert('\x61', 'abc', '');
+SELECT to_number('abc', ''), to_char(5, 'ABC'), to_date('a', 'abc');
+SELECT nullif(1, 1.0), nullif(1, 2.0), nullif('a'::varchar, 'b'::varchar), nullif('a'::char(3), 'a '), nullif(ARRAY[1], ARRAY[1]), nullif(1::int2, 2::int8), nullif('2020-01-01'::date, '2020-01-01');

@@ -63,3 +63,15 @@ EXECUTE dropped;
 DISCARD ALL;
 -- error: 26000
 EXECUTE dropped;
+PREPARE tiles (int) AS SELECT x, ntile($1) OVER (ORDER BY x) FROM generate_series(1, 5) x;
+EXECUTE tiles(2);
+EXECUTE tiles(3);
+EXECUTE tiles(NULL);
+EXECUTE tiles(4);
+EXECUTE tiles(7);
+PREPARE shifts (int, int) AS SELECT x, lag(x, $1) OVER w, lead(x, $1, $2) OVER w, nth_value(x, $1) OVER w FROM generate_series(1, 4) x WINDOW w AS (ORDER BY x);
+EXECUTE shifts(1, 0);
+EXECUTE shifts(2, 9);
+EXECUTE shifts(NULL, 3);
+EXECUTE shifts(3, NULL);
+EXECUTE shifts(4, 7);

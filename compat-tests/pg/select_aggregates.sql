@@ -55,3 +55,8 @@ SELECT percentile_cont(1.5) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 7)
 SELECT percentile_cont(0.5, x) FROM generate_series(1, 7) x;
 -- error: 42809
 SELECT sum() WITHIN GROUP (ORDER BY x) FROM generate_series(1, 7) x;
+SELECT a, b, count(*) FROM (VALUES (1, 1), (1, 2), (2, 2)) v(a, b) GROUP BY DISTINCT ROLLUP (a, b), ROLLUP (a) ORDER BY 1, 2;
+SELECT a, b, count(*) FROM (VALUES (1, 1), (1, 2), (2, 2)) v(a, b) GROUP BY ALL ROLLUP (a, b), ROLLUP (a) ORDER BY 1, 2;
+SELECT a, count(*) FROM (VALUES (1, 1), (1, 2), (2, 2)) v(a, b) GROUP BY DISTINCT a ORDER BY 1;
+SELECT count(DISTINCT (a, b)), count(DISTINCT ROW(a, b)), count(DISTINCT v), count(DISTINCT a), count(v.*) FROM (VALUES (1, 1.0), (1, 1.00), (1, NULL), (NULL, NULL)) v(a, b);
+SELECT a, count(DISTINCT (a, b)) FILTER (WHERE a > 1) FROM (VALUES (1, 1.0), (2, 1.00), (2, NULL)) v(a, b) GROUP BY a ORDER BY a;

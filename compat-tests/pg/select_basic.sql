@@ -77,3 +77,22 @@ SELECT -id, +id, @ -5, id::text || '!' FROM t WHERE id = 1;
 SELECT 1::int4 AS "?column?", pg_catalog.lower('X');
 SELECT ROW(1, 'a', NULL), (1, 2) = (1, 2), ROW(1, 2) < ROW(1, 3), (1, NULL) IS NULL, ROW(NULL, NULL) IS NULL;
 SELECT EXISTS (SELECT 1 FROM t), NOT EXISTS (SELECT 1 FROM t WHERE id = 99);
+SELECT a FROM (VALUES (1), (3), (2)) v(a) ORDER BY a USING <;
+SELECT a, b FROM (VALUES (1, 1), (3, 2), (3, 1)) v(a, b) ORDER BY a USING > NULLS LAST, b USING <;
+SELECT 'b'::text COLLATE "C" < 'a', 'a'::varchar(3) COLLATE "POSIX" || 'b', 'x' COLLATE "C" = 'x';
+SELECT ROW(v.*), ROW(1, v.*, 2), ROW(v.*) IS NULL FROM (VALUES (1, 'a'), (2, NULL)) v(a, b);
+SELECT WHERE true;
+SELECT LIMIT 1;
+-- error: 42601
+SELECT DISTINCT FROM (VALUES (1)) v(a);
+SELECT a IS DISTINCT FROM 1 FROM (VALUES (1), (3)) v(a);
+-- error: 42P10
+SELECT a FROM (VALUES (1), (2)) v(a) LIMIT a;
+-- error: 42P10
+SELECT a FROM (VALUES (1), (2)) v(a) LIMIT 1 OFFSET v.a;
+-- error: 42703
+SELECT a FROM (VALUES (1), (2)) v(a) LIMIT nosuch;
+SELECT a AS rows FROM (VALUES (1)) v(a);
+SELECT rows FROM (SELECT 1 AS rows) v;
+SELECT search depth, cycle, distinct_ FROM (VALUES (1, 2, 3)) v(search, cycle, distinct_);
+SELECT a IS NOT DISTINCT FROM rows FROM (VALUES (1, 1)) v(a, rows);

@@ -39,3 +39,7 @@ SELECT x.a, y.b FROM (VALUES (1), (NULL)) x(a) LEFT JOIN (VALUES (1), (NULL)) y(
 SELECT a.n FROM generate_series(1, 5) a(n) JOIN generate_series(3, 8) b(n) ON a.n = b.n ORDER BY 1;
 SELECT o.id, u.name FROM orders o JOIN (users u JOIN users b ON u.boss = b.id) ON o.user_id = u.id;
 SELECT u.name FROM users u WHERE u.id = (SELECT user_id FROM orders WHERE id = 12);
+-- error: 42P01
+SELECT 1 FROM (VALUES (1)) a1(x), (VALUES (1)) b1(y) JOIN (VALUES (1)) c1(z) ON a1.x = c1.z;
+-- error: 42703
+SELECT 1 FROM (VALUES (1)) a1(x), (VALUES (1)) b1(y) JOIN (VALUES (1)) c1(z) ON x = c1.z;

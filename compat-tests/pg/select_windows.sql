@@ -25,6 +25,30 @@ SELECT sum(pay) OVER nosuch FROM s;
 -- error: 42803
 SELECT sum(row_number() OVER ()) FROM s;
 SELECT pg_typeof(row_number() OVER ()), pg_typeof(ntile(2) OVER ()), pg_typeof(sum(pay) OVER ()), pg_typeof(percent_rank() OVER ()) FROM s LIMIT 1;
+SELECT lag(x, y) OVER (ORDER BY x), lead(x, y, 0) OVER (ORDER BY x), lag(x, NULL) OVER (ORDER BY x), lag(x, 1, x + 10) OVER (ORDER BY x), lead(x, -2147483648) OVER (ORDER BY x), ntile(3) OVER (ORDER BY x) FROM (VALUES (1, 0), (2, 1), (3, NULL), (4, -1)) v(x, y) ORDER BY x;
+SELECT nth_value(x, y) OVER (PARTITION BY x % 2 ORDER BY x), lag(x, y, x * 10) OVER (PARTITION BY x % 2 ORDER BY x DESC) FROM (VALUES (1, 1), (2, 1), (3, 2), (4, 3)) v(x, y) ORDER BY x;
+SELECT ntile(y) OVER (ORDER BY x), ntile(NULL) OVER (ORDER BY x), ntile(x) OVER (ORDER BY x) FROM (VALUES (1, NULL), (2, 2), (3, 7), (4, -1), (5, 0)) v(x, y) ORDER BY x;
+-- error: 22014
+SELECT ntile(0) OVER () FROM s;
+-- error: 22016
+SELECT nth_value(pay, 0) OVER () FROM s;
+-- error: 22016
+SELECT nth_value(pay, -2147483648) OVER () FROM s;
+-- error: 42809
+SELECT row_number() FROM s;
+SELECT x, sum(x) OVER (ORDER BY x RANGE BETWEEN 0.5 PRECEDING AND 1 FOLLOWING) FROM (VALUES (1::float4), (1.5), (2), ('NaN'), (NULL)) v(x) ORDER BY x;
+SELECT x, sum(x) OVER (ORDER BY x DESC RANGE BETWEEN 0.5 PRECEDING AND 1 FOLLOWING) FROM (VALUES (1::float8), (1.5), (2), ('NaN'), (NULL)) v(x) ORDER BY x;
+SELECT x, count(*) OVER (ORDER BY x RANGE BETWEEN '3 days' PRECEDING AND '1 day' FOLLOWING) FROM (VALUES ('2020-01-01'::date), ('2020-01-02'), ('2020-01-05'), (NULL), ('2020-03-01')) v(x) ORDER BY x;
+SELECT x, count(*) OVER (ORDER BY x DESC RANGE BETWEEN '1 month'::interval PRECEDING AND interval '12 hours' FOLLOWING) FROM (VALUES ('2020-01-31'::date), ('2020-02-29'), ('2020-01-05'), (NULL), ('2020-03-01')) v(x) ORDER BY x;
+SELECT x, first_value(x) OVER (ORDER BY x RANGE '2 days'::interval PRECEDING) FROM (VALUES ('2020-01-31'::timestamp), ('2020-02-29'), ('2020-01-29')) v(x) ORDER BY x;
+SELECT name, count(*) OVER (ORDER BY name ROWS BETWEEN '1'::int PRECEDING AND '1' FOLLOWING) FROM s ORDER BY name;
+-- error: 0A000
+SELECT count(*) OVER (ORDER BY x RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING) FROM (VALUES ('2020-01-01'::date)) v(x);
+-- error: 0A000
+SELECT count(*) OVER (ORDER BY name RANGE BETWEEN '1' PRECEDING AND 1 FOLLOWING) FROM s;
+-- error: 42804
+SELECT count(*) OVER (ORDER BY name ROWS BETWEEN 'a'::text PRECEDING AND 1 FOLLOWING) FROM s;
+SELECT row_number() OVER (ORDER BY name USING >) FROM s ORDER BY 1 USING <;
 -- Aggregates that can't take a row back, over sliding frames.
 create table sliding(id int primary key, a int, bo bool, t text);
 insert into sliding values (1,1,true,'x'),(2,2,false,'y'),(3,null,null,'z'),(4,7,true,null),(5,5,true,'q');

@@ -36,3 +36,8 @@ SELECT string_agg(x, ',' ORDER BY x) FROM unnest(ARRAY['b','a']) x;
 SELECT trim_array(ARRAY[1,2,3], 1), (SELECT sum(x) FROM unnest(ARRAY[1,2,3]) x);
 SELECT array_agg(DISTINCT y), array_agg(x) FILTER (WHERE x > 1) FROM (VALUES (1,'a'),(2,'b'),(3,'a')) v(x,y);
 SELECT ARRAY['int'::regtype, 'timestamp'::regtype, NULL]::text, ARRAY['pg_class'::regclass]::text;
+SELECT array_position('{a}'::text[], 'a', -2147483648), array_position('{a,b,a}'::text[], 'a', 2), array_position('{a}'::text[], 'a', 2147483647);
+-- error: 22004
+SELECT array_fill(3, '{NULL}'::int4[]);
+-- error: 54000
+SELECT array_fill(3, '{-1}'::int4[]);

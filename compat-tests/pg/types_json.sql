@@ -101,3 +101,18 @@ SELECT * FROM jsonb_to_record('{}');
 SELECT * FROM generate_series(1, 2) AS t(a int);
 SELECT v.id, r.* FROM (VALUES (1, '{"a":5}'::jsonb), (2, '{"b":"x"}')) v(id, j), jsonb_to_record(v.j) AS r(a int, b text);
 SELECT jsonb_set_lax('{"a":1}', '{a}', NULL), jsonb_set_lax('{"a":1}', '{a}', NULL, true, 'delete_key'), jsonb_set_lax('{"a":1}', '{a}', NULL, true, 'return_target'), json_object('{a,b}', '{1,NULL}'), jsonb_object('{b,a}', '{1,2}');
+SELECT jsonb '{}' || '"a"', jsonb 'null' || '{}', jsonb '1' || '2', jsonb '[]' || '{}', jsonb '{"a":1}' || '[1]';
+SELECT jsonb '"a"' -> 0, jsonb '"a"' ->> 0, jsonb '1.50' -> -1, jsonb '1' -> 1, json '"a"' -> 0, jsonb '{"a":1}' -> 0;
+SELECT jsonb '[]' #- '{a}', jsonb_set('[]', '{a}', '1', false), jsonb_set('[]', '{0}', '1'), jsonb '[1]' -> -2147483648;
+-- error: 22P02
+SELECT jsonb_insert('[]', '{a}', '1');
+-- error: 2202E
+SELECT json_object('{a}'::text[], '{}'::text[]);
+-- error: 2202E
+SELECT json_object('{a,b}'::text[], '{1}'::text[]);
+SELECT json_agg(w), jsonb_agg(w), json_agg(w.a), json_agg(ARRAY[w.a]), json_agg(w.*) FROM (VALUES (1, 'a'), (2, 'b')) w(a, b);
+SELECT json_agg(ROW(a, b)), jsonb_agg((a, b)), json_agg(v ORDER BY a DESC) FROM (VALUES (1, 2), (2, 3)) v(a, b);
+SELECT json_agg(v) OVER (ORDER BY a) FROM (VALUES (1, 2), (2, 3)) v(a, b);
+SELECT row_to_json(ROW(1, 'a')), row_to_json((1, 2)), to_json(ROW(1, 2)), to_jsonb(ROW(1, 'x')), row_to_json(ROW(1, NULL), true);
+SELECT row_to_json(ROW(v.*)), row_to_json(ROW(v.*, 1)), row_to_json(v, false), row_to_json(v, true) FROM (VALUES (1, NULL::text)) v(a, b);
+SELECT array_to_json('{1,NULL}'::int[], true), array_to_json('{}'::int[], true), array_to_json('{a}'::text[], false), array_to_json(NULL::int[], true);

@@ -81,3 +81,23 @@ SELECT id FROM numbers ORDER BY c, id;
 UPDATE numbers SET b = b + 9223372036854775807 WHERE id = 1;
 SELECT sum(a), sum(b), sum(c), sum(d), sum(e), sum(f) FROM numbers WHERE id < 3;
 SELECT pg_typeof(sum(a)), pg_typeof(sum(b)), pg_typeof(avg(a)), pg_typeof(sum(c)), pg_typeof(avg(d)), pg_typeof(sum(e)) FROM numbers;
+SELECT 1::int2 << 16, 1::int2 << 20, 1::int2 >> 17, (-1)::int2 >> 40, 1::int2 << -1, 1 << 33, 1::int8 << 65, (-32768)::int2 >> 15;
+-- error: 2201F
+SELECT power('-Infinity', 1.5);
+-- error: 2201F
+SELECT power('-Infinity'::numeric, 1.5);
+SELECT power('-Infinity'::numeric, 3), power('-Infinity'::numeric, 2), power('-Infinity'::float8, 3);
+SELECT power(1e-20::numeric, 100), power(0.1::numeric, 2000);
+SELECT ln(1e100::numeric), ln(1.5e-60::numeric), log(1e200::numeric), log(2::numeric, 1e50::numeric), power(1e50::numeric, 0.5), log(1e131071::numeric);
+-- error: 22003
+SELECT div(1e131071::numeric, 1e-16383::numeric);
+SELECT width_bucket(0.1, 1e300, 0, 5), width_bucket('0.1', '1e300', '0', '5'), width_bucket(5.35, 0.024, 10.06, 5), width_bucket(10.06, 0.024, 10.06, 5), width_bucket(-1.0, 0, 10, 5), width_bucket(10.0, 10, 0, 5), width_bucket(0.0, 10, 0, 5), width_bucket(11.0, 10, 0, 5), width_bucket(3.0, 10, 0, 10);
+SELECT width_bucket('Infinity'::numeric, 0, 10, 4), width_bucket('-Infinity'::numeric, 0, 10, 4), width_bucket('Infinity'::numeric, 10, 0, 4), width_bucket(0::numeric, 10, 0, 2147483646);
+-- error: 2201G
+SELECT width_bucket(5::numeric, 'NaN', 10, 1);
+-- error: 2201G
+SELECT width_bucket(5::numeric, 'Infinity', 10, 1);
+-- error: 2201G
+SELECT width_bucket(5::numeric, 10, 10, 1);
+-- error: 22003
+SELECT width_bucket(0::numeric, 10, 0, 2147483647);

@@ -121,3 +121,50 @@ SELECT to_char(i, 'TZ') FROM times;
 SELECT '24:00:01'::time;
 -- error: 22008
 SELECT '2024-02-30'::date;
+-- error: 22015
+SELECT interval '17014118346046923173168730371588410572-1';
+-- error: 22015
+SELECT interval '99999999999999999999999999999999999999 years';
+-- error: 22015
+SELECT interval '9223372036854775807:59:59';
+-- error: 22015
+SELECT interval 'P99999999999999999999D';
+-- error: 22007
+SELECT interval '1e5 seconds';
+SELECT interval '1 2' DAY TO HOUR, interval '1 2' HOUR, interval '1 2:03' DAY TO HOUR, interval '1 2 hours 3 minutes', '1 2'::interval DAY TO HOUR;
+-- error: 22007
+SELECT interval '1 2' DAY TO MINUTE;
+SELECT interval(0) '1.6', interval(2) '1.23456', interval(6) '1.1234567', interval(2) '1.23456' + interval '1';
+-- error: 22023
+-- sqlstate-only
+SELECT date_part('ABC', date '2020-01-01');
+-- error: 22023
+SELECT date_part('ABC', timestamp '2020-01-01');
+-- error: 22023
+SELECT date_trunc('ABC', timestamp '2020-01-01');
+SELECT date_trunc('day', 'infinity'::timestamptz, 'bad/zone'), timezone('bad', 'infinity'::timestamp), timezone('1 day'::interval, '-infinity'::timestamptz);
+-- error: 22008
+SELECT make_date(-7, 0, 100);
+-- error: 22008
+SELECT make_date(2147483647, 1, 1);
+-- error: 22008
+SELECT make_date(-2147483648, 1, 1);
+-- error: 22008
+SELECT make_time(1, 2, 1e300);
+-- error: 22008
+SELECT make_time(1, 2, 61.25);
+-- error: 22008
+SELECT make_time(-1, 3, 'Infinity');
+-- error: 22008
+SELECT to_timestamp(-1e300);
+-- error: 22008
+SELECT to_timestamp('999999999999999999 1', 'IYYY IW');
+-- error: 22008
+SELECT to_timestamp('999999999999999999', 'CC');
+-- error: 22008
+SELECT to_timestamp('1999 999999999999999999', 'YYYY MS');
+-- error: 22008
+SELECT to_timestamp('2000-01-01 10 +05:999999999999999999', 'YYYY-MM-DD HH24 TZH:TZM');
+-- error: 22008
+SELECT to_date('2147483648', 'YYYY');
+SELECT to_char(timestamp '2024-01-07', 'TMDay') || '|' || to_char(timestamp '2024-05-07', 'Day TMMonth') || '|', to_char(timestamp '2024-01-07', 'TMday TMMON TMDY');

@@ -38,7 +38,7 @@ pub(crate) mod kernel;
 mod like;
 mod math;
 mod number_format;
-mod polymorphic;
+pub(crate) mod polymorphic;
 mod quantified;
 pub(crate) mod random;
 pub(crate) mod record;
@@ -50,9 +50,9 @@ mod set;
 pub(crate) mod text;
 mod unicode;
 mod uuid;
-mod window;
+pub(crate) mod window;
 
-pub(crate) use aggregate::is_ordered_set;
+pub(crate) use aggregate::{count, is_ordered_set};
 pub(crate) use registry::registry;
 pub(crate) use resolve::{
     ResolvedCall, ResolvedCast, common_type, distinct_from, find_cast, resolve_function,

@@ -35,7 +35,9 @@ pub(crate) use explain::Explain;
 pub(crate) use forms::SYMMETRIC;
 pub(crate) use keywords::is_unreserved;
 pub(crate) use maintenance::{MaintainedRelation, Maintenance};
-pub(crate) use rewrite::{ConflictPart, conflict_target, current_of, lock_of, overriding};
+pub(crate) use rewrite::{
+    ConflictPart, conflict_target, current_of, is_distinct_mark, lock_of, overriding,
+};
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
@@ -290,10 +292,12 @@ impl<'a> Script<'a> {
         let mut tokens = self.tokens.clone();
         let is_bare = forms::complete_bare_select(&mut tokens);
         forms::rewrite(&mut tokens);
-        if let Some(exclusion) = forms::frame_exclusion(&tokens) {
-            let message = "EXCLUDE in a window frame is not supported";
-            let position = self.position(self.byte(exclusion));
+        if let Some((message, place)) = forms::unsupported(&tokens) {
+            let position = self.position(self.byte(place));
             return Err(Error::feature_not_supported(message).at(position));
+        }
+        if let Some(from) = forms::distinct_nothing(&tokens) {
+            return Err(self.unexpected(&tokens[from]));
         }
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(MAX_PARSER_DEPTH)

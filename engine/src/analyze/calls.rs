@@ -235,7 +235,10 @@ impl Binder<'_> {
         }
         match (call.function.kind, &function.over) {
             (FunctionKind::Aggregate, None) => {
-                let aggregate = self.aggregate(function, &call, arguments, scope)?;
+                let aggregate = match self.count_distinct_rows(function, name, &arguments, scope)? {
+                    Some(aggregate) => aggregate,
+                    None => self.aggregate(function, &call, arguments, scope)?,
+                };
                 Ok(Typed::new(Expr::AggregateFunction(aggregate), call.ret))
             }
             (FunctionKind::Aggregate, Some(window)) => {
@@ -247,7 +250,7 @@ impl Binder<'_> {
                 self.window_call(&call, arguments.values, window, scope)
             }
             (FunctionKind::Window, None) => Err(Error::new(
-                SqlState::WINDOWING_ERROR,
+                SqlState::WRONG_OBJECT_TYPE,
                 format!("window function {name} requires an OVER clause"),
             )
             .at_place(place)),
@@ -272,6 +275,53 @@ impl Binder<'_> {
             }
             (FunctionKind::Scalar, None) => self.build_scalar(&call, arguments.values),
         }
+    }
+
+    /// `count(DISTINCT (a, b))`: rows are equal where their members are. `None` for another call.
+    fn count_distinct_rows(
+        &mut self,
+        function: &ast::Function,
+        name: &str,
+        arguments: &Arguments,
+        scope: &Scope<'_>,
+    ) -> Result<Option<AggregateFunction>> {
+        let is_row = matches!(arguments.values.as_slice(), [row] if row.ty == PgType::RECORD);
+        let ast::FunctionArguments::List(list) = &function.args else { return Ok(None) };
+        let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(row))] = list.args.as_slice()
+        else {
+            return Ok(None);
+        };
+        if name != "count" || !arguments.distinct || !arguments.order.is_empty() || !is_row {
+            return Ok(None);
+        }
+        let Some((members, key)) = self.named_members(row, scope, Clause::Aggregate)? else {
+            return Ok(None);
+        };
+        if let Some((table, depth)) = self.row_named(row, scope)? {
+            super::rows::check_presence(table, depth)?;
+        }
+        let (mut types, mut args) = (vec![PgType::INT8], Vec::with_capacity(members.len() + 1));
+        args.push(super::rows::where_present(Typed::new(lit(1_i64), PgType::INT8), key)?.expr);
+        for (_, member) in members {
+            super::keys::check_groupable(member.ty)?;
+            types.push(member.ty);
+            args.push(member.expr);
+        }
+        let Implementation::Udaf(count) = crate::functions::count(&types) else {
+            return Err(Error::internal("count is no aggregate"));
+        };
+        let filter = self.aggregate_filter(function, scope)?;
+        Ok(Some(AggregateFunction::new_udf(count, args, true, filter, Vec::new(), None)))
+    }
+
+    fn aggregate_filter(
+        &mut self,
+        function: &ast::Function,
+        scope: &Scope<'_>,
+    ) -> Result<Option<Box<Expr>>> {
+        let Some(filter) = &function.filter else { return Ok(None) };
+        let typed = self.expression(filter, scope, Clause::Filter)?;
+        Ok(Some(Box::new(self.condition(typed, "FILTER")?)))
     }
 
     /// An aggregate over the rows of a window.
@@ -316,7 +366,8 @@ impl Binder<'_> {
         let Implementation::Udwf(udwf) = &call.implementation else {
             return Err(Error::internal("a window function without implementation"));
         };
-        let fun = WindowFunctionDefinition::WindowUDF(Arc::clone(udwf));
+        let udwf = crate::functions::window::chosen(udwf, &args);
+        let fun = WindowFunctionDefinition::WindowUDF(udwf);
         let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
         let expr = Expr::from(WindowFunction { fun, params });
         // Counts come as unsigned numbers.
@@ -375,13 +426,7 @@ impl Binder<'_> {
                 "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
             ));
         }
-        let filter = match &function.filter {
-            None => None,
-            Some(filter) => {
-                let typed = self.expression(filter, scope, Clause::Filter)?;
-                Some(Box::new(self.condition(typed, "FILTER")?))
-            }
-        };
+        let filter = self.aggregate_filter(function, scope)?;
         let parts = args.iter().chain(filter.as_deref()).chain(order.iter().map(|sort| &sort.expr));
         if function.over.is_none() && !self.compares_rows && is_of_outer_query(parts) {
             return Err(Error::feature_not_supported(
@@ -433,7 +478,7 @@ impl Binder<'_> {
             };
             match value {
                 ast::FunctionArgExpr::Expr(expr) => {
-                    let value = match self.row_argument(name, expr, scope)? {
+                    let value = match self.row_argument(name, expr, scope, clause)? {
                         Some(value) => value,
                         None => self.expression(expr, scope, clause)?,
                     };
@@ -441,11 +486,7 @@ impl Binder<'_> {
                 }
                 ast::FunctionArgExpr::Wildcard => arguments.star = true,
                 ast::FunctionArgExpr::QualifiedWildcard(table) => {
-                    let table = super::names::parts(table)?.pop().unwrap_or_default();
-                    let expr = ast::Expr::Identifier(ast::Ident::with_quote('"', table));
-                    let value = self.row_argument(name, &expr, scope)?.ok_or_else(|| {
-                        Error::feature_not_supported("a whole row as an argument is not supported")
-                    })?;
+                    let value = self.wildcard_argument(name, table, scope, clause)?;
                     arguments.values.push(value);
                 }
                 ast::FunctionArgExpr::WildcardWithOptions(_) => {
@@ -471,63 +512,6 @@ impl Binder<'_> {
         Ok(arguments)
     }
 
-    /// A table's name as the argument of a function that turns rows into JSON.
-    fn row_argument(
-        &mut self,
-        function: &str,
-        expr: &ast::Expr,
-        scope: &Scope<'_>,
-    ) -> Result<Option<Typed>> {
-        let ast::Expr::Identifier(ident) = expr else { return Ok(None) };
-        let name = fold(ident);
-        if scope.column(&name).is_ok_and(|column| column.is_some()) {
-            return Ok(None);
-        }
-        let Some((table, depth)) = scope.table(None, &name)? else { return Ok(None) };
-        if table.function && table.columns.len() == 1 {
-            return Ok(None);
-        }
-        let place = self.places.span(ident.span);
-        let mut columns = Vec::with_capacity(table.columns.len());
-        for column in &table.columns {
-            let expr = match depth {
-                0 => column.expr.clone(),
-                _ => super::scope::outer(column.expr.clone(), column.ty)?,
-            };
-            columns.push((column.name.clone(), Typed::new(expr, column.ty)));
-        }
-        match function {
-            "row_to_json" | "to_json" | "json_agg" => self.row_as_json(columns, place).map(Some),
-            "to_jsonb" | "jsonb_agg" => {
-                let values = columns
-                    .into_iter()
-                    .flat_map(|(name, value)| [literals::text(&name), value])
-                    .collect();
-                self.call("jsonb_build_object", values, place).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// `{"a":1,"b":"x"}`: the form that PostgreSQL gives to rows.
-    fn row_as_json(&mut self, columns: Vec<(String, Typed)>, place: Option<u32>) -> Result<Typed> {
-        let mut text = literals::text("{");
-        for (i, (name, value)) in columns.into_iter().enumerate() {
-            let key = serde_json::Value::String(name).to_string();
-            let comma = if i == 0 { "" } else { "," };
-            text = self.operator("||", text, literals::text(&format!("{comma}{key}:")), place)?;
-            let json = self.call("to_json", vec![value], place)?;
-            let json = self.cast(json, PgType::TEXT)?;
-            let null = literals::text("null");
-            let pairs = vec![(Box::new(json.expr.clone().is_not_null()), Box::new(json.expr))];
-            let json = Expr::Case(Case::new(None, pairs, Some(Box::new(null.expr))));
-            text = self.operator("||", text, Typed::new(json, PgType::TEXT), place)?;
-        }
-        let text = self.operator("||", text, literals::text("}"), place)?;
-        // Text of this form is json already.
-        Ok(Typed::new(text.expr, PgType::JSON))
-    }
-
     /// `GROUPING(a, b)`: a bit for each argument that isn't grouped by.
     fn grouping_call(
         &mut self,
@@ -546,7 +530,7 @@ impl Binder<'_> {
     }
 
     /// The last part of a function's name; the schema may only be the system's.
-    fn function_name(&self, name: &ast::ObjectName) -> Result<String> {
+    pub(super) fn function_name(&self, name: &ast::ObjectName) -> Result<String> {
         let mut parts = super::names::parts(name)?;
         let last = parts.pop().unwrap_or_default();
         match parts.pop().as_deref() {
@@ -589,12 +573,7 @@ impl Binder<'_> {
                 self.call(name, vec![text, literals::text(&form.value)], place).map(Some)
             }
             "grouping" => self.grouping_call(list, scope, place).map(Some),
-            "row_to_json" => match list.args.as_slice() {
-                [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))] => {
-                    self.row_argument(name, expr, scope)
-                }
-                _ => Ok(None),
-            },
+            "row_to_json" => self.row_to_json(list, scope, clause, place),
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
                     [
@@ -609,7 +588,7 @@ impl Binder<'_> {
                 self.bare_function(name, precision)
             }
             "row" => {
-                let members = self.unnamed_arguments(name, list, scope, clause, place)?;
+                let members = self.row_members(list, scope, clause, place)?;
                 self.row_value(members).map(Some)
             }
             _ => Ok(None),
@@ -672,6 +651,7 @@ impl Binder<'_> {
                     true => self.coerce_argument(left, PgType::plain(right.ty.oid))?,
                     false => self.resolve_unknown(left)?,
                 };
+                let left = self.as_operand_of_equality(left, right.ty).at_place(place)?;
                 let equal = self.operator("=", left.clone(), right, place)?;
                 let null = Expr::Literal(ScalarValue::try_from(&left.ty.arrow()?)?, None);
                 let pairs = vec![(Box::new(equal.expr), Box::new(null))];
@@ -679,6 +659,20 @@ impl Binder<'_> {
                 Ok(Typed::new(Expr::Case(case), left.ty))
             }
             _ => self.extreme(name, values, place),
+        }
+    }
+
+    /// A value in the type that `=` takes it in: numeric beside a numeric, text for varchar.
+    fn as_operand_of_equality(&mut self, left: Typed, right: PgType) -> Result<Typed> {
+        let call = crate::functions::resolve_operator("=", Some(left.ty), right)?;
+        match call.function.args.first() {
+            Some(declared)
+                if *declared != left.ty.oid
+                    && !crate::functions::polymorphic::is_polymorphic(*declared) =>
+            {
+                self.coerce_argument(left, PgType::plain(*declared))
+            }
+            _ => Ok(left),
         }
     }
 
@@ -806,7 +800,6 @@ impl Binder<'_> {
     }
 }
 
-/// Ordered-set aggregates need WITHIN GROUP, others can't have it.
 /// 42809 for what only aggregates may have between and behind their parentheses.
 fn refuse_aggregate_grammar(
     function: &ast::Function,
@@ -825,6 +818,7 @@ fn refuse_aggregate_grammar(
     ))
 }
 
+/// Ordered-set aggregates need WITHIN GROUP, others can't have it.
 fn check_ordered_set(name: &str, within: bool, over: bool, distinct: bool) -> Result<()> {
     let wrong = |message: String| Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
     match (crate::functions::is_ordered_set(name), within) {

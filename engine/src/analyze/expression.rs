@@ -344,7 +344,11 @@ impl Binder<'_> {
     }
 
     /// A table's name as a value: the whole row, NULL where an outer join found none.
-    fn whole_row(&mut self, table: &super::scope::ScopeTable, depth: usize) -> Result<Typed> {
+    pub(super) fn whole_row(
+        &mut self,
+        table: &super::scope::ScopeTable,
+        depth: usize,
+    ) -> Result<Typed> {
         let (members, key) = row_of(table, depth)?;
         let row = self.row_value(members)?;
         let Some(key) = key else { return Ok(row) };
@@ -369,7 +373,7 @@ impl Binder<'_> {
     }
 
     /// The table whose row an expression is, if it is a table's name.
-    fn row_named<'s>(
+    pub(super) fn row_named<'s>(
         &self,
         expr: &ast::Expr,
         scope: &Scope<'s>,
@@ -674,7 +678,11 @@ impl Binder<'_> {
         if let Some(length) = length {
             args.push(self.expression(length, scope, clause)?);
         }
-        self.call("substring", args, self.places.start(whole))
+        let name = match whole {
+            ast::Expr::Substring { shorthand: true, .. } => "substr",
+            _ => "substring",
+        };
+        self.call(name, args, self.places.start(whole))
     }
 
     /// `ARRAY[...]`; with `target` the array type that a cast around it asks for.
@@ -739,7 +747,10 @@ impl Binder<'_> {
 
 /// The columns of a table's row as they are seen from `depth` levels further in, and the row's key
 /// where the table has one.
-fn row_of(table: &super::scope::ScopeTable, depth: usize) -> Result<(Vec<Typed>, Option<Expr>)> {
+pub(super) fn row_of(
+    table: &super::scope::ScopeTable,
+    depth: usize,
+) -> Result<(Vec<Typed>, Option<Expr>)> {
     let seen = |expr: &Expr, ty: PgType| match depth {
         0 => Ok(expr.clone()),
         _ => super::scope::outer(expr.clone(), ty),

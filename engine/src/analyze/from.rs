@@ -139,7 +139,8 @@ impl Binder<'_> {
             ast::JoinConstraint::None => self.cross(left, right),
             ast::JoinConstraint::On(condition) => {
                 let merged = beside(&left, &right);
-                let scope = Scope::of(&merged, outer);
+                let hidden = before.map_or(&[][..], |before| before.tables.as_slice());
+                let scope = Scope { hidden, ..Scope::of(&merged, outer) };
                 let place = self.places.start(condition);
                 let typed = self.expression(condition, &scope, Clause::On)?;
                 let on = self.condition(typed, "JOIN/ON").at_place(place)?;

@@ -69,6 +69,11 @@ impl Binder<'_> {
             _ => return Err(Error::syntax_error_near("GROUP")),
         };
         let mut grouping = Grouping { exprs: Vec::new(), sets: vec![Vec::new()] };
+        // `GROUP BY DISTINCT`: equal sets are one.
+        let (is_distinct, list) = match list.split_first() {
+            Some((first, rest)) if crate::statement::is_distinct_mark(first) => (true, rest),
+            _ => (false, list.as_slice()),
+        };
         for item in list {
             let alternatives = self.group_item(item, context, scope, &mut grouping.exprs)?;
             let mut sets = Vec::new();
@@ -87,6 +92,10 @@ impl Binder<'_> {
                 )));
             }
             grouping.sets = sets;
+        }
+        if is_distinct {
+            let mut seen = std::collections::HashSet::new();
+            grouping.sets.retain(|set| seen.insert(set.clone()));
         }
         Ok(grouping)
     }

@@ -14,7 +14,6 @@ use datafusion::{
 use super::{
     Analyzed, BoundQuery, OutputColumn,
     binder::{Binder, Cte, CteBody, RowColumn, Rowset, Typed},
-    coerce::Coercion,
     expression::Clause,
     names::{At, fold},
     recursion::check_recursive_term,
@@ -92,7 +91,9 @@ impl Binder<'_> {
         tail: &mut SelectTail,
     ) -> Result<Rowset> {
         refuse_foreign(query)?;
-        let (limit, offset) = self.bind_limits(query, outer)?;
+        let limits = self.bind_limits(query, outer);
+        let (limit, offset) =
+            limits.map_err(|error| self.variable_in_limit(query, outer).unwrap_or(error))?;
         let order = order_expressions(query)?;
         let with_ties = query.fetch.as_ref().is_some_and(|fetch| fetch.with_ties);
         let around = Tail { order, limit, offset, with_ties, locks: &query.locks, resolve };
@@ -719,78 +720,6 @@ impl Binder<'_> {
             })
             .collect();
         self.project_outputs(plan, exprs)
-    }
-
-    /// LIMIT and OFFSET as bigint expressions over nothing.
-    fn bind_limits(
-        &mut self,
-        query: &ast::Query,
-        outer: Outer<'_>,
-    ) -> Result<(Option<Expr>, Option<Expr>)> {
-        let mut limit = None;
-        let mut offset = None;
-        match &query.limit_clause {
-            Some(ast::LimitClause::LimitOffset { limit: l, offset: o, limit_by }) => {
-                if !limit_by.is_empty() {
-                    return Err(Error::syntax_error_near("BY"));
-                }
-                limit = l.as_ref();
-                offset = o.as_ref().map(|offset| &offset.value);
-            }
-            Some(ast::LimitClause::OffsetCommaLimit { .. }) => {
-                return Err(Error::syntax_error("LIMIT #,# syntax is not supported")
-                    .with_hint("Use separate LIMIT and OFFSET clauses."));
-            }
-            None => {}
-        }
-        let one = ast::Expr::value(ast::Value::Number("1".to_owned(), false));
-        if let Some(fetch) = &query.fetch {
-            if fetch.percent {
-                return Err(Error::syntax_error_near("PERCENT"));
-            }
-            limit = Some(fetch.quantity.as_ref().unwrap_or(&one));
-        }
-        let limit = limit.map(|expr| self.bind_count(expr, "LIMIT", outer)).transpose()?.flatten();
-        let offset =
-            offset.map(|expr| self.bind_count(expr, "OFFSET", outer)).transpose()?.flatten();
-        Ok((limit, offset))
-    }
-
-    /// `None` for a constant NULL, which means no limit.
-    fn bind_count(
-        &mut self,
-        expr: &ast::Expr,
-        clause: &'static str,
-        outer: Outer<'_>,
-    ) -> Result<Option<Expr>> {
-        let place = self.places.start(expr);
-        if matches!(expr, ast::Expr::Identifier(ident) if ident.quote_style.is_none()
-            && ident.value.eq_ignore_ascii_case("all"))
-        {
-            return Ok(None);
-        }
-        let typed = self.expression(expr, &Scope::empty(outer), Clause::Limit(clause))?;
-        let from = typed.ty;
-        let typed = self.coerce(typed, PgType::INT8, Coercion::Assignment).at_place(place)?;
-        let typed = typed.ok_or_else(|| {
-            Error::datatype_mismatch(format!(
-                "argument of {clause} must be type bigint, not type {}",
-                from.name()
-            ))
-            .at_place(place)
-        })?;
-        if super::subquery::has_subquery(&typed.expr) || typed.expr.contains_outer() {
-            return Err(Error::feature_not_supported(format!(
-                "a subquery in {clause} is not supported"
-            ))
-            .at_place(place));
-        }
-        if let Expr::Literal(value, _) = &typed.expr
-            && value.is_null()
-        {
-            return Ok(None);
-        }
-        Ok(Some(typed.expr))
     }
 }
 

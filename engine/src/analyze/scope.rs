@@ -178,7 +178,7 @@ impl<'a> Scope<'a> {
     }
 
     /// 42P01, with a hint where the table has an alias.
-    fn missing_table(&self, name: &str) -> Error {
+    pub(super) fn missing_table(&self, name: &str) -> Error {
         let hidden = self.out_of_reach().find(|table| {
             let is_base = |(relation, _): &(Arc<Relation>, String)| relation.name == name;
             table.alias == name || table.base.as_ref().is_some_and(is_base)

@@ -22,7 +22,7 @@ use datafusion::scalar::ScalarValue;
 use super::Implementation;
 use super::registry::Implementations;
 use crate::error::{Error, Result};
-use crate::types::{Oid, PgType, list_of};
+use crate::types::{PgType, list_of};
 
 mod collect;
 mod distinct;
@@ -282,9 +282,10 @@ fn counts(all: &mut Implementations) {
     all.add("count(any)", Implementation::Poly(|types, _| Ok(count(types))));
 }
 
-fn count(types: &[PgType]) -> Implementation {
-    let oid = types.first().map_or(Oid::INVALID, |t| t.oid);
-    let id = format!("count({oid})");
+/// Counts the rows whose first column isn't NULL; DISTINCT looks at all columns.
+pub(crate) fn count(types: &[PgType]) -> Implementation {
+    let oids: Vec<String> = types.iter().map(|ty| ty.oid.to_string()).collect();
+    let id = format!("count({})", oids.join(","));
     PgAggregate::new(&id, types, DataType::Int64, vec![DataType::Int64], || {
         Box::new(groups::Count::default())
     })

@@ -15,7 +15,10 @@ fn overflow<T>(type_name: &str) -> Result<T> {
 }
 
 macro_rules! integers {
-    ($all:ident, $name:literal, $type_name:literal, $marker:ty, $arrow:ty, $native:ty, $data:expr) => {
+    (
+        $all:ident, $name:literal, $type_name:literal, $marker:ty, $arrow:ty,
+        $native:ty as $wide:ty, $data:expr
+    ) => {
         let ty = $name;
         let add = |all: &mut Implementations, op: &str, kernel: Kernel| {
             all.kernel(&format!("{ty}{op}({ty},{ty})"), vec![$data, $data], $data, kernel);
@@ -60,12 +63,12 @@ macro_rules! integers {
                 v.checked_abs().map_or_else(|| overflow($type_name), Ok)
             });
         }
-        // Shifts by the width or more wrap, as the processor does.
+        // Shifts by the width or more wrap, as in the processor, which has none under 32 bits.
         $all.f2::<$marker, Int4, $marker>(&format!("{ty}shl({ty},int4)"), |v, n| {
-            Ok(v.wrapping_shl(n as u32))
+            Ok(<$wide>::from(v).wrapping_shl(n as u32) as $native)
         });
         $all.f2::<$marker, Int4, $marker>(&format!("{ty}shr({ty},int4)"), |v, n| {
-            Ok(v.wrapping_shr(n as u32))
+            Ok(<$wide>::from(v).wrapping_shr(n as u32) as $native)
         });
     };
 }
@@ -144,7 +147,7 @@ pub(super) fn float_power(x: f64, y: f64) -> Result<f64> {
     if x == 0.0 && y < 0.0 {
         return bad("zero raised to a negative power is undefined");
     }
-    if x < 0.0 && x.is_finite() && y.is_finite() && y.fract() != 0.0 {
+    if x < 0.0 && y.is_finite() && y.fract() != 0.0 {
         return bad("a negative number raised to a non-integer power yields a complex result");
     }
     let result = x.powf(y);
@@ -168,9 +171,9 @@ pub(super) fn register(all: &mut Implementations) {
 }
 
 fn register_integers(all: &mut Implementations) {
-    integers!(all, "int2", "smallint", Int2, Int16Type, i16, DataType::Int16);
-    integers!(all, "int4", "integer", Int4, Int32Type, i32, DataType::Int32);
-    integers!(all, "int8", "bigint", Int8, Int64Type, i64, DataType::Int64);
+    integers!(all, "int2", "smallint", Int2, Int16Type, i16 as i32, DataType::Int16);
+    integers!(all, "int4", "integer", Int4, Int32Type, i32 as i32, DataType::Int32);
+    integers!(all, "int8", "bigint", Int8, Int64Type, i64 as i64, DataType::Int64);
     macro_rules! gcd {
         ($ty:literal, $type_name:literal, $marker:ty, $native:ty) => {
             fn gcd(a: $native, b: $native) -> Result<$native> {

@@ -388,7 +388,7 @@ fn position(types: &[PgType], _: PgType) -> Result<Implementation> {
                             "initial position must not be null",
                         ));
                     }
-                    (starts.value(j) - lower).max(0) as usize
+                    (i64::from(starts.value(j)) - i64::from(lower)).max(0) as usize
                 }
             };
             let key = wanted.key(&item.array, item.index(row))?;
@@ -491,12 +491,17 @@ fn fill(types: &[PgType], ret: PgType) -> Result<Implementation> {
                     "arrays of more than one dimension are not supported",
                 ));
             }
-            let count = if sizes.is_empty() { 0 } else { sizes.value(0).max(0) as usize };
-            if count > MAX_ELEMENTS {
-                return Err(Error::program_limit_exceeded(
-                    "array size exceeds the maximum allowed (134217727)",
+            if sizes.null_count() > 0 {
+                return Err(Error::new(
+                    SqlState::NULL_VALUE_NOT_ALLOWED,
+                    "dimension values cannot be null",
                 ));
             }
+            let size = if sizes.is_empty() { 0 } else { sizes.value(0) };
+            let count = usize::try_from(size).ok().filter(|count| *count < MAX_ELEMENTS);
+            let count = count.ok_or_else(|| {
+                Error::program_limit_exceeded("array size exceeds the maximum allowed (134217727)")
+            })?;
             out.extend(std::iter::repeat_n((0, item.index(row)), count));
             Ok(true)
         })

@@ -23,7 +23,7 @@ pub(super) fn register(all: &mut Implementations) {
     for name in ["length(bytea)", "octet_length(bytea)"] {
         all.f1::<Bytea, Int4>(name, |v| Ok(v.len() as i32));
     }
-    all.f1::<Bytea, Int4>("bit_length(bytea)", |v| Ok(v.len() as i32 * 8));
+    all.f1::<Bytea, Int4>("bit_length(bytea)", |v| super::text::bit_length(v.len()));
     all.f1::<Bytea, Int8>("bit_count(bytea)", |v| {
         Ok(v.iter().map(|b| i64::from(b.count_ones())).sum())
     });
@@ -44,6 +44,10 @@ pub(super) fn register(all: &mut Implementations) {
             Ok(slice(v, start, end).to_vec())
         });
     }
+    all.f4::<Bytea, Bytea, Int4, Int4, Bytea>("overlay(bytea,bytea,int4,int4)", overlay);
+    all.f3::<Bytea, Bytea, Int4, Bytea>("overlay(bytea,bytea,int4)", |v, new, from| {
+        overlay(v, new, from, new.len() as i32)
+    });
     all.f2::<Bytea, Bytea, Bytea>("btrim(bytea,bytea)", |v, set| Ok(trim(v, set, true, true)));
     all.f2::<Bytea, Bytea, Bytea>("ltrim(bytea,bytea)", |v, set| Ok(trim(v, set, true, false)));
     all.f2::<Bytea, Bytea, Bytea>("rtrim(bytea,bytea)", |v, set| Ok(trim(v, set, false, true)));
@@ -92,8 +96,8 @@ fn conversions(all: &mut Implementations) {
         Encoding::named(to, "destination")?.encode(v)
     });
     all.f3::<Bytea, Text, Text, Bytea>("convert(bytea,name,name)", |v, from, to| {
-        let text = Encoding::named(from, "source")?.decode(v)?;
-        Encoding::named(to, "destination")?.encode(&text)
+        let (from, to) = (Encoding::named(from, "source"), Encoding::named(to, "destination")?);
+        to.encode(&from?.decode(v)?)
     });
 }
 
@@ -164,6 +168,14 @@ fn find(all: &[u8], part: &[u8]) -> Option<usize> {
         return Some(0);
     }
     all.windows(part.len()).position(|w| w == part)
+}
+
+fn overlay(v: &[u8], new: &[u8], from: i32, count: i32) -> Result<Vec<u8>> {
+    if from <= 0 {
+        return Err(Error::new(SqlState::SUBSTRING_ERROR, "negative substring length not allowed"));
+    }
+    let after = super::text::overlay_end(from, count)?;
+    Ok([slice(v, 0, from as usize - 1), new, slice(v, after, usize::MAX)].concat())
 }
 
 fn slice(v: &[u8], start: usize, end: usize) -> &[u8] {

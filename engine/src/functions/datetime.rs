@@ -202,7 +202,7 @@ fn today(settings: &crate::types::FormatSettings) -> Result<i64> {
 /// The difference in years, months, days and time, field by field.
 fn age(a: i64, b: i64) -> Result<IntervalMonthDayNano> {
     if !is_finite(a) || !is_finite(b) {
-        return difference(a, b);
+        return Err(Error::datetime_out_of_range("timestamp"));
     }
     let sign: i32 = if a < b { -1 } else { 1 };
     let (later, earlier) = if a < b { (b, a) } else { (a, b) };
@@ -410,17 +410,22 @@ fn justify_interval(a: Parts) -> Result<Parts> {
 
 fn zones(all: &mut Implementations) {
     all.f2::<Text, Timestamp, TimestampTz>("timezone(text,timestamp)", |zone, t| {
-        local_to_utc(t, &TimeZone::parse_in_value(zone)?)
+        finite_or(t, |t| local_to_utc(t, &TimeZone::parse_in_value(zone)?))
     });
     all.f2::<Text, TimestampTz, Timestamp>("timezone(text,timestamptz)", |zone, t| {
-        Ok(utc_to_local(t, &TimeZone::parse_in_value(zone)?))
+        finite_or(t, |t| Ok(utc_to_local(t, &TimeZone::parse_in_value(zone)?)))
     });
     all.f2::<Interval, Timestamp, TimestampTz>("timezone(interval,timestamp)", |zone, t| {
-        local_to_utc(t, &fixed(zone)?)
+        finite_or(t, |t| local_to_utc(t, &fixed(zone)?))
     });
     all.f2::<Interval, TimestampTz, Timestamp>("timezone(interval,timestamptz)", |zone, t| {
-        Ok(utc_to_local(t, &fixed(zone)?))
+        finite_or(t, |t| Ok(utc_to_local(t, &fixed(zone)?)))
     });
+}
+
+/// The infinities are the same in each zone, whether there is such a zone or not.
+fn finite_or(t: i64, convert: impl FnOnce(i64) -> Result<i64>) -> Result<i64> {
+    if is_finite(t) { convert(t) } else { Ok(t) }
 }
 
 fn fixed(zone: IntervalMonthDayNano) -> Result<TimeZone> {

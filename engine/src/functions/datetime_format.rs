@@ -203,6 +203,9 @@ fn parse(text: &str, format: &str) -> Result<Read> {
     let mut read = Read::default();
     let mut rest = text;
     for (i, node) in nodes.iter().enumerate() {
+        if rest.is_empty() {
+            break;
+        }
         if !exact {
             rest = rest.trim_start();
         }
@@ -229,8 +232,8 @@ fn parse(text: &str, format: &str) -> Result<Read> {
                 }
                 // A number followed by another number has its full width.
                 let bounded = exact || *fill || number_follows(&nodes[i + 1..]);
-                let limit = if bounded && !*fill { *width } else { 18 };
-                rest = read.field(*field, rest, limit, *width, text)?;
+                let limit = if bounded && !*fill { *width } else { usize::MAX };
+                rest = read.field(*field, rest, limit, *width)?;
                 if *ordinal {
                     rest = rest.get(2..).unwrap_or("");
                 }
@@ -299,11 +302,9 @@ impl Read {
         rest: &'a str,
         limit: usize,
         width: usize,
-        text: &str,
     ) -> Result<&'a str> {
         let bad_word = |what: &str| {
-            let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-            let value = &rest[..end];
+            let value = up_to_space(rest);
             invalid(format!("invalid value \"{value}\" for \"{what}\"")).with_detail(
                 "The given value did not match any of the allowed values for this field.",
             )
@@ -350,12 +351,19 @@ impl Read {
                 return Ok(rest);
             }
             let start: String = rest.chars().take(width.max(1)).collect();
-            let name = FIELDS.iter().find(|(_, f, _)| *f == field).map_or("", |(n, ..)| *n);
+            let name = name_of(field);
             return Err(invalid(format!("invalid value \"{start}\" for \"{name}\""))
                 .with_detail("Value must be an integer."));
         };
-        let _ = text;
-        self.number(field, if negative { -value } else { value }, read);
+        let value = if negative { -value } else { value };
+        if i32::try_from(value).is_err() {
+            return Err(Error::new(
+                SqlState::DATETIME_FIELD_OVERFLOW,
+                format!("value for \"{}\" in source string is out of range", name_of(field)),
+            )
+            .with_detail("Value must be in the range -2147483648 to 2147483647."));
+        }
+        self.number(field, value, read);
         Ok(after)
     }
 
@@ -375,7 +383,7 @@ impl Read {
         }
         Err(invalid(format!(
             "invalid value \"{}\" for \"{}\"",
-            rest.get(..2).unwrap_or(rest),
+            up_to_space(rest),
             if field == Field::HalfDay { "AM" } else { "BC" }
         ))
         .with_detail("The given value did not match any of the allowed values for this field."))
@@ -509,8 +517,19 @@ impl Read {
     }
 }
 
+fn up_to_space(text: &str) -> &str {
+    text.split(char::is_whitespace).next().unwrap_or(text)
+}
+
+fn name_of(field: Field) -> &'static str {
+    FIELDS.iter().find(|(_, f, _)| *f == field).map_or("", |(name, ..)| *name)
+}
+
 /// Up to `limit` digits: their value, how many they were, and the rest.
 fn number(text: &str, limit: usize) -> Option<(i64, usize, &str)> {
-    let end = text.bytes().take(limit.min(18)).take_while(u8::is_ascii_digit).count();
-    Some((text[..end].parse().ok()?, end, &text[end..]))
+    let end = text.bytes().take(limit).take_while(u8::is_ascii_digit).count();
+    if end == 0 {
+        return None;
+    }
+    Some((text[..end].parse().unwrap_or(i64::MAX), end, &text[end..]))
 }

@@ -105,6 +105,7 @@ impl Template<'_> {
         self.next = n + 1;
         let missing = (width.unsigned_abs() as usize).saturating_sub(char_count(&text));
         let padding = std::iter::repeat_n(' ', missing);
+        super::text::check_length(out.len().saturating_add(missing))?;
         if left {
             out.push_str(&text);
             out.extend(padding);
@@ -127,7 +128,7 @@ impl Template<'_> {
 
     /// `n$`
     fn position(&mut self) -> Result<Option<usize>> {
-        let Some((n, after)) = number(self.rest) else { return Ok(None) };
+        let Some((n, after)) = number(self.rest)? else { return Ok(None) };
         let Some(after) = after.strip_prefix('$') else { return Ok(None) };
         if n == 0 {
             return Err(Error::invalid_parameter_value(
@@ -141,11 +142,11 @@ impl Template<'_> {
     /// A number, or `*` and `*n$` for that of an argument. Negative: to the left.
     fn width(&mut self) -> Result<i64> {
         if !self.take('*') {
-            let Some((width, after)) = number(self.rest) else { return Ok(0) };
+            let Some((width, after)) = number(self.rest)? else { return Ok(0) };
             self.rest = after;
             return Ok(width as i64);
         }
-        let n = match number(self.rest) {
+        let n = match number(self.rest)? {
             Some((n, after)) if after.starts_with('$') => {
                 self.rest = &after[1..];
                 n
@@ -156,7 +157,10 @@ impl Template<'_> {
             }
         };
         match self.argument(n)? {
-            Some(text) => Ok(crate::types::input::parse_integer::<i32>(&text, "integer")?.into()),
+            Some(text) => match crate::types::input::parse_integer::<i32>(&text, "integer")? {
+                i32::MIN => Err(out_of_range()),
+                width => Ok(width.into()),
+            },
             None => Ok(0),
         }
     }
@@ -189,8 +193,16 @@ impl Template<'_> {
     }
 }
 
-fn number(text: &str) -> Option<(usize, &str)> {
+fn out_of_range() -> Error {
+    Error::numeric_out_of_range("number is out of range")
+}
+
+/// The digits that a text begins with, and what follows them.
+fn number(text: &str) -> Result<Option<(usize, &str)>> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let value: usize = text[..end].parse().ok()?;
-    (value < 1 << 24).then_some((value, &text[end..]))
+    if end == 0 {
+        return Ok(None);
+    }
+    let value: i32 = text[..end].parse().map_err(|_| out_of_range())?;
+    Ok(Some((value as usize, &text[end..])))
 }

@@ -112,9 +112,11 @@ fn filled(pattern: &str, field: &dyn Fn(&str, bool) -> Result<String>) -> Result
             Some(body) => (true, body),
             None => (false, rest),
         };
-        let body = if body.starts_with("TM") || body.starts_with("tm") { &body[2..] } else { body };
+        let translated = body.strip_prefix("TM").or_else(|| body.strip_prefix("tm"));
+        let body = translated.unwrap_or(body);
         if let Some(found) = pattern_at(body) {
-            let text = field(found, fill)?;
+            let is_name = ["day", "month"].iter().any(|name| found.eq_ignore_ascii_case(name));
+            let text = field(found, fill || (is_name && translated.is_some()))?;
             rest = &body[found.len()..];
             let (suffix, after) = ordinal(rest);
             out.push_str(&text);

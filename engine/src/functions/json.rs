@@ -15,6 +15,8 @@ mod path;
 pub(crate) mod record;
 mod rows;
 
+pub(crate) use build::ROW_AS_JSON;
+
 /// Registers all of them.
 pub(super) fn register(all: &mut Implementations) {
     access::register(all);
@@ -138,6 +140,10 @@ fn exists(document: &Json, key: &str) -> bool {
 
 /// `json_object('{a,b}', '{1,2}')` as the list that the other form takes.
 fn paired(keys: Vec<Option<String>>, values: Vec<Option<String>>) -> Result<Vec<Option<String>>> {
+    if keys.is_empty() != values.is_empty() {
+        let message = "wrong number of array subscripts";
+        return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, message));
+    }
     if keys.len() != values.len() {
         return Err(Error::new(SqlState::ARRAY_SUBSCRIPT_ERROR, "mismatched array dimensions"));
     }

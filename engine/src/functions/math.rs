@@ -81,7 +81,7 @@ pub(super) fn register(all: &mut Implementations) {
     );
     all.f4::<Num, Num, Num, Int4, Int4>(
         "width_bucket(numeric,numeric,numeric,int4)",
-        |v, a, b, n| width_bucket(v.to_f64(), a.to_f64(), b.to_f64(), n),
+        numeric_width_bucket,
     );
 }
 
@@ -251,5 +251,23 @@ fn width_bucket(value: f64, low: f64, high: f64, count: i32) -> Result<i32> {
         };
     }
     let part = f64::from(count) * ((value - low) / (high - low));
-    Ok((part as i32).min(count - 1) + 1)
+    // The quotient may be rounded to 1, as PostgreSQL's is.
+    Ok((part as i32).saturating_add(1))
+}
+
+/// As [`width_bucket`], with the digits that division gives.
+fn numeric_width_bucket(value: Numeric, low: Numeric, high: Numeric, count: i32) -> Result<i32> {
+    let all_finite = [&value, &low, &high].iter().all(|v| matches!(v, Numeric::Finite(_)));
+    let (from, to) = if low < high { (&low, &high) } else { (&high, &low) };
+    if !all_finite || count <= 0 || low == high || value < *from || value > *to || value == high {
+        // Outside, or an error: the order of the numbers says which.
+        let place = |v: &Numeric| match v {
+            Numeric::Finite(_) => f64::from(v.cmp(&low) as i8) + f64::from(v.cmp(&high) as i8),
+            other => other.to_f64(),
+        };
+        return width_bucket(place(&value), place(&low), place(&high), count);
+    }
+    let (way, whole) = (value.sub(&low)?, high.sub(&low)?);
+    let bucket = way.mul(&Numeric::from(count))?.div(&whole)?.truncate(0).to_f64();
+    Ok((bucket as i32).saturating_add(1))
 }

@@ -3,7 +3,7 @@
 //! A template is read into tokens and a summary of them; the digits of the rounded number then
 //! meet the template's places from left to right.
 
-use super::kernel::{Float4, Float8, Int4, Int8, Num, Text};
+use super::kernel::{Float4, Float8, Int4, Int8, Num, Opt, Text};
 use super::registry::Implementations;
 use crate::error::{Error, Result, SqlState};
 use crate::types::numeric::Numeric;
@@ -87,6 +87,7 @@ fn tokenize(text: &str) -> Vec<Token> {
         ("S", Token::Sign),
         ("V", Token::Shift),
         ("B", Token::Blank),
+        ("C", Token::Blank),
     ];
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -205,7 +206,9 @@ pub(super) fn register(all: &mut Implementations) {
     all.f2::<Float4, Text, Text>("to_char(float4,text)", |v, f| {
         from_float(v.into(), f, FLOAT4_DIGITS)
     });
-    all.f2::<Text, Text, Num>("to_number(text,text)", to_number);
+    all.f2::<Text, Text, Opt<Num>>("to_number(text,text)", |text, format| {
+        if format.is_empty() { Ok(None) } else { to_number(text, format).map(Some) }
+    });
 }
 
 fn from_numeric(value: Numeric, format: &str) -> Result<String> {

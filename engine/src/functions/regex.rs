@@ -301,6 +301,9 @@ fn escape_in_class(c: char) -> String {
 pub(super) fn register(all: &mut Implementations) {
     operators(all);
     searches(all);
+    counts(all);
+    substrings(all);
+    places(all);
     replacements(all);
 }
 
@@ -411,26 +414,159 @@ fn searches(all: &mut Implementations) {
             split(t, p, no_global(f, "regexp_split_to_array()")?)
         });
     }
-    all.f2::<Text, Text, Int4>("regexp_count(text,text)", |t, p| {
-        Ok(compile(p, Flags::default())?.find_iter(t).count() as i32)
+}
+
+/// Which match of a pattern is meant, and which of its groups.
+struct Wanted {
+    /// The character from which on matches count, from 1.
+    start: i32,
+    /// Which match, from 1.
+    n: i32,
+    /// 0 for the whole match.
+    group: i32,
+}
+
+impl Wanted {
+    const FIRST: Wanted = Wanted { start: 1, n: 1, group: 0 };
+
+    /// 22023 for numbers that mean nothing.
+    fn check(&self) -> Result<()> {
+        for (name, value, least) in
+            [("start", self.start, 1), ("n", self.n, 1), ("subexpr", self.group, 0)]
+        {
+            if value < least {
+                return Err(parameter(name, value));
+            }
+        }
+        Ok(())
+    }
+
+    fn find<'t>(
+        &self,
+        text: &'t str,
+        pattern: &str,
+        flags: Flags,
+    ) -> Result<Option<regex::Match<'t>>> {
+        let from = text.len() - from_character(text, self.start)?.len();
+        let regex = compile(pattern, flags)?;
+        let found = Matches { regex: &regex, text, next: Some(from) }.nth(self.n as usize - 1);
+        Ok(found.and_then(|captures| captures.get(self.group as usize)))
+    }
+}
+
+/// All matches as PostgreSQL's functions count them: an empty one may follow another directly.
+struct Matches<'r, 't> {
+    regex: &'r Regex,
+    text: &'t str,
+    /// Where to look next, in bytes.
+    next: Option<usize>,
+}
+
+impl<'t> Iterator for Matches<'_, 't> {
+    type Item = Captures<'t>;
+
+    fn next(&mut self) -> Option<Captures<'t>> {
+        let captures = self.regex.captures_at(self.text, self.next?)?;
+        let found = captures.get(0)?;
+        self.next = match self.text[found.end()..].chars().next() {
+            _ if !found.is_empty() => Some(found.end()),
+            Some(c) => Some(found.end() + c.len_utf8()),
+            None => None,
+        };
+        Some(captures)
+    }
+}
+
+fn parameter(name: &str, value: i32) -> Error {
+    Error::invalid_parameter_value(format!("invalid value for parameter \"{name}\": {value}"))
+}
+
+fn count(text: &str, pattern: &str, start: i32, flags: Flags) -> Result<i32> {
+    let from = text.len() - from_character(text, start)?.len();
+    let regex = compile(pattern, flags)?;
+    Ok(Matches { regex: &regex, text, next: Some(from) }.count() as i32)
+}
+
+fn counts(all: &mut Implementations) {
+    all.f2::<Text, Text, Int4>("regexp_count(text,text)", |t, p| count(t, p, 1, Flags::default()));
+    all.f3::<Text, Text, Int4, Int4>("regexp_count(text,text,int4)", |t, p, start| {
+        count(t, p, start, Flags::default())
     });
-    all.f3::<Text, Text, Int4, Int4>("regexp_count(text,text,int4)", |t, p, from| {
-        Ok(compile(p, Flags::default())?.find_iter(from_character(t, from)?).count() as i32)
-    });
+    all.f4::<Text, Text, Int4, Text, Int4>(
+        "regexp_count(text,text,int4,text)",
+        |t, p, start, f| {
+            from_character(t, start)?;
+            count(t, p, start, no_global(f, "regexp_count()")?)
+        },
+    );
+}
+
+fn substrings(all: &mut Implementations) {
+    fn substr(text: &str, pattern: &str, wanted: &Wanted, flags: &str) -> Result<Option<String>> {
+        wanted.check()?;
+        let flags = no_global(flags, "regexp_substr()")?;
+        Ok(wanted.find(text, pattern, flags)?.map(|found| found.as_str().to_owned()))
+    }
     all.f2::<Text, Text, Opt<Text>>("regexp_substr(text,text)", |t, p| {
-        Ok(compile(p, Flags::default())?.find(t).map(|m| m.as_str().to_owned()))
+        substr(t, p, &Wanted::FIRST, "")
     });
+    all.f3::<Text, Text, Int4, Opt<Text>>("regexp_substr(text,text,int4)", |t, p, start| {
+        substr(t, p, &Wanted { start, ..Wanted::FIRST }, "")
+    });
+    all.f4::<Text, Text, Int4, Int4, Opt<Text>>(
+        "regexp_substr(text,text,int4,int4)",
+        |t, p, start, n| substr(t, p, &Wanted { start, n, group: 0 }, ""),
+    );
+    all.f5::<Text, Text, Int4, Int4, Text, Opt<Text>>(
+        "regexp_substr(text,text,int4,int4,text)",
+        |t, p, start, n, f| substr(t, p, &Wanted { start, n, group: 0 }, f),
+    );
+    all.f6::<Text, Text, Int4, Int4, Text, Int4, Opt<Text>>(
+        "regexp_substr(text,text,int4,int4,text,int4)",
+        |t, p, start, n, f, group| substr(t, p, &Wanted { start, n, group }, f),
+    );
+}
+
+fn places(all: &mut Implementations) {
+    /// `end`: 0 for where the match begins, 1 for where what follows it begins.
+    fn instr(text: &str, pattern: &str, wanted: &Wanted, end: i32, flags: &str) -> Result<i32> {
+        Wanted { group: 0, ..*wanted }.check()?;
+        if !matches!(end, 0 | 1) {
+            return Err(parameter("endoption", end));
+        }
+        wanted.check()?;
+        let flags = no_global(flags, "regexp_instr()")?;
+        let found = wanted.find(text, pattern, flags)?;
+        let place = found.map(|found| if end == 0 { found.start() } else { found.end() });
+        Ok(place.map_or(0, |at| super::text::char_count(&text[..at]) as i32 + 1))
+    }
     all.f2::<Text, Text, Int4>("regexp_instr(text,text)", |t, p| {
-        let found = compile(p, Flags::default())?.find(t);
-        Ok(found.map_or(0, |m| super::text::char_count(&t[..m.start()]) as i32 + 1))
+        instr(t, p, &Wanted::FIRST, 0, "")
     });
+    all.f3::<Text, Text, Int4, Int4>("regexp_instr(text,text,int4)", |t, p, start| {
+        instr(t, p, &Wanted { start, ..Wanted::FIRST }, 0, "")
+    });
+    all.f4::<Text, Text, Int4, Int4, Int4>(
+        "regexp_instr(text,text,int4,int4)",
+        |t, p, start, n| instr(t, p, &Wanted { start, n, group: 0 }, 0, ""),
+    );
+    all.f5::<Text, Text, Int4, Int4, Int4, Int4>(
+        "regexp_instr(text,text,int4,int4,int4)",
+        |t, p, start, n, end| instr(t, p, &Wanted { start, n, group: 0 }, end, ""),
+    );
+    all.f6::<Text, Text, Int4, Int4, Int4, Text, Int4>(
+        "regexp_instr(text,text,int4,int4,int4,text)",
+        |t, p, start, n, end, f| instr(t, p, &Wanted { start, n, group: 0 }, end, f),
+    );
+    all.f7::<Text, Text, Int4, Int4, Int4, Text, Int4, Int4>(
+        "regexp_instr(text,text,int4,int4,int4,text,int4)",
+        |t, p, start, n, end, f, group| instr(t, p, &Wanted { start, n, group }, end, f),
+    );
 }
 
 fn from_character(text: &str, from: i32) -> Result<&str> {
     if from < 1 {
-        return Err(Error::invalid_parameter_value(format!(
-            "invalid value for parameter \"start\": {from}"
-        )));
+        return Err(parameter("start", from));
     }
     Ok(super::text::char_slice(text, from as usize - 1, usize::MAX))
 }
@@ -487,9 +623,7 @@ fn replacements(all: &mut Implementations) {
 fn replace(text: &str, pattern: &str, with: &str, flags: Flags, nth: i32) -> Result<String> {
     let regex = compile(pattern, flags)?;
     if nth < 0 {
-        return Err(Error::invalid_parameter_value(format!(
-            "invalid value for parameter \"n\": {nth}"
-        )));
+        return Err(parameter("n", nth));
     }
     let mut out = String::with_capacity(text.len());
     let mut from = 0;

@@ -585,6 +585,11 @@ fn implemented(mut call: ResolvedCall) -> Result<ResolvedCall> {
 }
 
 fn missing(function: &Function) -> Error {
+    let hypothetical = ["rank", "dense_rank", "percent_rank", "cume_dist"];
+    if function.kind == super::FunctionKind::Aggregate && hypothetical.contains(&function.name) {
+        let message = format!("hypothetical-set aggregate {} is not supported", function.name);
+        return Error::feature_not_supported(message);
+    }
     let args: Vec<String> = function.args.iter().map(|t| format_type(*t, -1)).collect();
     Error::feature_not_supported(format!(
         "function {}({}) is not supported",

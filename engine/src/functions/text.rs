@@ -37,13 +37,11 @@ fn lengths(all: &mut Implementations) {
     for ty in ["text", "bpchar"] {
         all.f1::<Text, Int4>(&format!("octet_length({ty})"), |v| Ok(v.len() as i32));
     }
-    all.f1::<Text, Int4>("bit_length(text)", |v| Ok(v.len() as i32 * 8));
+    all.f1::<Text, Int4>("bit_length(text)", |v| bit_length(v.len()));
     all.f1::<Text, Int4>("ascii(text)", |v| Ok(v.chars().next().map_or(0, |c| c as i32)));
     all.f1::<Int4, Text>("chr(int4)", |v| match u32::try_from(v) {
         Ok(0) => Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "null character not permitted")),
-        Err(_) => {
-            Err(Error::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "character number must be positive"))
-        }
+        Err(_) => Err(Error::invalid_parameter_value("character number must be positive")),
         Ok(code) => char::from_u32(code).map(String::from).ok_or_else(|| {
             Error::new(
                 SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -53,6 +51,15 @@ fn lengths(all: &mut Implementations) {
     });
     all.f1::<Int4, Text>("to_hex(int4)", |v| Ok(format!("{v:x}")));
     all.f1::<Int8, Text>("to_hex(int8)", |v| Ok(format!("{v:x}")));
+}
+
+/// The bits in so many bytes.
+///
+/// # Errors
+/// 22003 for more than an integer counts.
+pub(super) fn bit_length(bytes: usize) -> Result<i32> {
+    let bits = i32::try_from(bytes).ok().and_then(|bytes| bytes.checked_mul(8));
+    bits.ok_or_else(|| Error::numeric_out_of_range("integer out of range"))
 }
 
 pub(super) fn char_count(text: &str) -> usize {
@@ -159,10 +166,11 @@ fn parts(all: &mut Implementations) {
         Ok(char_slice(v, 0, end).to_owned())
     });
     all.f2::<Text, Int4, Text>("right(text,int4)", |v, n| {
-        let start = if n < 0 {
-            n.unsigned_abs() as usize
-        } else {
-            char_count(v).saturating_sub(n as usize)
+        let start = match n {
+            // PostgreSQL negates the number, and the smallest has no positive one.
+            i32::MIN => 0,
+            n if n < 0 => n.unsigned_abs() as usize,
+            n => char_count(v).saturating_sub(n as usize),
         };
         Ok(char_slice(v, start, usize::MAX).to_owned())
     });
@@ -227,9 +235,19 @@ fn overlay(text: &str, new: &str, from: i32, count: i32) -> Result<String> {
     if from <= 0 {
         return Err(Error::new(SqlState::SUBSTRING_ERROR, "negative substring length not allowed"));
     }
+    let after = overlay_end(from, count)?;
     let head = char_slice(text, 0, from as usize - 1);
-    let after = (i64::from(from) - 1 + i64::from(count)).max(0) as usize;
     Ok(format!("{head}{new}{}", char_slice(text, after, usize::MAX)))
+}
+
+/// How many characters or bytes the part ends behind that `overlay` replaces.
+///
+/// # Errors
+/// 22003 where start and length together are no integer.
+pub(super) fn overlay_end(from: i32, count: i32) -> Result<usize> {
+    let end = from.checked_add(count);
+    let end = end.ok_or_else(|| Error::numeric_out_of_range("integer out of range"))?;
+    Ok(i64::from(end).saturating_sub(1).max(0) as usize)
 }
 
 fn trims(all: &mut Implementations) {
@@ -676,5 +694,15 @@ mod tests {
         assert_eq!(quote_ident("Foo"), "\"Foo\"");
         assert_eq!(quote_ident("foo_1"), "foo_1");
         assert_eq!(quote_literal("it's \\"), "E'it''s \\\\'");
+    }
+
+    #[test]
+    fn what_is_no_integer_is_refused() {
+        assert_eq!(bit_length((1 << 28) - 1).unwrap(), i32::MAX - 7);
+        assert!(bit_length(1 << 28).is_err());
+        assert_eq!(overlay_end(1, i32::MIN).unwrap(), 0);
+        assert_eq!(overlay_end(i32::MAX, 0).unwrap(), i32::MAX as usize - 1);
+        assert!(overlay_end(i32::MAX, 1).is_err());
+        assert_eq!(range(i32::MIN, Some(i32::MAX)).unwrap(), (0, 0));
     }
 }

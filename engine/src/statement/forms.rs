@@ -32,11 +32,16 @@ pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {
 }
 
 /// `SELECT` by itself, a row without columns, gets a FROM, which the parser needs; whether it did.
+/// So does `SELECT WHERE ...`.
 pub(super) fn complete_bare_select(tokens: &mut Vec<TokenWithSpan>) -> bool {
     let is_token =
         |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
     let Some(at) = tokens.iter().position(|token| is_token(&token)) else { return false };
-    if !is_word(tokens, at, "select") || tokens.iter().filter(is_token).count() > 1 {
+    let goes_on = after(tokens, at).is_some_and(|next| {
+        let clauses = ["where", "group", "having", "order", "limit", "offset"];
+        tokens[next].token != Token::EOF && !clauses.iter().any(|word| is_word(tokens, next, word))
+    });
+    if !is_word(tokens, at, "select") || goes_on {
         return false;
     }
     let span = tokens[at].span;
@@ -46,16 +51,102 @@ pub(super) fn complete_bare_select(tokens: &mut Vec<TokenWithSpan>) -> bool {
     true
 }
 
-/// The place of an EXCLUDE in a window frame that leaves something out.
-pub(super) fn frame_exclusion(tokens: &[TokenWithSpan]) -> Option<Location> {
-    let at = (0..tokens.len()).find(|at| {
-        let what = after(tokens, *at);
-        let leaves_out = ["current", "group", "ties"]
+/// A form that isn't there, which the parser would call a syntax error: why, and its place.
+pub(super) fn unsupported(tokens: &[TokenWithSpan]) -> Option<(&'static str, Location)> {
+    (0..tokens.len()).find_map(|at| {
+        let message = if leaves_out(tokens, at) {
+            "EXCLUDE in a window frame is not supported"
+        } else if follows(tokens, at, &["search", "depth", "first"])
+            || follows(tokens, at, &["search", "breadth", "first"])
+        {
+            "SEARCH of a recursive query is not supported"
+        } else if is_cycle(tokens, at) {
+            "CYCLE of a recursive query is not supported"
+        } else if is_rows_from(tokens, at) {
+            "ROWS FROM is not supported"
+        } else if names_join(tokens, at) {
+            "an alias of the columns that a join's USING merges is not supported"
+        } else {
+            return None;
+        };
+        Some((message, tokens[at].span.start))
+    })
+}
+
+/// The place of the FROM in `SELECT DISTINCT FROM`, which lacks a list.
+pub(super) fn distinct_nothing(tokens: &[TokenWithSpan]) -> Option<usize> {
+    (0..tokens.len()).find_map(|at| {
+        let distinct = after(tokens, at).filter(|_| follows(tokens, at, &["select", "distinct"]));
+        let from = after(tokens, distinct?)?;
+        is_word(tokens, from, "from").then_some(from)
+    })
+}
+
+/// Whether these words stand one behind the other.
+fn follows(tokens: &[TokenWithSpan], at: usize, words: &[&str]) -> bool {
+    let mut place = Some(at);
+    words.iter().all(|word| {
+        let found = place.is_some_and(|place| is_word(tokens, place, word));
+        place = place.and_then(|place| after(tokens, place));
+        found
+    })
+}
+
+/// An EXCLUDE in a window frame that leaves something out.
+fn leaves_out(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let what = after(tokens, at);
+    is_exclusion(tokens, at)
+        && ["current", "group", "ties"]
             .iter()
-            .any(|word| what.is_some_and(|what| is_word(tokens, what, word)));
-        leaves_out && is_exclusion(tokens, *at)
-    })?;
-    Some(tokens[at].span.start)
+            .any(|word| what.is_some_and(|what| is_word(tokens, what, word)))
+}
+
+/// `FROM ROWS FROM (`; a column may have the name as well, behind IS DISTINCT FROM too.
+fn is_rows_from(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let is_item = |at| {
+        let is_test = before(tokens, at).is_some_and(|at| is_word(tokens, at, "distinct"));
+        !is_test && ["from", "join", "lateral"].iter().any(|word| is_word(tokens, at, word))
+    };
+    let open = after(tokens, at).and_then(|from| after(tokens, from));
+    follows(tokens, at, &["rows", "from"])
+        && before(tokens, at).is_some_and(is_item)
+        && open.is_some_and(|open| tokens[open].token == Token::LParen)
+}
+
+/// `(...) CYCLE a, b SET ...` behind a query of WITH.
+fn is_cycle(tokens: &[TokenWithSpan], at: usize) -> bool {
+    if !is_word(tokens, at, "cycle")
+        || before(tokens, at).is_none_or(|before| tokens[before].token != Token::RParen)
+    {
+        return false;
+    }
+    let mut next = after(tokens, at);
+    while let Some(place) = next.filter(|place| {
+        matches!(tokens[*place].token, Token::Word(_) | Token::Comma)
+            && !is_word(tokens, *place, "set")
+    }) {
+        next = after(tokens, place);
+    }
+    next.is_some_and(|place| is_word(tokens, place, "set"))
+}
+
+/// The AS of `JOIN t USING (a) AS name`.
+fn names_join(tokens: &[TokenWithSpan], at: usize) -> bool {
+    let Some(close) = before(tokens, at).filter(|_| is_word(tokens, at, "as")) else {
+        return false;
+    };
+    if tokens[close].token != Token::RParen {
+        return false;
+    }
+    let mut place = before(tokens, close);
+    while let Some(name) =
+        place.filter(|place| matches!(tokens[*place].token, Token::Word(_) | Token::Comma))
+    {
+        place = before(tokens, name);
+    }
+    let open = place.filter(|place| tokens[*place].token == Token::LParen);
+    let using = open.and_then(|open| before(tokens, open));
+    using.is_some_and(|using| is_word(tokens, using, "using"))
 }
 
 /// Whether the word is an EXCLUDE behind a frame's bound.

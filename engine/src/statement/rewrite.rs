@@ -12,6 +12,11 @@
 //! * `FOR NO KEY UPDATE OF a, b NOWAIT` => `FOR UPDATE OF <no key update>.a NOWAIT FOR UPDATE OF
 //!   <no key update>.b NOWAIT`
 //! * `FOR UPDATE LIMIT 1` => `LIMIT 1 FOR UPDATE`
+//! * `ORDER BY a USING >` => `ORDER BY a DESC`
+//! * `GROUP BY DISTINCT a` => `GROUP BY <distinct>, a`, and `GROUP BY ALL a` => `GROUP BY a`
+//! * `RANGE '1 day' PRECEDING` => `RANGE ('1 day') PRECEDING`
+//! * `a::text COLLATE "C"` => `a::text`: the collations that there are compare alike
+//! * `interval(2) '1.25'` => `'1.25'::interval(2)`
 
 use datafusion::sql::sqlparser::{
     ast,
@@ -69,6 +74,13 @@ pub(crate) fn lock_of(clause: &ast::LockClause) -> (Option<&str>, Option<&ast::I
     }
 }
 
+/// Whether the first item of GROUP BY says that equal grouping sets count once.
+pub(crate) fn is_distinct_mark(item: &ast::Expr) -> bool {
+    matches!(item, ast::Expr::Identifier(ident) if marked(ident) == Some(DISTINCT))
+}
+
+const DISTINCT: &str = "distinct";
+
 fn marked(ident: &ast::Ident) -> Option<&str> {
     (ident.quote_style == Some(MARK)).then_some(ident.value.as_str())
 }
@@ -98,6 +110,8 @@ pub(super) fn for_parser(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         } else if let Some(cursor) = positioned(&solid, at) {
             written.push(token, marked_word(cursor));
             3
+        } else if let Some(length) = expression_form(&solid, at, &mut written) {
+            length
         } else {
             written.tokens.push(token.clone());
             1
@@ -178,6 +192,105 @@ fn positioned(solid: &[&TokenWithSpan], at: usize) -> Option<String> {
         Token::Word(word) => Some(word.value.clone()),
         _ => None,
     }
+}
+
+/// Forms of ORDER BY, GROUP BY and of values. Returns how many tokens were read.
+fn expression_form(solid: &[&TokenWithSpan], at: usize, written: &mut Writer) -> Option<usize> {
+    let here = solid[at];
+    let next = solid.get(at + 1)?;
+    if is(here, "using") {
+        let direction = match next.token {
+            Token::Lt => "ASC",
+            Token::Gt => "DESC",
+            _ => return None,
+        };
+        written.push(here, Token::make_keyword(direction));
+        return Some(2);
+    }
+    if at >= 2 && is(solid[at - 1], "by") && is(solid[at - 2], "group") {
+        return grouping_quantifier(here, next, written);
+    }
+    if is(here, "collate") && is_known_collation(next) && is_behind_cast(solid, at) {
+        return Some(2);
+    }
+    match (&here.token, &next.token) {
+        (Token::SingleQuotedString(_), _) => frame_offset(solid, at, written),
+        (Token::Word(_), Token::LParen) if is(here, "interval") => {
+            let [_, open, digits, close, value, ..] = &solid[at..] else { return None };
+            let is_precision = matches!(digits.token, Token::Number(..));
+            let is_value = matches!(value.token, Token::SingleQuotedString(_));
+            if !is_precision || !is_value || close.token != Token::RParen {
+                return None;
+            }
+            written.tokens.push((*value).clone());
+            written.push(here, Token::DoubleColon);
+            written.tokens.extend([here, open, digits, close].map(|token| (*token).clone()));
+            Some(5)
+        }
+        _ => None,
+    }
+}
+
+/// `DISTINCT` or `ALL` behind GROUP BY.
+fn grouping_quantifier(
+    here: &TokenWithSpan,
+    next: &TokenWithSpan,
+    written: &mut Writer,
+) -> Option<usize> {
+    let has_list = matches!(next.token, Token::Word(_) | Token::LParen | Token::Number(..));
+    if is(here, "distinct") {
+        written.push(here, marked_word(DISTINCT.to_owned()));
+        written.push(here, Token::Comma);
+        return Some(1);
+    }
+    (is(here, "all") && has_list).then_some(1)
+}
+
+fn is_known_collation(token: &TokenWithSpan) -> bool {
+    matches!(&token.token, Token::Word(word) if word.quote_style.is_some()
+        && matches!(word.value.as_str(), "C" | "POSIX" | "default" | "ucs_basic"))
+}
+
+/// Whether the tokens before are the type of a `::`.
+fn is_behind_cast(solid: &[&TokenWithSpan], at: usize) -> bool {
+    let is_type = |token: &TokenWithSpan| {
+        let part = matches!(
+            token.token,
+            Token::Word(_) | Token::LParen | Token::RParen | Token::Number(..) | Token::Period
+        );
+        part && !is(token, "collate")
+    };
+    let before = solid[..at].iter().rev().find(|token| !is_type(token));
+    before.is_some_and(|token| token.token == Token::DoubleColon)
+}
+
+/// A string as the offset of a window frame, with a cast or without: the parser takes it for an
+/// interval.
+fn frame_offset(solid: &[&TokenWithSpan], at: usize, written: &mut Writer) -> Option<usize> {
+    let begins = ["between", "and", "rows", "range", "groups"];
+    if at == 0 || !begins.iter().any(|word| is(solid[at - 1], word)) {
+        return None;
+    }
+    let ends = |token: &TokenWithSpan| is(token, "preceding") || is(token, "following");
+    let (offset, length) = until(&solid[at..], ends)?;
+    let is_part = |token: &TokenWithSpan| {
+        matches!(token.token, Token::Word(_) | Token::LParen | Token::RParen | Token::Number(..))
+            && !is(token, "and")
+    };
+    let is_cast = match offset {
+        [_] => true,
+        [_, colons, ty @ ..] => {
+            colons.token == Token::DoubleColon && ty.iter().all(|token| is_part(token))
+        }
+        [] => false,
+    };
+    if !is_cast {
+        return None;
+    }
+    written.push(offset[0], Token::LParen);
+    written.tokens.extend(offset.iter().map(|token| (*token).clone()));
+    written.push(offset[0], Token::RParen);
+    Some(length)
 }
 
 /// `ON CONFLICT (...) [WHERE ...]` whose list has more than names in it. Returns how many tokens

@@ -261,20 +261,13 @@ impl Amount {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
-        if digits.contains(['e', 'E']) {
-            let value: f64 = digits.parse().ok()?;
-            let sign = if negative { -1.0 } else { 1.0 };
-            return Some(Amount {
-                whole: (sign * value.trunc()) as i64,
-                fraction: sign * value.fract(),
-            });
-        }
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let valid = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
         if whole.len() + fraction.len() == 0 || !valid(whole) || !valid(fraction) {
             return None;
         }
-        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        // More digits than fit are out of range in any unit.
+        let whole = if whole.is_empty() { 0 } else { whole.parse().unwrap_or(i64::MAX) };
         let fraction: f64 =
             if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().ok()? };
         Some(if negative {
@@ -326,15 +319,6 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             } else if number.contains(':') {
                 tokens.push(Token::Time(number));
             } else {
-                if matches!(bytes.get(end), Some(b'e' | b'E'))
-                    && bytes
-                        .get(end + 1)
-                        .is_some_and(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+'))
-                {
-                    let from = end;
-                    end = run(end + 2, &|b| b.is_ascii_digit());
-                    number.push_str(&text[from..end]);
-                }
                 tokens.push(Token::Number(number));
             }
             at = end;
@@ -370,13 +354,15 @@ fn traditional(text: &str, fields: i32, style: IntervalStyle) -> Option<Sum> {
                     // `1 2:03:04`: the number before a time counts days.
                     Some(Token::Time(_)) => (Unit::Day, 1),
                     None => (bare_unit(fields), 1),
+                    // `1 2 hours`: before hours as well.
+                    Some(Token::Number(_)) if is_hours(&tokens[i + 1..], fields) => (Unit::Day, 1),
                     Some(Token::Number(_) | Token::YearMonth(_)) => return None,
                 };
                 sum.add(&amount, unit);
                 i += used;
             }
             Token::Time(time) => {
-                sum.us += i128::from(clock(time, fields)?);
+                sum.us += clock(time, fields)?;
                 i += 1;
             }
             Token::YearMonth(text) => {
@@ -386,7 +372,9 @@ fn traditional(text: &str, fields: i32, style: IntervalStyle) -> Option<Sum> {
                     _ => (false, text.as_str()),
                 };
                 let (years, months) = digits.split_once('-')?;
-                let (years, months): (i128, i128) = (years.parse().ok()?, months.parse().ok()?);
+                // More digits than fit are out of range in any case.
+                let years: i128 = years.parse::<i64>().unwrap_or(i64::MAX).into();
+                let months: i128 = months.parse().ok()?;
                 if months > 11 {
                     return None;
                 }
@@ -408,6 +396,15 @@ fn traditional(text: &str, fields: i32, style: IntervalStyle) -> Option<Sum> {
         sum = Sum { months: -sum.months, days: -sum.days, us: -sum.us };
     }
     Some(sum)
+}
+
+/// Whether a number counts hours, by its word or by the type's fields.
+fn is_hours(tokens: &[Token], fields: i32) -> bool {
+    match tokens.get(1) {
+        Some(Token::Word(word)) => Unit::named(word) == Some(Unit::Hour),
+        None => bare_unit(fields) == Unit::Hour,
+        Some(_) => false,
+    }
 }
 
 /// In the standard a single sign, in front, is that of all fields.
@@ -452,7 +449,7 @@ fn bare_unit(fields: i32) -> Unit {
 }
 
 /// `h:mm`, `h:mm:ss.f`; `m:ss` when the type only has minutes and seconds.
-fn clock(text: &str, fields: i32) -> Option<i64> {
+fn clock(text: &str, fields: i32) -> Option<i128> {
     let (negative, digits) = match text.as_bytes()[0] {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -465,16 +462,16 @@ fn clock(text: &str, fields: i32) -> Option<i64> {
         [h, m, s] => (h, m, s),
         _ => return None,
     };
-    let (hours, minutes): (i64, i64) = (h.parse().ok()?, m.parse().ok()?);
+    let hours: i128 = h.parse::<i64>().unwrap_or(i64::MAX).into();
+    let minutes: i64 = m.parse().ok()?;
     let seconds = Amount::parse(s)?;
     if minutes > 59 || seconds.whole > 60 {
         return None;
     }
-    let us = hours.checked_mul(USECS_PER_HOUR)?.checked_add(
-        minutes * USECS_PER_MINUTE
-            + seconds.whole * USECS_PER_SEC
-            + (seconds.fraction * USECS_PER_SEC as f64).round_ties_even() as i64,
-    )?;
+    let below = minutes * USECS_PER_MINUTE
+        + seconds.whole * USECS_PER_SEC
+        + (seconds.fraction * USECS_PER_SEC as f64).round_ties_even() as i64;
+    let us = hours * i128::from(USECS_PER_HOUR) + i128::from(below);
     Some(if negative { -us } else { us })
 }
 
@@ -491,7 +488,7 @@ fn iso(text: &str) -> Option<Sum> {
             in_time = true;
             rest = after;
             if rest.contains(':') {
-                sum.us += i128::from(clock(rest, FULL)?);
+                sum.us += clock(rest, FULL)?;
                 return Some(sum);
             }
             continue;
@@ -516,7 +513,7 @@ fn iso(text: &str) -> Option<Sum> {
                 return None;
             }
             if !time.is_empty() {
-                sum.us += i128::from(clock(time, FULL)?);
+                sum.us += clock(time, FULL)?;
             }
             return Some(sum);
         }
@@ -573,6 +570,18 @@ mod tests {
                 "{written}"
             );
         }
+        for too_big in [
+            "170141183460469231731687303715884105727-1",
+            "99999999999999999999999999999999999999999 years",
+            "9223372036854775807:59:59",
+            "-99999999999999999999:00 ago",
+            "P99999999999999999999D",
+            "9223372036854775807 millennia",
+        ] {
+            let error = parse(too_big, -1, IntervalStyle::Postgres).unwrap_err();
+            assert_eq!(error.sqlstate, SqlState::INTERVAL_FIELD_OVERFLOW, "{too_big}");
+        }
+        assert!(parse("1e5 seconds", -1, IntervalStyle::Postgres).is_err());
         assert!(parse("nonsense", -1, IntervalStyle::Postgres).is_err());
         assert!(parse("", -1, IntervalStyle::Postgres).is_err());
     }

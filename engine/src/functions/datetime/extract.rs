@@ -77,11 +77,13 @@ pub(crate) fn decode_unit(text: &str, type_name: &str) -> Result<Unit> {
 }
 
 pub(super) fn unrecognized(text: &str, type_name: &str) -> Error {
-    Error::invalid_parameter_value(format!("unit \"{text}\" not recognized for type {type_name}"))
+    let unit = text.to_ascii_lowercase();
+    Error::invalid_parameter_value(format!("unit \"{unit}\" not recognized for type {type_name}"))
 }
 
 pub(super) fn unsupported(text: &str, type_name: &str) -> Error {
-    Error::feature_not_supported(format!("unit \"{text}\" not supported for type {type_name}"))
+    let unit = text.to_ascii_lowercase();
+    Error::feature_not_supported(format!("unit \"{unit}\" not supported for type {type_name}"))
 }
 
 const TIMESTAMP: &str = "timestamp without time zone";

@@ -7,7 +7,8 @@ use super::super::kernel::{
 use super::super::registry::Implementations;
 use crate::error::{Error, Result, SqlState};
 use crate::types::datetime::{
-    TS_INFINITY, TS_NEG_INFINITY, USECS_PER_HOUR, USECS_PER_MINUTE, check_timestamp, join,
+    TS_INFINITY, TS_NEG_INFINITY, USECS_PER_HOUR, USECS_PER_MINUTE, check_timestamp, days_in_month,
+    join,
 };
 use crate::types::interval::{Parts, out_of_range};
 use crate::types::{TimeZone, datetime};
@@ -61,7 +62,7 @@ pub(super) fn register(all: &mut Implementations) {
         if us.abs() >= 9.2e18 {
             return Err(Error::new(
                 SqlState::DATETIME_FIELD_OVERFLOW,
-                format!("timestamp out of range: \"{seconds}\""),
+                format!("timestamp out of range: \"{}\"", c_float(seconds)),
             ));
         }
         check_timestamp(us as i64)
@@ -76,20 +77,29 @@ fn overflow(what: &str, value: &str) -> Error {
 }
 
 fn make_date(year: i32, month: i32, day: i32) -> Result<i32> {
-    let bad = || overflow("date", &format!("{year}-{month:02}-{day:02}"));
-    // Negative years are before Christ; there is no year 0.
-    let astronomical = match year {
-        0 => return Err(bad()),
-        y if y < 0 => i64::from(y) + 1,
-        y => i64::from(y),
+    // Negative years are before Christ; there is no year 0. A message has them astronomical.
+    let astronomical = if year < 0 { i64::from(year) + 1 } else { i64::from(year) };
+    let shown = match year {
+        i32::MIN => i64::from(year),
+        _ => astronomical,
     };
+    let shown = format!("{shown}-{month:02}-{day:02}");
+    let bad = || overflow("date", &shown);
+    if matches!(year, 0 | i32::MIN) {
+        return Err(bad());
+    }
     let (month, day) =
         (u32::try_from(month).map_err(|_| bad())?, u32::try_from(day).map_err(|_| bad())?);
-    datetime::make_date(astronomical, month, day).ok_or_else(bad)
+    if !(1..=12).contains(&month) || !(1..=days_in_month(astronomical, month)).contains(&day) {
+        return Err(bad());
+    }
+    datetime::make_date(astronomical, month, day).ok_or_else(|| {
+        Error::new(SqlState::DATETIME_FIELD_OVERFLOW, format!("date out of range: {shown}"))
+    })
 }
 
 fn make_time(hour: i32, minute: i32, seconds: f64) -> Result<i64> {
-    let bad = || overflow("time", &format!("{hour}:{minute:02}:{seconds:02}"));
+    let bad = || overflow("time", &format!("{hour}:{minute:02}:{}", c_float(seconds)));
     let us = (seconds * 1e6).round_ties_even();
     if !(0..=24).contains(&hour) || !(0..60).contains(&minute) || !(0.0..=60e6).contains(&us) {
         return Err(bad());
@@ -98,6 +108,60 @@ fn make_time(hour: i32, minute: i32, seconds: f64) -> Result<i64> {
     if total > datetime::USECS_PER_DAY { Err(bad()) } else { Ok(total) }
 }
 
+/// A float as C's `%02g` prints it: six digits, at least two characters.
+fn c_float(value: f64) -> String {
+    if value.is_infinite() {
+        return if value < 0.0 { "-Infinity".to_owned() } else { "Infinity".to_owned() };
+    }
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    let exponent = format!("{value:.5e}");
+    let (digits, power) = exponent.split_once('e').unwrap_or((&exponent, "0"));
+    let power: i32 = power.parse().unwrap_or(0);
+    let plain = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..6).contains(&power) {
+        let text = plain(&format!("{value:.*}", (5 - power) as usize));
+        return format!("{text:0>2}");
+    }
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", plain(digits), power.abs())
+}
+
 fn make_timestamp(y: i32, mo: i32, d: i32, h: i32, mi: i32, s: f64) -> Result<i64> {
     join(make_date(y, mo, d)?.into(), make_time(h, mi, s)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_as_c_prints_them() {
+        for (value, printed) in [
+            (0.0, "00"),
+            (1.5, "1.5"),
+            (61.25, "61.25"),
+            (1e300, "1e+300"),
+            (1e-10, "1e-10"),
+            (123456.7, "123457"),
+            (-3.0, "-3"),
+            (f64::INFINITY, "Infinity"),
+        ] {
+            assert_eq!(c_float(value), printed);
+        }
+    }
+
+    #[test]
+    fn dates_out_of_range_are_refused() {
+        for (year, month, day) in
+            [(i32::MIN, 1, 1), (i32::MAX, 1, 1), (0, 1, 1), (1, i32::MIN, 1), (1, 1, i32::MAX)]
+        {
+            assert!(make_date(year, month, day).is_err());
+        }
+        assert!(make_time(i32::MAX, i32::MIN, f64::NAN).is_err());
+    }
 }

@@ -24,7 +24,7 @@ pub(super) fn register(all: &mut Implementations) {
     );
     all.f3::<Text, TimestampTz, Text, TimestampTz>(
         "date_trunc(text,timestamptz,text)",
-        |u, t, z| truncate_zoned(u, t, &TimeZone::parse_in_value(z)?),
+        |u, t, z| super::finite_or(t, |t| truncate_zoned(u, t, &TimeZone::parse_in_value(z)?)),
     );
     all.f2::<Text, Interval, Interval>("date_trunc(text,interval)", |unit, i| {
         truncate_interval(unit, Parts::of(i))

@@ -8,6 +8,7 @@ use super::super::kernel::{Int4, Opt, Text, TextList};
 use super::super::registry::Implementations;
 
 pub(super) fn register(all: &mut Implementations) {
+    elements(all);
     for kind in ["json", "jsonb"] {
         all.f2::<Text, Text, Opt<Text>>(&format!("{kind}_object_field({kind},text)"), |a, key| {
             Ok(Slices::of(a)?.member(key).map(str::to_owned))
@@ -15,14 +16,6 @@ pub(super) fn register(all: &mut Implementations) {
         all.f2::<Text, Text, Opt<Text>>(
             &format!("{kind}_object_field_text({kind},text)"),
             |a, key| as_text(Slices::of(a)?.member(key)),
-        );
-        all.f2::<Text, Int4, Opt<Text>>(
-            &format!("{kind}_array_element({kind},int4)"),
-            |a, index| Ok(Slices::of(a)?.element(i64::from(index)).map(str::to_owned)),
-        );
-        all.f2::<Text, Int4, Opt<Text>>(
-            &format!("{kind}_array_element_text({kind},int4)"),
-            |a, index| as_text(Slices::of(a)?.element(i64::from(index))),
         );
         all.f2::<Text, TextList, Opt<Text>>(
             &format!("{kind}_extract_path({kind},_text)"),
@@ -33,6 +26,30 @@ pub(super) fn register(all: &mut Implementations) {
             |a, path| as_text(walk(a, &path)?),
         );
     }
+}
+
+/// An element of jsonb, where a scalar counts as an array of itself.
+fn element(document: &str, index: i32) -> Result<Option<&str>> {
+    let parts = Slices::of(document)?;
+    Ok(match parts {
+        Slices::Scalar(scalar) => matches!(index, 0 | -1).then_some(scalar),
+        _ => parts.element(i64::from(index)),
+    })
+}
+
+fn elements(all: &mut Implementations) {
+    all.f2::<Text, Int4, Opt<Text>>("json_array_element(json,int4)", |a, index| {
+        Ok(Slices::of(a)?.element(i64::from(index)).map(str::to_owned))
+    });
+    all.f2::<Text, Int4, Opt<Text>>("json_array_element_text(json,int4)", |a, index| {
+        as_text(Slices::of(a)?.element(i64::from(index)))
+    });
+    all.f2::<Text, Int4, Opt<Text>>("jsonb_array_element(jsonb,int4)", |a, index| {
+        Ok(element(a, index)?.map(str::to_owned))
+    });
+    all.f2::<Text, Int4, Opt<Text>>("jsonb_array_element_text(jsonb,int4)", |a, index| {
+        as_text(element(a, index)?)
+    });
 }
 
 fn as_text(slice: Option<&str>) -> Result<Option<String>> {

@@ -20,6 +20,9 @@ use super::super::aggregate::{arranged, arranged_state};
 use super::super::kernel::{Call, scalar_udf};
 use super::super::registry::Implementations;
 
+/// A row that is json already: the aggregate sees by the modifier that it was one.
+pub(crate) const ROW_AS_JSON: PgType = PgType::new(Oid::JSON, 1);
+
 /// json is written with this spacing by the builders, jsonb is brought into its normal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
@@ -41,6 +44,7 @@ pub(super) fn register(all: &mut Implementations) {
     all.add_zoned("to_json(anyelement)", Poly(|t, _| value(t, Kind::Json)));
     all.add_zoned("to_jsonb(anyelement)", Poly(|t, _| value(t, Kind::Jsonb)));
     all.add_zoned("array_to_json(anyarray)", Poly(|t, _| value(t, Kind::Json)));
+    all.add_zoned("array_to_json(anyarray,bool)", Poly(array_in_lines));
     all.add_zoned("json_build_array(any)", Poly(|t, _| array(t, Kind::Json)));
     all.add_zoned("json_build_array()", Poly(|t, _| array(t, Kind::Json)));
     all.add_zoned("jsonb_build_array(any)", Poly(|t, _| array(t, Kind::Jsonb)));
@@ -191,7 +195,8 @@ fn writer(
         let arguments = Arguments::new(call, &types)?;
         let mut out = StringBuilder::new();
         for row in 0..call.rows {
-            let is_null = strict && arguments.bound[0].is_null(call.args[0].index(row));
+            let mut all = arguments.bound.iter().zip(&call.args);
+            let is_null = strict && all.any(|(bound, arg)| bound.is_null(arg.index(row)));
             if is_null {
                 out.append_null();
                 continue;
@@ -208,6 +213,36 @@ fn writer(
 
 fn value(types: &[PgType], kind: Kind) -> Result<Implementation> {
     writer("to_json", types, kind, |arguments, row, out| arguments.write(0, row, out), true)
+}
+
+/// With the flag each element on a line of its own.
+fn array_in_lines(types: &[PgType], _: PgType) -> Result<Implementation> {
+    writer(
+        "array_to_json",
+        types,
+        Kind::Json,
+        |arguments, row, out| {
+            let flag = &arguments.call.args[1];
+            let pretty = flag.array.as_boolean().value(flag.index(row));
+            let array = &arguments.call.args[0];
+            let at = array.index(row);
+            let items = array.array.as_list::<i32>().value(at);
+            let element = arguments.types[0]
+                .list_element()
+                .ok_or_else(|| Error::internal("array_to_json of no array"))?;
+            let bound = Column::bind(element, &items)?;
+            out.push('[');
+            for item in 0..items.len() {
+                if item > 0 {
+                    out.push_str(if pretty { ",\n " } else { "," });
+                }
+                write_value(element, &items, &bound, item, &arguments.settings, out)?;
+            }
+            out.push(']');
+            Ok(())
+        },
+        true,
+    )
 }
 
 fn array(types: &[PgType], kind: Kind) -> Result<Implementation> {
@@ -364,6 +399,15 @@ struct Collected {
 const MAX_DOCUMENT_BYTES: usize = 256 << 20;
 
 impl Collected {
+    /// Rows and arrays come each on a line of its own.
+    fn separator(&self) -> &'static str {
+        let ty = self.types[0];
+        match self.kind == Kind::Json && !self.keyed {
+            true if ty == ROW_AS_JSON || ty.list_element().is_some() => ", \n ",
+            _ => ", ",
+        }
+    }
+
     fn add(&mut self, values: &[ArrayRef]) -> Result<()> {
         let rows = values.first().map_or(0, |column| column.len());
         let settings = match values.get(self.types.len()) {
@@ -378,7 +422,7 @@ impl Collected {
             .collect::<Result<Vec<_>>>()?;
         for row in 0..rows {
             if self.any {
-                self.text.push_str(", ");
+                self.text.push_str(self.separator());
             }
             self.any = true;
             let mut value = 0;
@@ -437,7 +481,7 @@ impl Accumulator for Collected {
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DataFusionResult<()> {
         for text in states[0].as_string::<i32>().iter().flatten() {
             if self.any {
-                self.text.push_str(", ");
+                self.text.push_str(self.separator());
             }
             self.any = true;
             self.text.push_str(text);

@@ -8,7 +8,7 @@ use super::super::registry::Implementations;
 
 pub(super) fn register(all: &mut Implementations) {
     all.f2::<Text, Text, Text>("jsonb_concat(jsonb,jsonb)", |a, b| {
-        normal(concat(json::parse(a)?, json::parse(b)?)?)
+        normal(concat(json::parse(a)?, json::parse(b)?))
     });
     all.f2::<Text, Text, Text>("jsonb_delete(jsonb,text)", |a, key| {
         normal(delete_keys(json::parse(a)?, &[Some(key.to_owned())])?)
@@ -45,8 +45,8 @@ fn check_container(document: &Json, message: &str) -> Result<()> {
     }
 }
 
-fn concat(a: Json, b: Json) -> Result<Json> {
-    Ok(match (a, b) {
+fn concat(a: Json, b: Json) -> Json {
+    match (a, b) {
         (Json::Object(mut a), Json::Object(b)) => {
             a.extend(b);
             Json::Object(a)
@@ -63,11 +63,8 @@ fn concat(a: Json, b: Json) -> Result<Json> {
             b.insert(0, a);
             Json::Array(b)
         }
-        (Json::Object(_), _) | (_, Json::Object(_)) => {
-            return Err(Error::invalid_parameter_value("invalid concatenation of jsonb objects"));
-        }
         (a, b) => Json::Array(vec![a, b]),
-    })
+    }
 }
 
 fn delete_keys(document: Json, keys: &[Option<String>]) -> Result<Json> {
@@ -173,6 +170,12 @@ enum Change {
     Insert { value: Json, after: bool },
 }
 
+impl Change {
+    fn needs_element(&self) -> bool {
+        matches!(self, Change::Delete | Change::Set { create: false, .. })
+    }
+}
+
 /// Changes what `path` leads to. `depth` counts the path's elements from 1, for errors.
 fn change(
     document: &mut Json,
@@ -196,6 +199,8 @@ fn change(
                 (found, true) => change_member(members, found, step, change_),
             }
         }
+        // In an empty array nothing is looked for.
+        Json::Array(items) if items.is_empty() && change_.needs_element() => Ok(()),
         Json::Array(items) => {
             let index: i64 = step.trim().parse().map_err(|_| {
                 Error::new(

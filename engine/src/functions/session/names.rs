@@ -24,13 +24,15 @@ use crate::{
 
 pub(super) fn body(name: &str) -> Option<Body> {
     Some(match name {
-        "to_regclass" => |row| found(regclass(&Scope::of(row), row.text(0)?)),
-        "to_regtype" => |row| found(regtype(&Scope::of(row), row.text(0)?)),
-        "to_regproc" => |row| found(regproc(&Scope::of(row), row.text(0)?)),
-        "to_regprocedure" => |row| found(regprocedure(&Scope::of(row), row.text(0)?)),
-        "to_regrole" => |row| found(regrole(&Scope::of(row), row.text(0)?)),
-        "to_regnamespace" => |row| found(regnamespace(&Scope::of(row), row.text(0)?)),
-        "to_regcollation" => |row| found(regcollation(&Scope::of(row), row.text(0)?)),
+        "to_regclass" => |row| found(class_named(&Scope::of(row), row.text(0)?)),
+        "to_regtype" => |row| found(type_named(&Scope::of(row), row.text(0)?)),
+        "to_regproc" => |row| found(proc_named(&Scope::of(row), row.text(0)?)),
+        "to_regprocedure" => |row| found(procedure_named(row.text(0)?)),
+        "to_regoper" => |row| found(oper_named(row.text(0)?)),
+        "to_regoperator" => |row| found(operator_named(row.text(0)?)),
+        "to_regrole" => |row| found(role_named(&Scope::of(row), row.text(0)?)),
+        "to_regnamespace" => |row| found(schema_named(&Scope::of(row), row.text(0)?)),
+        "to_regcollation" => |row| found(collation_named(row.text(0)?)),
         "pg_table_is_visible" => table_is_visible,
         "pg_type_is_visible" => type_is_visible,
         "pg_function_is_visible" => {
@@ -70,11 +72,12 @@ impl<'a> Scope<'a> {
             Oid::REGCLASS => regclass(self, text),
             Oid::REGTYPE => regtype(self, text),
             Oid::REGPROC => regproc(self, text),
-            Oid::REGPROCEDURE => regprocedure(self, text),
+            Oid::REGPROCEDURE => regprocedure(text),
             Oid::REGROLE => regrole(self, text),
             Oid::REGNAMESPACE => regnamespace(self, text),
-            Oid::REGCOLLATION => regcollation(self, text),
-            Oid::REGOPER | Oid::REGOPERATOR => regoper(text),
+            Oid::REGCOLLATION => regcollation(text),
+            Oid::REGOPER => regoper(text),
+            Oid::REGOPERATOR => regoperator(text),
             _ => return None,
         };
         Some(oid.map(|oid| ScalarValue::UInt32(Some(oid.0))))
@@ -87,11 +90,12 @@ pub(super) fn input(ty: Oid) -> Option<Body> {
         Oid::REGCLASS => |row| regclass(&Scope::of(row), row.text(0)?).map(oid),
         Oid::REGTYPE => |row| regtype(&Scope::of(row), row.text(0)?).map(oid),
         Oid::REGPROC => |row| regproc(&Scope::of(row), row.text(0)?).map(oid),
-        Oid::REGPROCEDURE => |row| regprocedure(&Scope::of(row), row.text(0)?).map(oid),
+        Oid::REGPROCEDURE => |row| regprocedure(row.text(0)?).map(oid),
         Oid::REGROLE => |row| regrole(&Scope::of(row), row.text(0)?).map(oid),
         Oid::REGNAMESPACE => |row| regnamespace(&Scope::of(row), row.text(0)?).map(oid),
-        Oid::REGCOLLATION => |row| regcollation(&Scope::of(row), row.text(0)?).map(oid),
-        Oid::REGOPER | Oid::REGOPERATOR => |row| regoper(row.text(0)?).map(oid),
+        Oid::REGCOLLATION => |row| regcollation(row.text(0)?).map(oid),
+        Oid::REGOPER => |row| regoper(row.text(0)?).map(oid),
+        Oid::REGOPERATOR => |row| regoperator(row.text(0)?).map(oid),
         _ => return None,
     })
 }
@@ -127,7 +131,9 @@ fn oid(oid: Oid) -> Value {
 /// What a number of one of the `reg...` types shows as.
 fn shown(view: &CatalogView, path: &[String], ty: Oid, oid: Oid) -> String {
     if oid == Oid(0) {
-        return "-".to_owned();
+        // A minus is an operator.
+        let none = if matches!(ty, Oid::REGOPER | Oid::REGOPERATOR) { "0" } else { "-" };
+        return none.to_owned();
     }
     let name = match ty {
         Oid::REGCLASS => class_name(view, path, oid),
@@ -140,7 +146,8 @@ fn shown(view: &CatalogView, path: &[String], ty: Oid, oid: Oid) -> String {
             let found = COLLATIONS.iter().find(|(number, _)| *number == oid.0);
             found.map(|(_, name)| quote_identifier(name))
         }
-        Oid::REGOPER | Oid::REGOPERATOR => registry().operator(oid).map(|o| o.name.to_owned()),
+        Oid::REGOPER => registry().operator(oid).map(|o| o.name.to_owned()),
+        Oid::REGOPERATOR => operator_name(oid),
         _ => None,
     };
     name.unwrap_or_else(|| oid.to_string())
@@ -205,11 +212,17 @@ fn number(text: &str) -> Option<Oid> {
     if digits { text.parse().ok().map(Oid) } else { None }
 }
 
+/// The number that the text is, else what the name in it means.
+fn number_or(text: &str, named: impl FnOnce() -> Result<Oid>) -> Result<Oid> {
+    number(text).map_or_else(named, Ok)
+}
+
 /// The OID of a relation or index.
 pub(crate) fn regclass(scope: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
-    }
+    number_or(text, || class_named(scope, text))
+}
+
+fn class_named(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     let (schema, name) = regnames::split(text)?;
     let path = &scope.path;
     scope.view.check_named_schema(schema.as_deref())?;
@@ -223,9 +236,10 @@ pub(crate) fn regclass(scope: &Scope<'_>, text: &str) -> Result<Oid> {
 }
 
 fn regtype(scope: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
-    }
+    number_or(text, || type_named(scope, text))
+}
+
+fn type_named(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     match parse_type_name(text) {
         Ok(ty) => Ok(ty.oid),
         Err(error) => {
@@ -241,9 +255,10 @@ fn regtype(scope: &Scope<'_>, text: &str) -> Result<Oid> {
 }
 
 fn regproc(scope: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
-    }
+    number_or(text, || proc_named(scope, text))
+}
+
+fn proc_named(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     let (schema, name) = regnames::split(text)?;
     let unknown =
         || Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
@@ -261,50 +276,68 @@ fn regproc(scope: &Scope<'_>, text: &str) -> Result<Oid> {
     }
 }
 
-fn regprocedure(_: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
-    }
+fn regprocedure(text: &str) -> Result<Oid> {
+    number_or(text, || procedure_named(text))
+}
+
+/// `name(type, type)`: the name and the types as they stand there.
+fn name_and_types(text: &str) -> Result<(&str, Vec<&str>)> {
+    let invalid = |what| Error::new(SqlState::INVALID_TEXT_REPRESENTATION, what);
+    let (name, rest) =
+        text.split_once('(').ok_or_else(|| invalid("expected a left parenthesis"))?;
+    let types =
+        rest.trim().strip_suffix(')').ok_or_else(|| invalid("expected a right parenthesis"))?;
+    let types = match types.trim() {
+        "" => Vec::new(),
+        types => types.split(',').map(str::trim).collect(),
+    };
+    Ok((name, types))
+}
+
+fn procedure_named(text: &str) -> Result<Oid> {
     let unknown =
         || Error::new(SqlState::UNDEFINED_FUNCTION, format!("function \"{text}\" does not exist"));
-    let (name, arguments) =
-        text.trim().strip_suffix(')').and_then(|text| text.split_once('(')).ok_or_else(|| {
-            Error::new(SqlState::INVALID_TEXT_REPRESENTATION, "expected a left parenthesis")
-        })?;
+    let (name, types) = name_and_types(text)?;
     let (_, name) = regnames::split(name)?;
-    let arguments = arguments.trim();
-    let types = if arguments.is_empty() {
-        Vec::new()
-    } else {
-        arguments
-            .split(',')
-            .map(|ty| parse_type_name(ty).map(|ty| ty.oid))
-            .collect::<Result<Vec<_>>>()?
-    };
+    let types = types
+        .into_iter()
+        .map(|ty| parse_type_name(ty).map(|ty| ty.oid))
+        .collect::<Result<Vec<_>>>()?;
     let found = registry().functions_named(&name).find(|function| function.args == types);
     found.map(|function| function.oid).ok_or_else(unknown)
 }
 
-fn regrole(scope: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
+/// The name alone: 42602 for one with a schema.
+fn unqualified(text: &str) -> Result<String> {
+    match regnames::split(text)? {
+        (None, name) => Ok(name),
+        (Some(_), _) => Err(Error::new(SqlState::INVALID_NAME, "invalid name syntax")),
     }
-    let (_, name) = regnames::split(text)?;
+}
+
+fn regrole(scope: &Scope<'_>, text: &str) -> Result<Oid> {
+    number_or(text, || role_named(scope, text))
+}
+
+fn role_named(scope: &Scope<'_>, text: &str) -> Result<Oid> {
+    let name = unqualified(text)?;
     scope.view.role_by_name(&name).map(|role| role.oid).ok_or_else(|| Error::undefined_role(&name))
 }
 
 fn regnamespace(scope: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
-    }
-    let (_, name) = regnames::split(text)?;
+    number_or(text, || schema_named(scope, text))
+}
+
+fn schema_named(scope: &Scope<'_>, text: &str) -> Result<Oid> {
+    let name = unqualified(text)?;
     scope.view.schema(&name).map(|schema| schema.oid)
 }
 
-fn regcollation(_: &Scope<'_>, text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
-    }
+fn regcollation(text: &str) -> Result<Oid> {
+    number_or(text, || collation_named(text))
+}
+
+fn collation_named(text: &str) -> Result<Oid> {
     let (_, name) = regnames::split(text)?;
     COLLATIONS.iter().find(|(_, n)| *n == name).map(|(oid, _)| Oid(*oid)).ok_or_else(|| {
         Error::undefined_object("collation", &format!("{name}\" for encoding \"UTF8"))
@@ -312,11 +345,53 @@ fn regcollation(_: &Scope<'_>, text: &str) -> Result<Oid> {
 }
 
 fn regoper(text: &str) -> Result<Oid> {
-    if let Some(oid) = number(text) {
-        return Ok(oid);
+    // - is an operator here, not none at all.
+    match number(text) {
+        Some(oid) if text != "-" => Ok(oid),
+        _ => oper_named(text),
     }
-    let name = text.trim().split('(').next().unwrap_or_default();
-    let name = name.rsplit('.').next().unwrap_or_default();
+}
+
+fn regoperator(text: &str) -> Result<Oid> {
+    number_or(text, || operator_named(text))
+}
+
+/// `+(integer, integer)`; NONE stands for the operand that isn't there.
+fn operator_named(text: &str) -> Result<Oid> {
+    let (name, types) = name_and_types(text)?;
+    let name = name.trim().rsplit('.').next().unwrap_or_default();
+    let [left, right] = types.as_slice() else {
+        return Err(match types.len() {
+            1 => Error::new(SqlState::UNDEFINED_PARAMETER, "missing argument")
+                .with_hint("Use NONE to denote the missing argument of a unary operator."),
+            _ => Error::new(SqlState::TOO_MANY_ARGUMENTS, "too many arguments")
+                .with_hint("Provide two argument types for operator."),
+        });
+    };
+    let ty = |text: &str| match text.eq_ignore_ascii_case("none") {
+        true => Ok(Oid::INVALID),
+        false => parse_type_name(text).map(|ty| ty.oid),
+    };
+    let (left, right) = (ty(left)?, ty(right)?);
+    let mut all = registry().operators_named(name);
+    let found = all.find(|operator| operator.left == left && operator.right == right);
+    found.map(|operator| operator.oid).ok_or_else(|| {
+        Error::new(SqlState::UNDEFINED_FUNCTION, format!("operator does not exist: {text}"))
+    })
+}
+
+/// As [`operator_named`] reads it.
+fn operator_name(oid: Oid) -> Option<String> {
+    let operator = registry().operator(oid)?;
+    let ty = |oid: Oid| match oid {
+        Oid::INVALID => "NONE".to_owned(),
+        oid => format_type(oid, -1),
+    };
+    Some(format!("{}({},{})", operator.name, ty(operator.left), ty(operator.right)))
+}
+
+fn oper_named(text: &str) -> Result<Oid> {
+    let name = text.trim().rsplit('.').next().unwrap_or_default();
     let mut all = registry().operators_named(name);
     match (all.next(), all.next()) {
         (Some(one), None) => Ok(one.oid),

@@ -76,7 +76,8 @@ impl Numeric {
                     return Err(Error::division_by_zero());
                 }
                 let scale = a.scale.max(b.scale);
-                Ok(Numeric::new(a.round(scale).int.div_trunc(&b.round(scale).int), 0))
+                let int = a.round(scale).int.div_trunc(&b.round(scale).int);
+                checked(Decimal { int, scale: 0 })
             }
             _ => self.div(other),
         }

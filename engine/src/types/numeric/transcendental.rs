@@ -9,6 +9,8 @@ use crate::error::{Error, Result, SqlState};
 
 /// Digits computed beyond the asked scale.
 const GUARD_DIGITS: i32 = 12;
+/// Values with a decimal exponent beyond this are taken apart before their logarithm is taken.
+const FAR_EXPONENT: i32 = 40;
 /// Powers whose natural logarithm is beyond this overflow.
 const MAX_LN_OF_RESULT: f64 = 6020.0;
 #[expect(clippy::approx_constant, reason = "PostgreSQL's estimates have these digits")]
@@ -141,6 +143,12 @@ impl Numeric {
         if *exponent == Numeric::ZERO || *self == one {
             return Ok(one);
         }
+        let fractional = matches!(exponent, Numeric::Finite(d) if d.clone().trimmed().scale > 0);
+        if *self == Numeric::NegativeInfinity && fractional {
+            return Err(power_error(
+                "a negative number raised to a non-integer power yields a complex result",
+            ));
+        }
         let value = self.to_f64().powf(exponent.to_f64());
         if *self == Numeric::ZERO && *exponent == Numeric::NegativeInfinity {
             return Err(power_error("zero raised to a negative power is undefined"));
@@ -199,6 +207,20 @@ fn ln_weight(d: &Decimal) -> i32 {
 
 /// The natural logarithm of a positive decimal.
 fn ln(d: &Decimal, scale: i32) -> Decimal {
+    let exponent = d.exponent();
+    if exponent.abs() <= FAR_EXPONENT {
+        return near_ln(d, scale);
+    }
+    // ln(m * 10^e) = ln(m) + e * ln(10)
+    let inner = scale.max(0) + GUARD_DIGITS;
+    let mantissa = Decimal { int: d.int.clone(), scale: d.scale + exponent };
+    let ten = near_ln(&Decimal { int: Int::Small(10), scale: 0 }, inner);
+    let powers = Decimal { int: ten.int.mul(&Int::Small(exponent.into())), scale: ten.scale };
+    near_ln(&mantissa, inner).add(&powers).round(scale.max(0))
+}
+
+/// As [`ln`], for values not too far from 1.
+fn near_ln(d: &Decimal, scale: i32) -> Decimal {
     // Roots until the value is near 1; each doubles the error.
     let precision = scale.max(0) + GUARD_DIGITS + d.exponent().abs() / 3 + 20;
     let one = pow10(precision as u32).big();
@@ -287,10 +309,10 @@ fn integer_power(base: &Decimal, exponent: i32) -> Result<Numeric> {
     if weight > 131_072.0 {
         return Err(overflow());
     }
-    if weight + 1.0 < f64::from(-MAX_DISPLAY_SCALE) {
-        return Ok(Numeric::new(0, MAX_DISPLAY_SCALE));
-    }
     let scale = chosen_scale(MIN_SIGNIFICANT_DIGITS, &[base]);
+    if weight + 1.0 < f64::from(-MAX_DISPLAY_SCALE) {
+        return Ok(Numeric::new(0, scale));
+    }
     let exact = |times: u32| Decimal {
         int: Int::from(base.int.big().pow(times)),
         scale: base.scale * times as i32,
