@@ -452,19 +452,30 @@ impl OptimizerRule for AboveGroups {
         plan: LogicalPlan,
         config: &dyn OptimizerConfig,
     ) -> DataFusionResult<Transformed<LogicalPlan>> {
-        if let LogicalPlan::Filter(filter) = &plan
-            && let LogicalPlan::Aggregate(aggregate) = filter.input.as_ref()
-            && aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::GroupingSet(_)))
-        {
-            return Ok(Transformed::no(plan));
+        match stands_above_groups(&plan) {
+            true => Ok(Transformed::no(plan)),
+            false => self.0.rewrite(plan, config),
         }
-        self.0.rewrite(plan, config)
+    }
+}
+
+/// Whether a plan is conditions over an aggregate that has a row for no rows.
+fn stands_above_groups(plan: &LogicalPlan) -> bool {
+    let LogicalPlan::Filter(filter) = plan else { return false };
+    match filter.input.as_ref() {
+        LogicalPlan::Aggregate(aggregate) => {
+            aggregate.group_expr.iter().all(|expr| matches!(expr, Expr::GroupingSet(_)))
+        }
+        further => stands_above_groups(further),
     }
 }
 
 /// DataFusion's rules between ours.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
+    // Knows columns by names, of which those of two tables are the same; conditions are where they
+    // belong already.
+    rules.retain(|rule| !rule.name().starts_with("FilterPushdown"));
     rules.insert(0, Arc::new(OneAfterAnother));
     rules.push(Arc::new(Interruptible));
     rules

@@ -135,11 +135,13 @@ impl Binder<'_> {
             || !guard.is_empty() && computes_outside(subquery)
             || refers_beyond(subquery, lowered.plan.schema())
             || depends_on_place(&subquery.subquery, matches!(node, Expr::ScalarSubquery(_)))?;
-        if stays && !(correlated && by_row) {
+        let may_turn_null = match &node {
+            Expr::InSubquery(test) => test.negated && !correlated && !is_column(&test.expr),
+            _ => false,
+        };
+        if stays && !(correlated && by_row) && !may_turn_null {
             return match node {
-                Expr::InSubquery(test)
-                    if test.negated && (correlated || !test.expr.any_column_refs()) =>
-                {
+                Expr::InSubquery(test) if test.negated && correlated => {
                     without_hit(test, lowered.plan.schema())
                 }
                 node => Ok(node),
@@ -402,9 +404,9 @@ fn chain(logic: BinaryExpr) -> Vec<Expr> {
     operands
 }
 
-/// `x NOT IN (SELECT ...)` where NULL is as good as false: there is no row with which the comparison
-/// isn't false. (A join on the values alone knows the NULLs of all rows where it should know those
-/// of one correlated subquery, and no NULL of a constant.)
+/// `x NOT IN (SELECT ...)` of a correlated subquery where NULL is as good as false: there is no row
+/// with which the comparison isn't false. (A join on the values alone knows the NULLs of all rows
+/// where it should know those of one subquery.)
 fn without_hit(test: InSubquery, outside: &DFSchema) -> Result<Expr> {
     let plan = test.subquery.subquery.as_ref().clone();
     let member = Expr::Column(Column::from(plan.schema().qualified_field(0)));
@@ -422,6 +424,15 @@ fn without_hit(test: InSubquery, outside: &DFSchema) -> Result<Expr> {
     let outer_ref_columns = plan_outer_references(&plan)?;
     let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns, spans: Spans::new() };
     Ok(Expr::Exists(Exists { subquery, negated: true }))
+}
+
+/// Whether a key is a column, of whose NULLs an anti join knows; a constant's it doesn't.
+fn is_column(key: &Expr) -> bool {
+    match key {
+        Expr::Column(_) => true,
+        Expr::ScalarFunction(call) if call.name() == "sort_key" => call.args.iter().all(is_column),
+        _ => false,
+    }
 }
 
 /// IN becomes a join whose key is computed for all rows: it is NULL where `guard` doesn't hold, and

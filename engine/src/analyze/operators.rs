@@ -40,9 +40,10 @@ impl Binder<'_> {
             let right = self.coerce_argument(right, ty).at_place(place)?;
             let (left, right) =
                 (super::keys::key(left.expr, ty)?, super::keys::key(right.expr, ty)?);
-            return Ok(Typed::new(binary_expr(left, op, right), PgType::BOOL));
+            return Ok(Typed::new(column_first(binary_expr(left, op, right)), PgType::BOOL));
         }
-        self.build_scalar(&call, vec![left, right]).at_place(place)
+        let typed = self.build_scalar(&call, vec![left, right]).at_place(place)?;
+        Ok(Typed::new(column_first(typed.expr), typed.ty))
     }
 
     pub(super) fn binary(
@@ -685,6 +686,20 @@ fn as_query(expr: &ast::Expr) -> Option<&ast::Query> {
         ast::Expr::Nested(inner) => as_query(inner),
         ast::Expr::Subquery(query) => Some(query),
         _ => None,
+    }
+}
+
+/// A comparison of a constant with a column, the column on the left: DataFusion takes `4 = x` and
+/// `x = 4` for conditions that contradict each other.
+fn column_first(expr: Expr) -> Expr {
+    match expr {
+        Expr::BinaryExpr(test) if !test.left.any_column_refs() && test.right.any_column_refs() => {
+            match test.op.swap() {
+                Some(op) => binary_expr(*test.right, op, *test.left),
+                None => Expr::BinaryExpr(test),
+            }
+        }
+        other => other,
     }
 }
 

@@ -66,12 +66,29 @@ impl Binder<'_> {
                 })
             }
             ast::Expr::UnaryOp { op: ast::UnaryOperator::Not, expr: inner } => {
-                let inner = binder.predicate(inner, scope, clause)?;
+                // Inside, NULL isn't false any more.
+                let inner = match inner.as_ref() {
+                    ast::Expr::Exists { .. } => binder.predicate(inner, scope, clause)?,
+                    inner => {
+                        let typed = binder.expression(inner, scope, clause)?;
+                        binder.condition(typed, "NOT").at_place(binder.places.start(inner))?
+                    }
+                };
                 Ok(negated(inner))
+            }
+            ast::Expr::InSubquery { expr: left, subquery, negated: false }
+                if row_members(left).is_some() =>
+            {
+                let members = row_members(left).unwrap_or_default();
+                binder.row_among(&members, subquery, scope, clause)
             }
             ast::Expr::Exists { subquery, negated } => {
                 let rows = binder.bind_query(subquery, Some(scope), true)?;
-                let subquery = binder.subquery(without_limit(rows.plan)?)?;
+                let one = binder.fresh();
+                let plan = LogicalPlanBuilder::from(without_limit(rows.plan)?)
+                    .project(vec![lit(1_i64).alias(one)])?
+                    .build()?;
+                let subquery = binder.subquery(plan)?;
                 Ok(Expr::Exists(Exists { subquery, negated: *negated }))
             }
             other => {
@@ -120,6 +137,28 @@ impl Binder<'_> {
         let expr = Box::new(super::keys::key(left.expr, left_type)?);
         let subquery = self.subquery(plan)?;
         Ok(Typed::new(Expr::InSubquery(InSubquery { expr, subquery, negated }), PgType::BOOL))
+    }
+
+    /// `(a, b) IN (SELECT ...)` where NULL is as good as false: there is a row that is equal.
+    fn row_among(
+        &mut self,
+        members: &[&ast::Expr],
+        query: &ast::Query,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Expr> {
+        let place = members.first().and_then(|first| self.places.start(*first));
+        let values = self.values_inside(members, scope, clause)?;
+        let rows = self.bind_query(query, Some(scope), true)?;
+        if rows.columns.len() != values.len() {
+            return Err(column_count(rows.columns.len(), values.len()).at_place(place));
+        }
+        let pairs = values.into_iter().zip(&rows.columns);
+        let pairs = pairs.map(|(value, column)| (value, column.typed())).collect();
+        let equal = self.compare_pairs("=", pairs, place)?;
+        let plan = LogicalPlanBuilder::from(rows.plan).filter(equal.expr)?.build()?;
+        let subquery = self.subquery(plan)?;
+        Ok(Expr::Exists(Exists { subquery, negated: false }))
     }
 
     /// A plan as part of an expression.
@@ -192,6 +231,7 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Typed> {
         let rows = self.bind_query(query, Some(scope), true)?;
+        let rows = Rowset { plan: without_limit(rows.plan)?, ..rows };
         let name = self.fresh();
         let counted = self.fresh();
         let count = datafusion::functions_aggregate::count::count(lit(1_i64)).alias(&counted);
@@ -503,10 +543,9 @@ fn without_limit(plan: LogicalPlan) -> Result<LogicalPlan> {
         {
             Arc::unwrap_or_clone(limit.input)
         }
-        LogicalPlan::Projection(mut projection) => {
-            let input = without_limit(Arc::unwrap_or_clone(projection.input))?;
-            projection.input = Arc::new(input);
-            LogicalPlan::Projection(projection)
+        // What is selected doesn't matter.
+        LogicalPlan::Projection(projection) => {
+            without_limit(Arc::unwrap_or_clone(projection.input))?
         }
         plan => plan,
     })

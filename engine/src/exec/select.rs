@@ -197,7 +197,16 @@ pub(crate) async fn run(
             }
         };
     }
-    let stream = stream(session, &plan.plan, &portal.parameters, &context).await?;
+    let mut stream = stream(session, &plan.plan, &portal.parameters, &context).await?;
+    if plan.tag != "SELECT" {
+        // A change runs to its end before the first row is sent.
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().await {
+            batches.push(batch?);
+        }
+        session.absorb_effects(&context)?;
+        return Ok(portal.ready(batches));
+    }
     portal.rows = Rows::Stream(stream, context);
     Ok(Started::Rows)
 }

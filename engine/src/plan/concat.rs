@@ -1,13 +1,15 @@
 //! Partitions one after another, in the task that asks for them.
 //!
 //! DataFusion runs the inputs of a UNION as partitions, each in a task of its own. Those tasks
-//! would not be inside the statement's `ExecutionContext`, so the partitions are made one here.
+//! would not be inside the statement's `ExecutionContext`, so the partitions are made one here. The
+//! same operator stands between an outer join and the input whose columns it may leave NULL: what is
+//! constant there isn't constant above, which DataFusion takes it to be.
 
 use std::{fmt, sync::Arc};
 
 use datafusion::{
     common::{
-        Result as DataFusionResult,
+        JoinType, Result as DataFusionResult,
         config::ConfigOptions,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
@@ -15,9 +17,10 @@ use datafusion::{
     physical_expr::{EquivalenceProperties, PhysicalExpr},
     physical_optimizer::PhysicalOptimizerRule,
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
-        PlanProperties,
+        ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan,
+        ExecutionPlanProperties, Partitioning, PlanProperties, ReplaceChildrenOptions,
         execution_plan::{Boundedness, EmissionType},
+        joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec},
         stream::RecordBatchStreamAdapter,
         union::UnionExec,
     },
@@ -46,12 +49,41 @@ impl PhysicalOptimizerRule for OneAfterAnother {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         Ok(plan
             .transform_up(|node: Arc<dyn ExecutionPlan>| {
-                Ok(match node.downcast_ref::<UnionExec>() {
-                    Some(_) => Transformed::yes(Arc::new(ConcatExec::new(node)) as _),
-                    None => Transformed::no(node),
-                })
+                if node.downcast_ref::<UnionExec>().is_some() {
+                    return Ok(Transformed::yes(Arc::new(ConcatExec::new(node)) as _));
+                }
+                let (left, right) = may_be_missing(&node);
+                if !left && !right {
+                    return Ok(Transformed::no(node));
+                }
+                let inputs = node.children().into_iter().zip([left, right]);
+                let inputs = inputs
+                    .map(|(input, missing)| match missing {
+                        true => Arc::new(ConcatExec::new(Arc::clone(input))) as _,
+                        false => Arc::clone(input),
+                    })
+                    .collect();
+                Ok(Transformed::yes(node.replace_children(
+                    inputs,
+                    ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute),
+                )?))
             })?
             .data)
+    }
+}
+
+/// Which inputs of a join have columns that it may leave NULL.
+fn may_be_missing(node: &Arc<dyn ExecutionPlan>) -> (bool, bool) {
+    let ty = node
+        .downcast_ref::<HashJoinExec>()
+        .map(|join| *join.join_type())
+        .or_else(|| node.downcast_ref::<NestedLoopJoinExec>().map(|join| *join.join_type()))
+        .or_else(|| node.downcast_ref::<SortMergeJoinExec>().map(|join| join.join_type()));
+    match ty {
+        Some(JoinType::Left) => (false, true),
+        Some(JoinType::Right) => (true, false),
+        Some(JoinType::Full) => (true, true),
+        _ => (false, false),
     }
 }
 

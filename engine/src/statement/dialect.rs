@@ -230,6 +230,12 @@ fn associates(left: &Expr, precedence: u8, dialect: &Postgres) -> bool {
     match left {
         Expr::BinaryOp { op, .. } => !(level(Precedence::Eq) && is_comparison(op)),
         Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => !level(Precedence::Is),
+        // An escape character that is more than a literal would be read as a part of it.
+        Expr::Like { escape_char: Some(_), .. } | Expr::ILike { escape_char: Some(_), .. }
+            if level(Precedence::DoubleColon) =>
+        {
+            false
+        }
         Expr::Between { .. } | Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } => {
             !level(Precedence::Between)
         }
