@@ -382,7 +382,9 @@ impl Session {
         statement: &Arc<Statement>,
         plan: &Arc<PreparedPlan>,
     ) -> Result<Arc<PreparedPlan>> {
-        if plan.is_current(&self.view(), &self.state.effective().search_path) {
+        if plan.is_current(&self.view(), &self.state.effective().search_path)
+            && exec::settle::lock(self, &plan.body).await?
+        {
             return Ok(Arc::clone(plan));
         }
         let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();

@@ -18,6 +18,7 @@ use crate::{
         rules::Rules,
         write::Writer,
     },
+    locks::Mode,
     session::{CopyShape, Portal, Rows, Session, Started, Tag},
     statement::{Copy, CopySource, Parsed, Statement, parse_single},
     types::{Format, PgType},
@@ -89,7 +90,7 @@ pub(crate) async fn run(
     }
     let columns = match &copy.source {
         CopySource::Table { schema, name, columns } => {
-            let statement = table_query(session, schema.as_deref(), name, columns)?;
+            let statement = table_query(session, schema.as_deref(), name, columns).await?;
             start_query(session, &statement, portal).await?
         }
         CopySource::Query(statement) => start_query(session, statement, portal).await?,
@@ -121,15 +122,13 @@ pub(crate) async fn run(
 }
 
 /// `COPY table TO` is `SELECT columns FROM table`, whose rows a view may not have.
-fn table_query(
-    session: &Session,
+async fn table_query(
+    session: &mut Session,
     schema: Option<&str>,
     name: &str,
     columns: &[String],
 ) -> Result<Arc<Statement>> {
-    let view = session.view();
-    let search_path = Arc::clone(&session.effective().search_path);
-    let relation = view.relation(schema, name, &search_path)?;
+    let relation = exec::settle::lock_one(session, schema, name, Mode::AccessShare).await?;
     match relation.body {
         RelationBody::Table { .. } | RelationBody::System => {}
         RelationBody::View { .. } => {
@@ -152,7 +151,7 @@ fn table_query(
         .map(|(_, name, _)| quote(name))
         .collect::<Vec<_>>()
         .join(", ");
-    let text = format!("SELECT {list} FROM {}", view.qualified_name(&relation));
+    let text = format!("SELECT {list} FROM {}", session.view().qualified_name(&relation));
     parse_single(&text)?.ok_or_else(|| Error::internal("a query without text"))
 }
 
@@ -217,9 +216,10 @@ async fn copy_in(
     let CopySource::Table { schema, name, columns } = &copy.source else {
         return Err(Error::syntax_error("COPY FROM takes a table"));
     };
+    let mode = Mode::RowExclusive;
+    let relation = exec::settle::lock_one(session, schema.as_deref(), name, mode).await?;
     let view = session.view();
     let search_path = Arc::clone(&session.effective().search_path);
-    let relation = view.relation(schema.as_deref(), name, &search_path)?;
     if !matches!(relation.body, RelationBody::Table { .. }) {
         let message = format!("cannot copy to {} \"{name}\"", relation.kind_word());
         return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));

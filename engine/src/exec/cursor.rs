@@ -395,8 +395,8 @@ async fn open(
     statement: &Arc<Statement>,
     portal: &mut Portal,
 ) -> Result<Opened> {
-    let types = portal.plan.as_ref().map_or(&[][..], |plan| &plan.parameters);
-    let body = exec::prepare_cursor(session, statement, types)?;
+    let types = portal.plan.as_ref().map_or(Vec::new(), |plan| plan.parameters.clone());
+    let body = exec::prepare_cursor(session, statement, &types).await?;
     if let Body::Staged(staged) = &body
         && staged.has_changes()
     {

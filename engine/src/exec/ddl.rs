@@ -88,6 +88,10 @@ pub(crate) trait DdlContext: Send {
     fn setting(&self, name: &str) -> Option<String>;
     /// `search_path`, one schema each.
     fn search_path(&self) -> Vec<String>;
+    /// Locks what a query reads against definitions that change.
+    async fn lock_query(&mut self, _query: &ast::Query) -> Result<()> {
+        Ok(())
+    }
     /// Inserts a query's rows into a table that the same statement made; returns their number.
     async fn insert_query(
         &mut self,
