@@ -49,13 +49,22 @@ pub(crate) mod update;
 pub(crate) mod write;
 mod write_many;
 
-/// 25P02 for anything but the end of a failed block.
+/// 25P02 for anything but the end of a failed block, 42704 where the role of the session is gone.
 pub(crate) fn check_phase(session: &Session, statement: &Statement) -> Result<()> {
     let is_way_out = crate::session::ends_failed_block(&statement.body);
     if session.transaction.phase == Phase::Failed && !is_way_out {
         return Err(Error::in_failed_transaction());
     }
+    let view = session.view();
+    if view.role_by_oid(view.role).is_none() && !is_way_out && !leaves_role(&statement.body) {
+        return Err(Error::dropped_role(view.role));
+    }
     Ok(())
+}
+
+/// Whether the statement may make the session somebody else's.
+fn leaves_role(body: &Parsed) -> bool {
+    matches!(body, Parsed::Set { .. } | Parsed::Reset(_) | Parsed::Discard(_))
 }
 
 /// Analyses a statement, or finds the plan that somebody made of it before, and locks what it is
@@ -198,7 +207,8 @@ fn plan_cursor(
         search_path: &search_path,
         database_name: &session.state.database_name,
     };
-    let mut types = Parameters { types: parameters.iter().copied().map(Some).collect(), constants: None };
+    let mut types =
+        Parameters { types: parameters.iter().copied().map(Some).collect(), constants: None };
     let analyzed = analyze_cursor(tree, text, &env, &mut types)?;
     compile(analyzed, parameters, &env)
 }

@@ -183,12 +183,7 @@ impl Binder<'_> {
 
     /// A quoted literal read as a value of `target`'s type, without its length rule. `place` is
     /// its number in a definition.
-    fn input_literal(
-        &mut self,
-        text: &str,
-        target: PgType,
-        place: Option<u64>,
-    ) -> Result<Typed> {
+    fn input_literal(&mut self, text: &str, target: PgType, place: Option<u64>) -> Result<Typed> {
         // An interval's fields say what a bare number means.
         let ty = match target.oid {
             Oid::INTERVAL => target,

@@ -177,8 +177,7 @@ impl VisitorMut for Write<'_> {
 }
 
 fn quoted(value: &ast::ValueWithSpan, text: &str) -> ast::Expr {
-    let value =
-        ast::Value::SingleQuotedString(text.to_owned()).with_span(value.span);
+    let value = ast::Value::SingleQuotedString(text.to_owned()).with_span(value.span);
     ast::Expr::Value(value)
 }
 

@@ -357,6 +357,12 @@ pub(crate) async fn declare(
             row_keys = keys;
             (output, source, Arc::clone(&statement.text))
         }
+        CursorQuery::Subscribe(_) if declare.scroll == Some(true) => {
+            return Err(Error::feature_not_supported(
+                "DECLARE SCROLL CURSOR ... SUBSCRIBE is not supported",
+            )
+            .with_detail("A subscription only goes forward."));
+        }
         CursorQuery::Subscribe(statement) => {
             let subscription = subscribe::open_inner(session, statement)?;
             (

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::sql::sqlparser::ast;
-use kalamdb_storage::{NamespaceId, Snapshot, WriteSet};
+use kalamdb_storage::{NamespaceId, RelationId, Snapshot, WriteSet};
 
 use crate::{
     catalog::{
@@ -74,6 +74,15 @@ pub(crate) trait DdlContext: Send {
     async fn lock_relation(&mut self, relation: Oid) -> Result<()>;
     /// ACCESS EXCLUSIVE on the rows of a relation that this session sees: TRUNCATE's lock.
     async fn lock_rows(&mut self, relation: &Relation) -> Result<()>;
+    /// Keeps everybody from a role's rows of a relation, and all its commits from the namespace,
+    /// until the end of the transaction: before they are dropped.
+    async fn lock_namespace(
+        &mut self,
+        _namespace: NamespaceId,
+        _rows: &[RelationId],
+    ) -> Result<()> {
+        Ok(())
+    }
     /// What is committed by now.
     fn snapshot(&self) -> Snapshot;
     /// A context for evaluating expressions and scanning, with a fresh snapshot, the catalog of

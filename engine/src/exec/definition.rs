@@ -153,6 +153,17 @@ impl DdlContext for Session {
         Ok(())
     }
 
+    async fn lock_namespace(&mut self, namespace: NamespaceId, rows: &[RelationId]) -> Result<()> {
+        let wait = Writer::wait(self);
+        for relation in rows {
+            let target = Target::RelationIn(namespace, *relation);
+            self.transaction.lock(target, Mode::AccessExclusive, wait).await?;
+        }
+        // Last: those who commit hold locks of relations.
+        self.transaction.lock(Target::Namespace(namespace), Mode::AccessExclusive, wait).await?;
+        Ok(())
+    }
+
     fn snapshot(&self) -> Snapshot {
         self.engine.store.snapshot()
     }

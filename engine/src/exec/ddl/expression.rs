@@ -222,7 +222,10 @@ fn bind_kept(
 }
 
 /// For the analysis of a tree that is to be kept.
-pub(super) fn deciding_constants(ctx: &dyn DdlContext, tree: &mut impl ast::VisitMut) -> Parameters {
+pub(super) fn deciding_constants(
+    ctx: &dyn DdlContext,
+    tree: &mut impl ast::VisitMut,
+) -> Parameters {
     constants::mark(tree);
     // Migrations have no session, and its settings are the defaults.
     let settings = ctx.execution().map_or_else(
