@@ -264,12 +264,7 @@ impl Binder<'_> {
         let place = self.places.start(name);
         let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
             let column = super::names::parts(name)?.remove(0);
-            let error = Error::undefined_column_of(&column, &target.name).at_place(place);
-            return Err(match scope.tables.first() {
-                Some(table) if table.alias == column => error
-                    .with_hint("SET target columns cannot be qualified with the relation name."),
-                _ => error,
-            });
+            return Err(Error::undefined_column_of(&column, &target.name).at_place(place));
         };
         let (attnum, index) = self.target_column(target, ident)?;
         if let Assigned::Tree(tree) = value

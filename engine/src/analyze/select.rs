@@ -170,7 +170,7 @@ impl Binder<'_> {
             None | Some(ast::Distinct::All) => false,
             Some(ast::Distinct::Distinct | ast::Distinct::On(_)) => true,
         };
-        let merged = merged_by(select, is_grouped, is_distinct).or_else(|| computed_by(&above));
+        let merged = merged_by(select, is_grouped, is_distinct, &above);
         let locks = bind_locks(tail.locks, &from, merged)?;
         if !locks.is_empty() && !result.top && !result.locks_rows {
             return Err(Error::feature_not_supported(format!(
@@ -691,17 +691,22 @@ fn with_options(key: Expr, options: &ast::OrderByOptions) -> SortExpr {
 }
 
 /// What makes one row of several, by its name in PostgreSQL's messages.
-fn merged_by(select: &ast::Select, is_grouped: bool, is_distinct: bool) -> Option<&'static str> {
+fn merged_by(
+    select: &ast::Select,
+    is_grouped: bool,
+    is_distinct: bool,
+    above: &Above,
+) -> Option<&'static str> {
     match (is_distinct, is_grouped) {
         (true, _) => Some("DISTINCT clause"),
         (_, true) if select.having.is_some() => Some("HAVING clause"),
         (_, true) if has_group_by(select) => Some("GROUP BY clause"),
         (_, true) => Some("aggregate functions"),
-        (false, false) => None,
+        (false, false) => computed_by(above),
     }
 }
 
-/// What makes other rows of the rows that are read, besides [`merged_by`].
+/// What computes rows of their own of those that are read.
 fn computed_by(above: &Above) -> Option<&'static str> {
     let has =
         |expr: &Expr, is: fn(&Expr) -> bool| expr.exists(|node| Ok(is(node))).unwrap_or(false);
