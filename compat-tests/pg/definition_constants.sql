@@ -149,3 +149,22 @@ CREATE TABLE n2 (a regrole DEFAULT 'pg_monitor'::regrole);
 DROP TABLE n, renamed, other.named;
 DROP SCHEMA other;
 DROP TABLE d;
+
+-- A minus before a number belongs to the constant.
+CREATE TABLE negative (
+    a int DEFAULT -1, b bigint DEFAULT -5, c numeric DEFAULT -1.50, d int DEFAULT -2147483648,
+    e bigint DEFAULT -2147483649, f int DEFAULT - (3), g float8 DEFAULT -1e3,
+    h bigint DEFAULT -9223372036854775808,
+    CHECK (a > -10)
+);
+SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'negative'::regclass ORDER BY adnum;
+SELECT pg_get_constraintdef(oid), pg_get_constraintdef(oid, true) FROM pg_constraint
+    WHERE conrelid = 'negative'::regclass;
+CREATE UNIQUE INDEX negative_a ON negative (a DESC) WHERE b > -5;
+SELECT pg_get_indexdef('negative_a'::regclass), pg_get_indexdef('negative_a'::regclass, 0, true),
+    pg_get_indexdef('negative_a'::regclass, 0, false);
+INSERT INTO negative DEFAULT VALUES;
+-- error: 23514
+INSERT INTO negative (a) VALUES (-10);
+SELECT * FROM negative;
+DROP TABLE negative;

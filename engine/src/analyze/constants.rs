@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use datafusion::{
     common::{ScalarValue, metadata::FieldMetadata},
+    logical_expr::Expr,
     sql::sqlparser::{
         ast::{self, VisitMut, VisitorMut},
         tokenizer::{Location, Span},
@@ -179,6 +180,21 @@ impl VisitorMut for Write<'_> {
 fn quoted(value: &ast::ValueWithSpan, text: &str) -> ast::Expr {
     let value = ast::Value::SingleQuotedString(text.to_owned()).with_span(value.span);
     ast::Expr::Value(value)
+}
+
+/// `'-1'::integer` for a minus and a number, which PostgreSQL takes for one constant.
+pub(crate) fn negative(operand: &ast::Expr) -> Option<ast::Expr> {
+    let mut operand = operand;
+    while let ast::Expr::Nested(inner) = operand {
+        operand = inner;
+    }
+    let ast::Expr::Value(value) = operand else { return None };
+    let ast::Value::Number(digits, _) = &value.value else { return None };
+    let negative = super::operators::negative_number(digits).ok()?;
+    let Expr::Literal(constant, _) = &negative.expr else { return None };
+    let array = constant.to_array().ok()?;
+    let text = text_of(negative.ty, &array, 0, &FormatSettings::default()).ok().flatten()?;
+    Some(cast(quoted(value, &text), type_named(negative.ty)))
 }
 
 /// A type as a cast names it.

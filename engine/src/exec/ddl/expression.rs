@@ -376,6 +376,11 @@ fn normalize(expression: &mut ast::Expr) {
                 *part = quoted(&fold(part));
             }
         }
+        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => {
+            if let Some(constant) = constants::negative(expr) {
+                *expression = constant;
+            }
+        }
         ast::Expr::Cast { data_type, .. } => {
             let name = match resolve_type(data_type) {
                 Ok(ty) => ty.name(),
