@@ -102,3 +102,40 @@ second
 \.
 SELECT * FROM defaults ORDER BY id;
 COPY (DELETE FROM defaults WHERE id = 1 RETURNING *) TO STDOUT;
+CREATE TABLE computed (id int, twice int GENERATED ALWAYS AS (id * 2) STORED);
+-- error: 42P10
+COPY computed (id) FROM STDIN WHERE twice > 2;
+COPY computed (id) FROM STDIN WHERE id > 2;
+2
+3
+\.
+SELECT * FROM computed;
+COPY computed TO STDOUT (FREEZE);
+COPY computed (id) FROM STDIN (FREEZE off);
+4
+\.
+BEGIN;
+TRUNCATE computed;
+COPY computed (id) FROM STDIN (FREEZE);
+5
+\.
+CREATE TABLE computed_too (id int);
+COPY computed_too FROM STDIN (FREEZE);
+6
+\.
+SAVEPOINT s;
+TRUNCATE computed_too;
+COPY computed_too FROM STDIN (FREEZE on);
+7
+\.
+COMMIT;
+SELECT * FROM computed;
+SELECT * FROM computed_too;
+SET ROLE pg_monitor;
+-- error: 42501
+COPY computed TO '/tmp/nowhere';
+-- error: 42501
+COPY computed FROM '/tmp/nowhere' WITH (FORMAT csv);
+-- error: 42501
+COPY computed FROM PROGRAM 'false';
+RESET ROLE;

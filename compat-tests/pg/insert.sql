@@ -54,3 +54,17 @@ INSERT INTO nopk (a) VALUES (count(*));
 INSERT INTO nopk VALUES (1, 'x') ON CONFLICT (a) DO NOTHING;
 CREATE TABLE wide AS SELECT n AS id, n % 7 AS m, repeat('x', n) AS t FROM generate_series(1, 50) n;
 SELECT count(*), sum(m), max(length(t)) FROM wide;
+CREATE TABLE qualified (id int PRIMARY KEY, v text);
+INSERT INTO public.qualified (id) VALUES (1) RETURNING public.qualified.id, qualified.id, id;
+-- error: 42P01
+INSERT INTO public.qualified AS x (id) VALUES (2) RETURNING public.qualified.id;
+INSERT INTO qualified (id) VALUES (1) ON CONFLICT (id)
+    DO UPDATE SET v = public.qualified.id::text || excluded.id RETURNING public.qualified.v;
+-- error: 42703
+INSERT INTO qualified (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET excluded.v = 1;
+-- error: 42703
+UPDATE qualified AS x SET x.v = 1;
+-- error: 42703
+UPDATE qualified AS x SET qualified.v = 1;
+UPDATE public.qualified SET v = public.qualified.v || 'x' WHERE public.qualified.id = 1 RETURNING public.qualified.v;
+DELETE FROM public.qualified WHERE public.qualified.id = 1 RETURNING public.qualified.v;

@@ -146,3 +146,14 @@ EXECUTE sw_having(false);
 EXECUTE sw_having(NULL);
 DEALLOCATE sw_having;
 DROP TABLE sw_n, sw_m;
+-- error: 0A000
+SELECT row_number() OVER () FROM t FOR UPDATE;
+-- error: 0A000
+SELECT id FROM t ORDER BY row_number() OVER () FOR SHARE;
+-- error: 0A000
+SELECT generate_series(1, 2) FROM t FOR UPDATE OF t;
+-- error: 0A000
+VALUES (1) FOR UPDATE;
+SELECT 1 FOR UPDATE;
+-- error: 0A000
+SELECT id FROM t UNION SELECT 1 FOR UPDATE;

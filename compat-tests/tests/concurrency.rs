@@ -21,4 +21,5 @@ scripts! {
     locks
     unique
     advisory
+    definitions
 }

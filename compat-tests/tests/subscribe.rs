@@ -186,7 +186,9 @@ fn a_cursor_fetches_with_a_timeout() {
     let change = run("FETCH ALL FROM c WITH (timeout = '10s')").rows;
     assert_eq!(change[0][1].as_deref(), Some("insert"));
     run("CLOSE c");
-    run("COMMIT");
+    run("DECLARE c NO SCROLL CURSOR FOR SUBSCRIBE t");
+    let scrolls = check::run(&mut client, "DECLARE d SCROLL CURSOR FOR SUBSCRIBE t");
+    assert_eq!(scrolls.unwrap_err().sqlstate(), Some("0A000"));
 }
 
 /// The portal of a subscription is suspended as soon as rows are out and the log is drained.

@@ -36,6 +36,7 @@ mod binder;
 mod calls;
 mod coerce;
 mod computed;
+pub(crate) mod constants;
 mod delete;
 mod expression;
 mod from;
@@ -83,6 +84,8 @@ pub(crate) struct Environment<'a> {
 pub(crate) struct Parameters {
     /// `None`: not known yet.
     pub(crate) types: Vec<Option<PgType>>,
+    /// Set where a definition is analysed to be kept.
+    pub(crate) constants: Option<constants::Constants>,
 }
 
 /// A column of the result.

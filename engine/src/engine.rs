@@ -131,6 +131,16 @@ impl Engine {
         all
     }
 
+    /// After roles were dropped: ends the sessions that are logged in as one of them.
+    pub(crate) fn end_roleless_sessions(&self) {
+        let cluster = self.catalogs.cluster();
+        for session in self.sessions() {
+            if cluster.role_by_oid(session.identity().session_user).is_none() {
+                self.backends.terminate(session.process_id);
+            }
+        }
+    }
+
     /// Makes a session known.
     ///
     /// # Errors

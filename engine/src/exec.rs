@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use datafusion::sql::sqlparser::ast;
 use kalamdb_storage::RelationId;
 
 use crate::{
@@ -38,6 +39,7 @@ pub(crate) mod returning;
 pub(crate) mod rules;
 pub(crate) mod select;
 pub(crate) mod set;
+pub(crate) mod settle;
 pub(crate) mod short;
 mod show;
 pub(crate) mod staged;
@@ -47,17 +49,26 @@ pub(crate) mod update;
 pub(crate) mod write;
 mod write_many;
 
-/// 25P02 for anything but the end of a failed block.
+/// 25P02 for anything but the end of a failed block, 42704 where the role of the session is gone.
 pub(crate) fn check_phase(session: &Session, statement: &Statement) -> Result<()> {
     let is_way_out = crate::session::ends_failed_block(&statement.body);
     if session.transaction.phase == Phase::Failed && !is_way_out {
         return Err(Error::in_failed_transaction());
     }
+    let view = session.view();
+    if view.role_by_oid(view.role).is_none() && !is_way_out && !leaves_role(&statement.body) {
+        return Err(Error::dropped_role(view.role));
+    }
     Ok(())
 }
 
-/// Analyses a statement, or finds the plan that somebody made of it before. `keep`: the client
-/// gave it a name, or may run it again.
+/// Whether the statement may make the session somebody else's.
+fn leaves_role(body: &Parsed) -> bool {
+    matches!(body, Parsed::Set { .. } | Parsed::Reset(_) | Parsed::Discard(_))
+}
+
+/// Analyses a statement, or finds the plan that somebody made of it before, and locks what it is
+/// about. `keep`: the client gave it a name, or may run it again.
 pub(crate) async fn prepare(
     session: &mut Session,
     statement: &Arc<Statement>,
@@ -67,18 +78,55 @@ pub(crate) async fn prepare(
     if matches!(statement.body, Parsed::Subscribe) {
         return subscribe::prepare(session, statement, types);
     }
-    let view = session.view();
-    let search_path = Arc::clone(&session.effective().search_path);
     let Parsed::Plannable(tree) = &statement.body else {
-        let parameters = match inner(&statement.body) {
-            Some(inner) => inner_parameters(session, inner, types, keep).await?,
-            None => Vec::new(),
+        let parameters = match (inner(&statement.body), &statement.body) {
+            (Some(inner), _) => inner_parameters(session, inner, types, keep).await?,
+            (None, Parsed::Definition(command)) => {
+                definition::parameters(session, command, &statement.text, types)?
+            }
+            (None, _) => declared(types)?,
         };
+        let (view, search_path) = (session.view(), Arc::clone(&session.effective().search_path));
         let utility =
             Prepared::new(Arc::clone(statement), parameters, Body::Utility, &view, &search_path);
         return Ok(Arc::new(utility));
     };
-    if let Some(plan) = session.engine.plans.find(statement, types, &view, &search_path) {
+    settle::settled(
+        session,
+        tree,
+        |session, again| plan(session, statement, types, keep, again),
+        |plan| &plan.body,
+    )
+    .await
+}
+
+/// The parameters of a statement that has no place for them: those that the client declares.
+///
+/// # Errors
+/// 42P18 where one has no type.
+fn declared(types: &[u32]) -> Result<Vec<PgType>> {
+    let known = |(place, oid): (usize, &u32)| match PgType::plain(Oid(*oid)) {
+        ty if *oid == 0 || ty.is_unknown() => Err(Error::indeterminate_parameter(place + 1)),
+        ty => Ok(ty),
+    };
+    types.iter().enumerate().map(known).collect()
+}
+
+/// Analyses a statement once; `again`: whatever plan there is of it won't do.
+fn plan(
+    session: &Session,
+    statement: &Arc<Statement>,
+    types: &[u32],
+    keep: bool,
+    again: bool,
+) -> Result<Arc<Prepared>> {
+    let Parsed::Plannable(tree) = &statement.body else {
+        return Err(Error::internal("a plan of a statement that has none"));
+    };
+    let view = session.view();
+    let search_path = Arc::clone(&session.effective().search_path);
+    let known = || session.engine.plans.find(statement, types, &view, &search_path);
+    if let Some(plan) = (!again).then(known).flatten() {
         return Ok(plan);
     }
     let env = Environment {
@@ -87,7 +135,7 @@ pub(crate) async fn prepare(
         database_name: &session.state.database_name,
     };
     let given = |oid: &u32| (*oid != 0).then(|| PgType::plain(Oid(*oid)));
-    let mut parameters = Parameters { types: types.iter().map(given).collect() };
+    let mut parameters = Parameters { types: types.iter().map(given).collect(), constants: None };
     let analyzed = analyze(tree, &statement.text, &env, &mut parameters)?;
     let parameters: Vec<PgType> =
         parameters.types.into_iter().map(|ty| ty.unwrap_or(PgType::plain(Oid::TEXT))).collect();
@@ -134,14 +182,24 @@ async fn inner_plan(
 }
 
 /// The plan of a cursor's query. It isn't shared: it holds the keys of the rows besides.
-pub(crate) fn prepare_cursor(
-    session: &Session,
+pub(crate) async fn prepare_cursor(
+    session: &mut Session,
     statement: &Statement,
     parameters: &[PgType],
 ) -> Result<Body> {
     let Parsed::Plannable(tree) = &statement.body else {
         return Err(Error::internal("a cursor over something that isn't a query"));
     };
+    let plan = |session: &Session, _| plan_cursor(session, tree, &statement.text, parameters);
+    settle::settled(session, tree, plan, |body| body).await
+}
+
+fn plan_cursor(
+    session: &Session,
+    tree: &ast::Statement,
+    text: &str,
+    parameters: &[PgType],
+) -> Result<Body> {
     let view = session.view();
     let search_path = Arc::clone(&session.effective().search_path);
     let env = Environment {
@@ -149,8 +207,9 @@ pub(crate) fn prepare_cursor(
         search_path: &search_path,
         database_name: &session.state.database_name,
     };
-    let mut types = Parameters { types: parameters.iter().copied().map(Some).collect() };
-    let analyzed = analyze_cursor(tree, &statement.text, &env, &mut types)?;
+    let mut types =
+        Parameters { types: parameters.iter().copied().map(Some).collect(), constants: None };
+    let analyzed = analyze_cursor(tree, text, &env, &mut types)?;
     compile(analyzed, parameters, &env)
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Target {
     RelationIn(NamespaceId, RelationId),
     /// The definitions kept in one namespace.
     Catalog(NamespaceId),
+    /// A namespace as a whole: commits into it share the lock, whoever drops its role has it alone.
+    Namespace(NamespaceId),
     /// `pg_advisory_lock`, per namespace.
     Advisory(NamespaceId, AdvisoryKey),
 }

@@ -13,7 +13,7 @@ use datafusion::common::ScalarValue;
 use crate::{
     catalog::{part::CatalogView, store::SessionCatalog},
     engine::Engine,
-    error::{Error, Result},
+    error::{Error, Result, SqlState},
     exec::{self, cursor::Cursor, ddl::OnCommit, staged::Stages},
     listen::Listening,
     prepared::Prepared as PreparedPlan,
@@ -336,7 +336,14 @@ impl Session {
         literals: &Literals,
     ) -> Result<Portal> {
         let types: Vec<u32> = literals.values.iter().map(|literal| literal.ty.0).collect();
-        if let Ok(plan) = exec::prepare(self, statement, &types, true).await {
+        let plan = exec::prepare(self, statement, &types, true).await;
+        // Who has waited in vain doesn't wait again.
+        if let Err(error) = &plan
+            && matches!(error.sqlstate, SqlState::LOCK_NOT_AVAILABLE | SqlState::DEADLOCK_DETECTED)
+        {
+            return Err(error.clone());
+        }
+        if let Ok(plan) = plan {
             let values = literals.values.iter().map(|literal| literal.value.as_bytes());
             let given = values.map(|value| (Format::Text, Some(value)));
             let parameters = self.decode_parameters(&plan, given);
@@ -382,7 +389,9 @@ impl Session {
         statement: &Arc<Statement>,
         plan: &Arc<PreparedPlan>,
     ) -> Result<Arc<PreparedPlan>> {
-        if plan.is_current(&self.view(), &self.state.effective().search_path) {
+        if plan.is_current(&self.view(), &self.state.effective().search_path)
+            && exec::settle::lock(self, &plan.body).await?
+        {
             return Ok(Arc::clone(plan));
         }
         let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();

@@ -41,7 +41,9 @@ pub(crate) use rewrite::{
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
 pub(crate) use transaction::{AccessMode, Isolation, TransactionModes, two_phase};
-pub(crate) use utility::{Copy, CopySource, Discard, LockTable, Name, SetScope, SetValue};
+pub(crate) use utility::{
+    AtServer, Copy, CopySource, Discard, LockTable, Name, SetScope, SetValue,
+};
 
 /// One statement of a script, parsed and not yet analysed.
 #[derive(Debug)]

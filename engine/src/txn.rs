@@ -14,7 +14,7 @@ use std::sync::Arc;
 use kalamdb_storage::{Commit, Lsn, NamespaceId, Position, RelationId, Snapshot, Store, WriteSet};
 
 use crate::{
-    catalog::store::CatalogTransaction,
+    catalog::{Relation, store::CatalogTransaction},
     error::{Error, Result},
     listen::ListenMark,
     locks::{Acquired, Mode, Owner, Target, Wait},
@@ -206,6 +206,18 @@ impl Transaction {
             self.relations.push((namespace, relation, mode));
         }
         Ok(acquired)
+    }
+
+    /// Whether the present subtransaction has made a table or emptied it.
+    pub(crate) fn has_new(&self, namespace: NamespaceId, relation: &Relation) -> bool {
+        let last = self.savepoints.last();
+        let before = last.map_or_else(|| self.catalog.session().view(), |last| last.catalog.view());
+        let truncates = |writes: &WriteSet| {
+            let layout = relation.layout.as_ref();
+            layout.is_some_and(|layout| writes.truncates(namespace, layout.relation))
+        };
+        before.relation_by_oid(relation.oid).is_none()
+            || truncates(&self.writes) && !last.is_some_and(|last| truncates(&last.writes))
     }
 
     /// # Errors

@@ -24,13 +24,14 @@ pub(crate) struct FirstPassword {
 }
 
 impl FirstPassword {
-    /// Takes the password from the environment or makes one up. The directory is there and locked.
-    pub(crate) fn prepare(data_dir: &Path) -> Result<Self, String> {
+    /// Takes the password from the environment or makes one up. The directory is there and locked;
+    /// `is_first`: it was empty before.
+    pub(crate) fn prepare(data_dir: &Path, is_first: bool) -> Result<Self, String> {
         let given = std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty());
-        Self::of(data_dir, given)
+        Self::of(data_dir, is_first, given)
     }
 
-    fn of(data_dir: &Path, given: Option<String>) -> Result<Self, String> {
+    fn of(data_dir: &Path, is_first: bool, given: Option<String>) -> Result<Self, String> {
         let initialized = data_dir.join("initialized");
         let pending = data_dir.join("first-password");
         if initialized.exists() {
@@ -41,6 +42,14 @@ impl FirstPassword {
         }
         let password = match fs::read_to_string(&pending) {
             Ok(password) if !password.is_empty() => password,
+            // The superuser that is there has another password than one made up now.
+            Ok(_) | Err(_) if !is_first => {
+                return Err(format!(
+                    "{} is not new but has no file \"initialized\"; if its first start was \
+                     interrupted, set {PASSWORD_VARIABLE}",
+                    data_dir.display()
+                ));
+            }
             Ok(_) | Err(_) => {
                 let password = make_up();
                 write_private(&pending, password.as_bytes())?;
@@ -87,9 +96,10 @@ mod tests {
     #[test]
     fn a_made_up_password_survives_until_it_was_shown() {
         let directory = tempfile::tempdir().unwrap();
-        let first = FirstPassword::of(directory.path(), None).unwrap().password().to_owned();
+        let first = FirstPassword::of(directory.path(), true, None).unwrap();
+        let first = first.password().to_owned();
         // The process dies here; the next one shows the same password.
-        let again = FirstPassword::of(directory.path(), None).unwrap();
+        let again = FirstPassword::of(directory.path(), false, None).unwrap();
         let mut shown = None;
         again
             .settle(|password| {
@@ -98,15 +108,23 @@ mod tests {
             })
             .unwrap();
         assert_eq!(shown, Some(first));
-        let later = FirstPassword::of(directory.path(), None).unwrap();
+        let later = FirstPassword::of(directory.path(), false, None).unwrap();
         later.settle(|_| Err("shown twice".into())).unwrap();
         assert!(!directory.path().join("first-password").exists());
     }
 
     #[test]
+    fn an_old_directory_gets_no_new_password() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(FirstPassword::of(directory.path(), false, None).is_err());
+        assert!(!directory.path().join("first-password").exists());
+        assert!(FirstPassword::of(directory.path(), false, Some("secret".into())).is_ok());
+    }
+
+    #[test]
     fn a_given_password_is_not_shown() {
         let directory = tempfile::tempdir().unwrap();
-        let first = FirstPassword::of(directory.path(), Some("secret".into())).unwrap();
+        let first = FirstPassword::of(directory.path(), true, Some("secret".into())).unwrap();
         assert_eq!(first.password(), "secret");
         first.settle(|_| Err("shown".into())).unwrap();
     }

@@ -67,10 +67,11 @@ async fn serve(
         outbox_bytes: settings.outbox_size.in_memory(),
         subscriptions: settings.max_subscriptions,
     });
+    let is_first = !settings.data.join("format").exists();
     let store = Store::open(store_options(&settings), changefeed.clone())
         .await
         .map_err(|error| error.to_string())?;
-    let opened = open(&settings, certificate, execution, &store, &changefeed).await;
+    let opened = open(&settings, is_first, certificate, execution, (&store, &changefeed)).await;
     let result = match opened {
         Ok(frontend) => {
             let frontend = Arc::new(frontend);
@@ -85,17 +86,17 @@ async fn serve(
 /// What needs the open store: catalog, password, certificate.
 async fn open(
     settings: &Settings,
+    is_first: bool,
     certificate: Option<Tls>,
     execution: Handle,
-    store: &Arc<Store>,
-    changefeed: &Arc<Changefeed>,
+    (store, changefeed): (&Arc<Store>, &Arc<Changefeed>),
 ) -> Result<Frontend<EngineBackend>, String> {
     let certificate = match settings.tls {
         TlsMode::Auto => Some(tls::automatic(&settings.data)?),
         TlsMode::Off | TlsMode::Files => certificate,
     };
     let registry = Registry::new();
-    let first = FirstPassword::prepare(&settings.data)?;
+    let first = FirstPassword::prepare(&settings.data, is_first)?;
     let engine = Engine::open(EngineOptions {
         store: Arc::clone(store),
         changefeed: Arc::clone(changefeed),

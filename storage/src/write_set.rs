@@ -313,6 +313,11 @@ impl WriteSet {
         self.relation(ns, relation).is_some()
     }
 
+    /// Whether this empties a relation.
+    pub fn truncates(&self, ns: NamespaceId, relation: RelationId) -> bool {
+        self.relation(ns, relation).is_some_and(|writes| writes.replaced.is_some())
+    }
+
     /// Whether this writes a row under `key`, and doesn't delete it again.
     pub fn has_row(&self, ns: NamespaceId, relation: RelationId, key: &Key) -> bool {
         self.relation(ns, relation)
@@ -323,6 +328,11 @@ impl WriteSet {
     /// take it out again.
     pub fn has_entry(&self, ns: NamespaceId, index: RelationId, key: &[u8]) -> bool {
         self.index(ns, index).is_some_and(|writes| matches!(writes.entries.get(key), Some(Some(_))))
+    }
+
+    /// The namespaces that something is written into.
+    pub fn namespace_ids(&self) -> impl Iterator<Item = NamespaceId> + '_ {
+        self.namespaces.keys().copied()
     }
 
     pub(crate) fn namespaces(&self) -> impl Iterator<Item = (NamespaceId, &NamespaceWrites)> {

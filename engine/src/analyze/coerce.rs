@@ -8,11 +8,14 @@ use datafusion::{
     scalar::ScalarValue,
 };
 
-use super::binder::{Binder, Typed};
+use super::{
+    binder::{Binder, Typed},
+    constants,
+};
 use crate::{
     error::{Error, Result, SqlState},
     functions::{CastContext, common_type, find_cast, session::names::Scope as Names},
-    types::{DateOrder, FormatSettings, Oid, PgType, input_scalar},
+    types::{DateOrder, FormatSettings, IntervalStyle, Oid, PgType, input_scalar},
 };
 
 /// Who asks for a cast.
@@ -153,7 +156,9 @@ impl Binder<'_> {
                 let null = ScalarValue::try_from(&target.arrow()?)?;
                 return Ok(Typed::new(Expr::Literal(null, None), target));
             }
-            Expr::Literal(ScalarValue::Utf8(Some(text)), _) => self.input_literal(&text, target)?,
+            Expr::Literal(ScalarValue::Utf8(Some(text)), tag) => {
+                self.input_literal(&text, target, constants::tagged(tag.as_ref()))?
+            }
             Expr::Placeholder(Placeholder { ref id, .. }) => {
                 let number: usize = id
                     .trim_start_matches('$')
@@ -176,13 +181,19 @@ impl Binder<'_> {
             .ok_or_else(|| Error::cannot_coerce(&from.name(), &target.name()))
     }
 
-    /// A quoted literal read as a value of `target`'s type, without its length rule.
-    fn input_literal(&mut self, text: &str, target: PgType) -> Result<Typed> {
+    /// A quoted literal read as a value of `target`'s type, without its length rule. `place` is
+    /// its number in a definition.
+    fn input_literal(&mut self, text: &str, target: PgType, place: Option<u64>) -> Result<Typed> {
         // An interval's fields say what a bare number means.
         let ty = match target.oid {
             Oid::INTERVAL => target,
             oid => PgType::plain(oid),
         };
+        if let Some(place) = place
+            && let Some(value) = self.definition_constant(place, ty, text)?
+        {
+            return Ok(Typed::new(Expr::Literal(value, None), ty));
+        }
         if is_constant_input(ty.oid, text) {
             let value = input_scalar(ty, text, &FormatSettings::default())?;
             return Ok(Typed::new(Expr::Literal(value, None), ty));
@@ -200,6 +211,19 @@ impl Binder<'_> {
             .ok_or_else(|| Error::cannot_coerce("unknown", &ty.name()))?;
         let expr = self.apply_cast(&cast, literal, PgType::TEXT, ty)?;
         Ok(Typed::new(expr, ty))
+    }
+
+    /// The value of a definition's literal, where that is decided once.
+    fn definition_constant(
+        &mut self,
+        place: u64,
+        ty: PgType,
+        text: &str,
+    ) -> Result<Option<ScalarValue>> {
+        let Some(constants) = &mut self.params.constants else { return Ok(None) };
+        let names = Names { view: self.env.catalog, path: self.search_path.as_slice().into() };
+        let named = names.parameter(ty, text).transpose()?;
+        constants.decide(place, ty, text, named)
     }
 
     /// An untyped parameter takes the type that its context needs.
@@ -248,9 +272,8 @@ fn is_constant_input(oid: Oid, text: &str) -> bool {
         }
         Oid::DATE | Oid::TIMESTAMP => element == oid && is_iso(text),
         Oid::TIMESTAMPTZ => element == oid && is_iso(text) && has_zone(text),
-        Oid::TIME | Oid::TIMETZ => false,
-        // IntervalStyle decides how far a leading sign reaches.
-        Oid::INTERVAL => !text.trim_start().starts_with('-'),
+        Oid::TIME | Oid::TIMETZ => element == oid && is_clock(text, oid == Oid::TIMETZ),
+        Oid::INTERVAL => element == oid && is_same_in_every_style(text),
         _ => true,
     }
 }
@@ -277,22 +300,53 @@ fn never_a_moment(ty: PgType, text: &str) -> Option<Error> {
     last
 }
 
-/// `2024-01-31`, perhaps with a time behind it.
+/// `2024-01-31`, perhaps with a time behind it and ` BC` at the end, or `infinity`.
 fn is_iso(text: &str) -> bool {
-    let bytes = text.trim().as_bytes();
-    bytes.len() >= 10
-        && bytes[..10].iter().enumerate().all(|(i, b)| match i {
-            4 | 7 => *b == b'-',
+    let text = text.trim();
+    if is_infinite(text) {
+        return true;
+    }
+    let text = text.strip_suffix(" BC").unwrap_or(text);
+    let year = text.bytes().take_while(u8::is_ascii_digit).count();
+    let Some((month_and_day, clock)) = text[year..].split_at_checked(6) else { return false };
+    (4..=6).contains(&year)
+        && month_and_day.bytes().enumerate().all(|(i, b)| match i {
+            0 | 3 => b == b'-',
             _ => b.is_ascii_digit(),
         })
-        && bytes[10..].iter().all(|b| {
+        && clock.bytes().all(|b| {
             b.is_ascii_digit() || matches!(b, b' ' | b':' | b'.' | b'+' | b'-' | b'T' | b'Z')
         })
 }
 
+/// Whether what [`is_iso`] took needs no time zone of the session's.
 fn has_zone(text: &str) -> bool {
     let text = text.trim();
-    text.ends_with('Z') || text.get(10..).is_some_and(|rest| rest.contains(['+', '-']))
+    let text = text.strip_suffix(" BC").unwrap_or(text);
+    let clock = text.split_once([' ', 'T']).map_or("", |(_, clock)| clock);
+    is_infinite(text) || text.ends_with('Z') || clock.contains(['+', '-'])
+}
+
+fn is_infinite(text: &str) -> bool {
+    matches!(text, "infinity" | "-infinity")
+}
+
+/// `10:00:00.5`, with a time zone's offset behind it or without.
+fn is_clock(text: &str, zoned: bool) -> bool {
+    let bytes = text.trim().as_bytes();
+    bytes.get(2) == Some(&b':')
+        && bytes.iter().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'+' | b'-'))
+        && bytes.iter().any(|b| matches!(b, b'+' | b'-')) == zoned
+}
+
+/// IntervalStyle decides how far a leading sign reaches.
+fn is_same_in_every_style(text: &str) -> bool {
+    let read = |interval_style| {
+        let settings = FormatSettings { interval_style, ..FormatSettings::default() };
+        input_scalar(PgType::plain(Oid::INTERVAL), text, &settings).ok()
+    };
+    !text.trim_start().starts_with('-')
+        || read(IntervalStyle::Postgres) == read(IntervalStyle::SqlStandard)
 }
 
 #[cfg(test)]
@@ -306,6 +360,16 @@ mod tests {
         assert!(!is_constant_input(Oid::DATE, "01/02/2024"));
         assert!(is_constant_input(Oid::TIMESTAMPTZ, "2024-01-31 10:00:00+02"));
         assert!(!is_constant_input(Oid::TIMESTAMPTZ, "2024-01-31 10:00:00"));
+        assert!(is_constant_input(Oid::DATE, "0044-03-15 BC"));
+        assert!(is_constant_input(Oid::TIMESTAMPTZ, "12024-01-31 10:00:00.5+00 BC"));
+        assert!(is_constant_input(Oid::TIMESTAMPTZ, "-infinity"));
+        assert!(!is_constant_input(Oid::TIMESTAMPTZ, "2024-01-31"));
+        assert!(is_constant_input(Oid::TIME, "10:00:00"));
+        assert!(!is_constant_input(Oid::TIMETZ, "10:00:00"));
+        assert!(is_constant_input(Oid::TIMETZ, "10:00:00+02"));
+        assert!(is_constant_input(Oid::INTERVAL, "-1 days"));
+        assert!(is_constant_input(Oid::INTERVAL, "-1 days +02:00:00"));
+        assert!(!is_constant_input(Oid::INTERVAL, "-1 days 02:00:00"));
         assert!(is_constant_input(Oid::INT4, "12"));
         assert!(!is_constant_input(Oid::REGCLASS, "pg_class"));
     }

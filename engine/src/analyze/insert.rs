@@ -54,10 +54,7 @@ impl Binder<'_> {
             return Err(Error::syntax_error_near("("));
         };
         let target = self.target(name, "INSERT")?;
-        let alias = match &insert.table_alias {
-            Some(alias) => fold(&alias.alias),
-            None => target.name.clone(),
-        };
+        let alias = insert.table_alias.as_ref().map(|alias| fold(&alias.alias));
         let mut given = self.given_columns(&target, &insert.columns)?;
         let explicit = !insert.columns.is_empty();
         let overrides = match overriding(insert) {
@@ -80,12 +77,15 @@ impl Binder<'_> {
         let mut planning_error = None;
         let on_conflict = match &insert.on {
             None => None,
-            Some(ast::OnInsert::OnConflict(conflict)) => {
-                Some(self.bind_conflict(&target, &alias, conflict, &mut planning_error)?)
-            }
+            Some(ast::OnInsert::OnConflict(conflict)) => Some(self.bind_conflict(
+                &target,
+                alias.as_deref(),
+                conflict,
+                &mut planning_error,
+            )?),
             Some(_) => return Err(Error::syntax_error_near("ON")),
         };
-        let item = aliased_row(&target, &alias)?;
+        let item = self.new_row(&target, alias.as_deref())?;
         let returning = self.bind_returning(insert.returning.as_ref(), &item)?;
         self.note_read(&target, None, returning.iter().flatten().map(|(expr, _)| expr));
         Ok(BoundInsert {
@@ -287,10 +287,22 @@ impl Binder<'_> {
         }
     }
 
+    /// The row that is inserted, as RETURNING and DO UPDATE name it.
+    fn new_row(&self, target: &Arc<Relation>, alias: Option<&str>) -> Result<FromItem> {
+        let mut item = unqualified_row(target)?;
+        for table in &mut item.tables {
+            match alias {
+                Some(alias) => alias.clone_into(&mut table.alias),
+                None => table.schema = Some(self.env.catalog.schema_name(target.schema)),
+            }
+        }
+        Ok(item)
+    }
+
     fn bind_conflict(
         &mut self,
         target: &Arc<Relation>,
-        alias: &str,
+        alias: Option<&str>,
         conflict: &ast::OnConflict,
         planning_error: &mut Option<Error>,
     ) -> Result<BoundConflict> {
@@ -324,7 +336,7 @@ impl Binder<'_> {
                     )
                     .with_hint("For example, ON CONFLICT (column_name)."));
                 }
-                let mut item = aliased_row(target, alias)?;
+                let mut item = self.new_row(target, alias)?;
                 let excluded: Vec<ScopeColumn> = item
                     .columns
                     .iter()
@@ -490,14 +502,6 @@ fn row_column(attnum: i16) -> Expr {
 }
 
 /// The row of the target under the name that the statement gives it.
-fn aliased_row(target: &Arc<Relation>, alias: &str) -> Result<FromItem> {
-    let mut item = unqualified_row(target)?;
-    for table in &mut item.tables {
-        table.alias = alias.to_owned();
-    }
-    Ok(item)
-}
-
 /// Names the columns of a full row.
 fn named_row(target: &Relation, row: Vec<Expr>) -> Vec<Expr> {
     target

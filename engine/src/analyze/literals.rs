@@ -2,7 +2,7 @@
 
 use datafusion::{logical_expr::Expr, scalar::ScalarValue, sql::sqlparser::ast};
 
-use super::{binder::Typed, names::At};
+use super::{binder::Typed, constants, names::At};
 use crate::{
     error::{Error, Result, SqlState},
     types::{FormatSettings, PgType, input_scalar},
@@ -17,8 +17,8 @@ impl super::binder::Binder<'_> {
             ast::Value::SingleQuotedString(text)
             | ast::Value::EscapedStringLiteral(text)
             | ast::Value::UnicodeStringLiteral(text)
-            | ast::Value::NationalStringLiteral(text) => unknown(text).at_place(place),
-            ast::Value::DollarQuotedString(quoted) => unknown(&quoted.value).at_place(place),
+            | ast::Value::NationalStringLiteral(text) => tagged(text, value).at_place(place),
+            ast::Value::DollarQuotedString(quoted) => tagged(&quoted.value, value).at_place(place),
             ast::Value::Boolean(value) => Ok(Typed::new(
                 Expr::Literal(ScalarValue::Boolean(Some(*value)), None),
                 PgType::BOOL,
@@ -45,6 +45,15 @@ pub(super) fn unknown(text: &str) -> Result<Typed> {
         return Err(Error::invalid_encoding(&[0]));
     }
     Ok(Typed::new(Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None), PgType::UNKNOWN))
+}
+
+/// [`unknown`], with the place of a definition's literal.
+fn tagged(text: &str, value: &ast::ValueWithSpan) -> Result<Typed> {
+    let mut typed = unknown(text)?;
+    if let Expr::Literal(_, metadata) = &mut typed.expr {
+        *metadata = constants::tag(value);
+    }
+    Ok(typed)
 }
 
 /// integer, bigint or numeric: the first that holds the value.

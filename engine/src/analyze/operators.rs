@@ -508,7 +508,7 @@ fn unequal_rows() -> Error {
 }
 
 /// `-2147483648` is an integer although `2147483648` isn't.
-fn negative_number(digits: &str) -> Result<Typed> {
+pub(super) fn negative_number(digits: &str) -> Result<Typed> {
     use datafusion::scalar::ScalarValue;
     if digits == "2147483648" {
         return Ok(literals::int4(i32::MIN));

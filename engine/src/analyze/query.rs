@@ -108,12 +108,12 @@ impl Binder<'_> {
             ast::SetExpr::Select(select) => self.bind_select(select, outer, around, tail),
             other => {
                 if let Some(lock) = query.locks.first() {
-                    let what = match other {
-                        ast::SetExpr::Values(_) => "VALUES",
-                        _ => "UNION/INTERSECT/EXCEPT",
+                    let why = match other {
+                        ast::SetExpr::Values(_) => "cannot be applied to VALUES",
+                        _ => "is not allowed with UNION/INTERSECT/EXCEPT",
                     };
                     return Err(Error::feature_not_supported(format!(
-                        "{} is not allowed with {what}",
+                        "{} {why}",
                         super::locks::lock_name(lock)
                     )));
                 }

@@ -360,9 +360,7 @@ impl Binder<'_> {
         let place = self.places.start(name);
         let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
             let column = super::names::parts(name)?.remove(0);
-            return Err(Error::undefined_column_of(&column, &target.name)
-                .with_hint("SET target columns cannot be qualified with the relation name.")
-                .at_place(place));
+            return Err(Error::undefined_column_of(&column, &target.name).at_place(place));
         };
         let (attnum, index) = self.target_column(target, ident)?;
         if let Assigned::Tree(tree) = value

@@ -171,7 +171,8 @@ impl Binder<'_> {
             None | Some(ast::Distinct::All) => false,
             Some(ast::Distinct::Distinct | ast::Distinct::On(_)) => true,
         };
-        let locks = bind_locks(tail.locks, &from, merged_by(select, is_grouped, is_distinct))?;
+        let merged = merged_by(select, is_grouped, is_distinct, &above);
+        let locks = bind_locks(tail.locks, &from, merged)?;
         if !locks.is_empty() && !result.top && !result.locks_rows {
             return Err(Error::feature_not_supported(format!(
                 "{} in a subquery is not supported",
@@ -691,14 +692,32 @@ fn with_options(key: Expr, options: &ast::OrderByOptions) -> SortExpr {
 }
 
 /// What makes one row of several, by its name in PostgreSQL's messages.
-fn merged_by(select: &ast::Select, is_grouped: bool, is_distinct: bool) -> Option<&'static str> {
+fn merged_by(
+    select: &ast::Select,
+    is_grouped: bool,
+    is_distinct: bool,
+    above: &Above,
+) -> Option<&'static str> {
     match (is_distinct, is_grouped) {
         (true, _) => Some("DISTINCT clause"),
         (_, true) if select.having.is_some() => Some("HAVING clause"),
         (_, true) if has_group_by(select) => Some("GROUP BY clause"),
         (_, true) => Some("aggregate functions"),
-        (false, false) => None,
+        (false, false) => computed_by(above),
     }
+}
+
+/// What computes rows of their own of those that are read.
+fn computed_by(above: &Above) -> Option<&'static str> {
+    let has =
+        |expr: &Expr, is: fn(&Expr) -> bool| expr.exists(|node| Ok(is(node))).unwrap_or(false);
+    let exprs = above.take();
+    if exprs.iter().any(|expr| has(expr, |node| matches!(node, Expr::WindowFunction(_)))) {
+        return Some("window functions");
+    }
+    let is_set = |node: &Expr| matches!(node, Expr::Unnest(_));
+    let sets = above.targets.iter().any(|target| has(&target.typed.expr, is_set));
+    sets.then_some("set-returning functions in the target list")
 }
 
 fn has_group_by(select: &ast::Select) -> bool {

@@ -99,6 +99,11 @@ impl CatalogTransaction {
         self.cluster.is_some() || self.shared.is_some() || !self.private.is_empty()
     }
 
+    /// Whether roles or databases were changed.
+    pub(crate) fn changes_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     /// What [`CatalogTransaction::restore`] goes back to.
     pub(crate) fn savepoint(&self) -> CatalogTransaction {
         self.clone()

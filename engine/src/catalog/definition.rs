@@ -368,6 +368,12 @@ pub(crate) fn namespace_id(database: Oid, role: Oid) -> NamespaceId {
     NamespaceId(u64::from(database.0) << 32 | u64::from(role.0))
 }
 
+/// The role whose namespace this is; `None` for those of a database and of the cluster.
+pub(crate) fn role_of(namespace: NamespaceId) -> Option<Oid> {
+    let role = Oid((namespace.0 & 0xffff_ffff) as u32);
+    (role != Oid(0)).then_some(role)
+}
+
 /// OIDs are plain numbers at rest.
 impl Serialize for Oid {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

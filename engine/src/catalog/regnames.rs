@@ -1,7 +1,7 @@
 //! Names inside strings: `'schema."Odd Name"'::regclass` and how OIDs are shown as names.
 
 use crate::{
-    catalog::part::CatalogView,
+    catalog::part::{CatalogView, quote_identifier},
     error::{Error, Result, SqlState},
     types::Oid,
 };
@@ -58,23 +58,26 @@ fn read_quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// A text of the catalog with the sequences it keeps by number shown by name.
+/// A text of the catalog with the relations and schemas it keeps by number shown by name.
 pub(crate) fn with_names(view: &CatalogView, path: &[String], text: &str) -> String {
-    const TYPE: &str = "'::regclass";
+    let relation = |oid| view.relation_by_oid(oid).map(|found| view.display_name(&found, path));
+    let schema = |oid| view.schema_by_oid(oid).map(|found| quote_identifier(&found.name));
+    let text = replace_numbers(text, "'::regclass", relation);
+    replace_numbers(&text, "'::regnamespace", schema)
+}
+
+fn replace_numbers(text: &str, ty: &str, name: impl Fn(Oid) -> Option<String>) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(end) = rest.find(TYPE) {
+    while let Some(end) = rest.find(ty) {
         let start = rest[..end].rfind('\'').map_or(end, |quote| quote + 1);
-        let relation = rest[start..end].parse().ok().and_then(|oid| view.relation_by_oid(Oid(oid)));
         shown.push_str(&rest[..start]);
-        match relation {
-            Some(relation) => {
-                shown.push_str(&view.display_name(&relation, path).replace('\'', "''"));
-            }
+        match rest[start..end].parse().ok().and_then(|oid| name(Oid(oid))) {
+            Some(name) => shown.push_str(&name.replace('\'', "''")),
             None => shown.push_str(&rest[start..end]),
         }
-        shown.push_str(TYPE);
-        rest = &rest[end + TYPE.len()..];
+        shown.push_str(ty);
+        rest = &rest[end + ty.len()..];
     }
     shown.push_str(rest);
     shown

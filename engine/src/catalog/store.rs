@@ -33,6 +33,7 @@ use crate::{
         layout::layout,
         namespace_id,
         part::{CatalogView, Cluster, Part, next_version},
+        role_of,
     },
     error::{Error, Result},
     types::Oid,
@@ -133,15 +134,14 @@ impl CatalogStore {
     /// The capability for a namespace. `cluster` tells the name of its owner, which is that of
     /// its directory.
     pub(crate) fn namespace(&self, cluster: &Cluster, id: NamespaceId) -> Namespace {
-        let role = Oid((id.0 & 0xffff_ffff) as u32);
-        let owner = if id == CLUSTER_NAMESPACE {
-            Owner::System
-        } else if role == Oid(0) {
-            Owner::Shared
-        } else {
-            let name = cluster.role_by_oid(role).map(|role| role.name.clone());
-            // A namespace outlives its role only between DROP ROLE and the removal of its rows.
-            Owner::User(name.unwrap_or_else(|| format!("{}", role.0)))
+        let owner = match role_of(id) {
+            None if id == CLUSTER_NAMESPACE => Owner::System,
+            None => Owner::Shared,
+            Some(role) => {
+                let name = cluster.role_by_oid(role).map(|role| role.name.clone());
+                // A namespace outlives its role only between DROP ROLE and the removal of its rows.
+                Owner::User(name.unwrap_or_else(|| format!("{}", role.0)))
+            }
         };
         self.store.namespace(id, owner)
     }

@@ -14,6 +14,8 @@ pub(crate) struct CopyOptions {
     pub(crate) force_quote: ColumnChoice,
     pub(crate) force_not_null: Vec<String>,
     pub(crate) force_null: Vec<String>,
+    /// For a table that nobody else sees yet, where it asks for what is done anyway.
+    pub(crate) freeze: bool,
 }
 
 /// `FORMAT`.
@@ -209,6 +211,7 @@ impl<'a> Given<'a> {
             force_quote: self.force_quote.unwrap_or(ColumnChoice::Some(Vec::new())),
             force_not_null: self.force_not_null.unwrap_or_default(),
             force_null: self.force_null.unwrap_or_default(),
+            freeze: self.freeze.unwrap_or(false),
         })
     }
 }

@@ -118,6 +118,12 @@ impl Error {
         Self::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"))
     }
 
+    /// `role 16390 was concurrently dropped`
+    pub(crate) fn dropped_role(role: crate::types::Oid) -> Self {
+        let message = format!("role {} was concurrently dropped", role.0);
+        Self::new(SqlState::UNDEFINED_OBJECT, message)
+    }
+
     /// `there is no parameter $3`
     pub fn undefined_parameter(number: usize) -> Self {
         Self::new(SqlState::UNDEFINED_PARAMETER, format!("there is no parameter ${number}"))

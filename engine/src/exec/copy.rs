@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use datafusion::logical_expr::Expr;
+use datafusion::{common::tree_node::TreeNode, logical_expr::Expr};
 
 use crate::{
     analyze::{Environment, Parameters, bind_expression, column_default},
@@ -18,8 +18,9 @@ use crate::{
         rules::Rules,
         write::Writer,
     },
+    locks::Mode,
     session::{CopyShape, Portal, Rows, Session, Started, Tag},
-    statement::{Copy, CopySource, Parsed, Statement, parse_single},
+    statement::{AtServer, Copy, CopySource, Parsed, Statement, parse_single},
     types::{Format, PgType},
 };
 
@@ -54,6 +55,8 @@ pub(crate) struct CopyingIn {
     defaults: Evaluator,
     filter: Option<Evaluator>,
     rows: u64,
+    /// What FREEZE fails with once the client is told to send.
+    refused: Option<Error>,
 }
 
 enum Source {
@@ -79,6 +82,9 @@ pub(crate) async fn run(
     copy: &Copy,
     portal: &mut Portal,
 ) -> Result<Started> {
+    if let Some(place) = copy.at_server {
+        return Err(refuse_at_server(session, place, copy.from));
+    }
     let options = CopyOptions::new(&copy.options, copy.from)?;
     let format = match options.format {
         CopyFormat::Binary => Format::Binary,
@@ -89,7 +95,7 @@ pub(crate) async fn run(
     }
     let columns = match &copy.source {
         CopySource::Table { schema, name, columns } => {
-            let statement = table_query(session, schema.as_deref(), name, columns)?;
+            let statement = table_query(session, schema.as_deref(), name, columns).await?;
             start_query(session, &statement, portal).await?
         }
         CopySource::Query(statement) => start_query(session, statement, portal).await?,
@@ -120,16 +126,38 @@ pub(crate) async fn run(
     Ok(Started::CopyOut(CopyShape { format, columns: count }))
 }
 
+/// 42501 as in PostgreSQL; 0A000 for those who may do it there.
+fn refuse_at_server(session: &Session, place: AtServer, from: bool) -> Error {
+    let (role, what) = match (place, from) {
+        (AtServer::Program, _) => ("pg_execute_server_program", "to or from an external program"),
+        (AtServer::File, true) => ("pg_read_server_files", "from a file"),
+        (AtServer::File, false) => ("pg_write_server_files", "to a file"),
+    };
+    let view = session.view();
+    let may = view
+        .cluster
+        .role_by_name(role)
+        .is_some_and(|found| view.cluster.has_privileges_of(view.role, found.oid));
+    let error = match may {
+        true => Error::feature_not_supported(format!("COPY {what} is not supported")),
+        false => Error::new(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("must be superuser or have privileges of the {role} role to COPY {what}"),
+        ),
+    };
+    error.with_hint(
+        "Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
+    )
+}
+
 /// `COPY table TO` is `SELECT columns FROM table`, whose rows a view may not have.
-fn table_query(
-    session: &Session,
+async fn table_query(
+    session: &mut Session,
     schema: Option<&str>,
     name: &str,
     columns: &[String],
 ) -> Result<Arc<Statement>> {
-    let view = session.view();
-    let search_path = Arc::clone(&session.effective().search_path);
-    let relation = view.relation(schema, name, &search_path)?;
+    let relation = exec::settle::lock_one(session, schema, name, Mode::AccessShare).await?;
     match relation.body {
         RelationBody::Table { .. } | RelationBody::System => {}
         RelationBody::View { .. } => {
@@ -152,7 +180,7 @@ fn table_query(
         .map(|(_, name, _)| quote(name))
         .collect::<Vec<_>>()
         .join(", ");
-    let text = format!("SELECT {list} FROM {}", view.qualified_name(&relation));
+    let text = format!("SELECT {list} FROM {}", session.view().qualified_name(&relation));
     parse_single(&text)?.ok_or_else(|| Error::internal("a query without text"))
 }
 
@@ -165,6 +193,9 @@ async fn start_query(
         return Err(Error::syntax_error("COPY takes a query"));
     };
     let plan = exec::prepare(session, statement, &[], false).await?;
+    if !plan.parameters.is_empty() {
+        return Err(Error::undefined_parameter(1));
+    }
     let Some(output) = plan.output() else {
         return Err(Error::feature_not_supported("COPY query must have a RETURNING clause"));
     };
@@ -217,9 +248,10 @@ async fn copy_in(
     let CopySource::Table { schema, name, columns } = &copy.source else {
         return Err(Error::syntax_error("COPY FROM takes a table"));
     };
+    let mode = Mode::RowExclusive;
+    let relation = exec::settle::lock_one(session, schema.as_deref(), name, mode).await?;
     let view = session.view();
     let search_path = Arc::clone(&session.effective().search_path);
-    let relation = view.relation(schema.as_deref(), name, &search_path)?;
     if !matches!(relation.body, RelationBody::Table { .. }) {
         let message = format!("cannot copy to {} \"{name}\"", relation.kind_word());
         return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message));
@@ -242,9 +274,14 @@ async fn copy_in(
             let mut none = Parameters::default();
             let ty = Some(PgType::BOOL);
             let (expr, _) = bind_expression(filter, "", Some(&relation), ty, &env, &mut none)?;
+            check_filter(&expr, &relation)?;
             Some(Evaluator::new(&[expr], &row_columns(&relation, 'a')?, &[])?)
         }
         None => None,
+    };
+    let refused = match options.freeze {
+        true => check_freeze(session, &relation).err(),
+        false => None,
     };
     let typed = targets.iter().map(|(_, name, ty)| (name.clone(), *ty)).collect();
     let copying = CopyingIn {
@@ -256,12 +293,43 @@ async fn copy_in(
         defaults: Evaluator::new(&defaults, &[], &[])?,
         filter,
         rows: 0,
+        refused,
     };
     let columns = u16::try_from(targets.len())
         .map_err(|_| Error::program_limit_exceeded("too many columns for COPY"))?;
     portal.rows = Rows::CopyIn(Box::new(CopyState::In(Box::new(copying))));
     portal.tag = Tag::new("COPY 0");
     Ok(Started::CopyIn(CopyShape { format, columns }))
+}
+
+/// FREEZE asks for what is done anyway where nobody else sees the table's rows.
+fn check_freeze(session: &Session, relation: &Relation) -> Result<()> {
+    let namespace = session.view().namespace_of(relation);
+    if session.transaction.has_new(namespace, relation) {
+        return Ok(());
+    }
+    Err(Error::new(
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "cannot perform COPY FREEZE because the table was not created or truncated in the \
+         current subtransaction",
+    ))
+}
+
+/// 42P10 for a generated column, which is computed after WHERE has chosen.
+fn check_filter(filter: &Expr, relation: &Relation) -> Result<()> {
+    for (attnum, column) in relation.live_columns().filter(|(_, column)| column.generated) {
+        let named = |node: &Expr| {
+            Ok(matches!(node, Expr::Column(found) if found.name == format!("a{attnum}")))
+        };
+        if filter.exists(named)? {
+            return Err(Error::new(
+                SqlState::INVALID_COLUMN_REFERENCE,
+                "generated columns are not supported in COPY FROM WHERE conditions",
+            )
+            .with_detail(format!("Column \"{}\" is a generated column.", column.name)));
+        }
+    }
+    Ok(())
 }
 
 /// (attnum, name, type) of the columns that are copied.
@@ -313,6 +381,7 @@ fn sources(
 pub(crate) async fn data(session: &mut Session, portal: &mut Portal, data: &[u8]) -> Result<()> {
     let Rows::CopyIn(state) = &mut portal.rows else { return Ok(()) };
     let CopyState::In(copying) = &mut **state else { return Ok(()) };
+    copying.refused.clone().map_or(Ok(()), Err)?;
     copying.reader.push(data)?;
     copying.store(session).await
 }
@@ -340,6 +409,7 @@ pub(crate) async fn done(session: &mut Session, portal: &mut Portal) -> Result<(
 
 impl CopyingIn {
     async fn store(&mut self, session: &mut Session) -> Result<()> {
+        self.refused.clone().map_or(Ok(()), Err)?;
         while let Some(batch) = self.reader.next_batch()? {
             self.store_batch(session, &batch).await?;
         }

@@ -357,6 +357,12 @@ pub(crate) async fn declare(
             row_keys = keys;
             (output, source, Arc::clone(&statement.text))
         }
+        CursorQuery::Subscribe(_) if declare.scroll == Some(true) => {
+            return Err(Error::feature_not_supported(
+                "DECLARE SCROLL CURSOR ... SUBSCRIBE is not supported",
+            )
+            .with_detail("A subscription only goes forward."));
+        }
         CursorQuery::Subscribe(statement) => {
             let subscription = subscribe::open_inner(session, statement)?;
             (
@@ -395,8 +401,8 @@ async fn open(
     statement: &Arc<Statement>,
     portal: &mut Portal,
 ) -> Result<Opened> {
-    let types = portal.plan.as_ref().map_or(&[][..], |plan| &plan.parameters);
-    let body = exec::prepare_cursor(session, statement, types)?;
+    let types = portal.plan.as_ref().map_or(Vec::new(), |plan| plan.parameters.clone());
+    let body = exec::prepare_cursor(session, statement, &types).await?;
     if let Body::Staged(staged) = &body
         && staged.has_changes()
     {

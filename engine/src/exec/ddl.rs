@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::sql::sqlparser::ast;
-use kalamdb_storage::{NamespaceId, Snapshot, WriteSet};
+use kalamdb_storage::{NamespaceId, RelationId, Snapshot, WriteSet};
 
 use crate::{
     catalog::{
@@ -75,6 +75,15 @@ pub(crate) trait DdlContext: Send {
     async fn lock_relation(&mut self, relation: Oid) -> Result<()>;
     /// ACCESS EXCLUSIVE on the rows of a relation that this session sees: TRUNCATE's lock.
     async fn lock_rows(&mut self, relation: &Relation) -> Result<()>;
+    /// Keeps everybody from a role's rows of a relation, and all its commits from the namespace,
+    /// until the end of the transaction: before they are dropped.
+    async fn lock_namespace(
+        &mut self,
+        _namespace: NamespaceId,
+        _rows: &[RelationId],
+    ) -> Result<()> {
+        Ok(())
+    }
     /// What is committed by now.
     fn snapshot(&self) -> Snapshot;
     /// A context for evaluating expressions and scanning, with a fresh snapshot, the catalog of
@@ -89,6 +98,10 @@ pub(crate) trait DdlContext: Send {
     fn setting(&self, name: &str) -> Option<String>;
     /// `search_path`, one schema each.
     fn search_path(&self) -> Vec<String>;
+    /// Locks what a query reads against definitions that change.
+    async fn lock_query(&mut self, _query: &ast::Query) -> Result<()> {
+        Ok(())
+    }
     /// Inserts a query's rows into a table that the same statement made; returns their number.
     async fn insert_query(
         &mut self,

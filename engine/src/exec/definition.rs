@@ -1,14 +1,17 @@
 //! Definitions, run inside the session's transaction.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use async_trait::async_trait;
-use datafusion::sql::sqlparser::ast;
+use datafusion::{
+    common::ScalarValue,
+    sql::sqlparser::ast::{self, visit_expressions_mut},
+};
 use futures::StreamExt;
 use kalamdb_storage::{NamespaceId, RelationId, Snapshot, WriteSet};
 
 use crate::{
-    analyze::{Environment, Parameters, analyze},
+    analyze::{self, Environment, Parameters, analyze},
     catalog::{
         Relation,
         part::CatalogView,
@@ -18,7 +21,7 @@ use crate::{
     error::{Error, Result},
     exec::{
         self,
-        ddl::{self, Command, DdlContext, OnCommit},
+        ddl::{self, Command, DdlContext, OnCommit, grammar::CreateTableAs},
         insert::insert_batch,
         rules::Rules,
         write::Writer,
@@ -26,7 +29,7 @@ use crate::{
     locks::{Mode, Target},
     session::{Portal, Rows, Session, Started, Tag},
     txn::Phase,
-    types::Oid,
+    types::{FormatSettings, Oid, PgType, output::text_of},
 };
 
 /// Runs one definition.
@@ -43,9 +46,75 @@ pub(crate) async fn run(
     {
         return Err(Error::active_transaction(what));
     }
-    let tag = ddl::run(command, session).await?;
+    let tag = match command {
+        Command::CreateTableAs(create) => {
+            let types = portal.plan.as_ref().map_or(&[][..], |plan| &plan.parameters);
+            let create = with_values(create, types, &std::mem::take(&mut portal.parameters))?;
+            ddl::run(&Command::CreateTableAs(create), session).await?
+        }
+        command => ddl::run(command, session).await?,
+    };
     portal.tag = Tag::new(tag);
     Ok(Started::Done)
+}
+
+/// The parameters of a definition: those of its query, or what the client declares.
+pub(crate) fn parameters(
+    session: &Session,
+    command: &Command,
+    text: &str,
+    types: &[u32],
+) -> Result<Vec<PgType>> {
+    let Command::CreateTableAs(create) = command else { return exec::declared(types) };
+    let search_path = Arc::clone(&session.effective().search_path);
+    let view = Session::view(session);
+    let env = Environment {
+        catalog: &view,
+        search_path: &search_path,
+        database_name: &session.state.database_name,
+    };
+    let given = |oid: &u32| (*oid != 0).then(|| PgType::plain(Oid(*oid)));
+    let mut parameters = Parameters { types: types.iter().map(given).collect(), constants: None };
+    let statement = ast::Statement::Query(create.query.clone());
+    analyze(&statement, text, &env, &mut parameters)?;
+    Ok(parameters.types.into_iter().map(|ty| ty.unwrap_or(PgType::TEXT)).collect())
+}
+
+/// A definition whose query has values in the place of its parameters.
+fn with_values(
+    create: &CreateTableAs,
+    types: &[PgType],
+    values: &[ScalarValue],
+) -> Result<CreateTableAs> {
+    let mut create = create.clone();
+    let mut failed = None;
+    let _ = visit_expressions_mut(&mut create.query, |expression| {
+        let ast::Expr::Value(value) = expression else { return ControlFlow::Continue(()) };
+        let ast::Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        let place = name.trim_start_matches('$').parse::<usize>().ok();
+        let place = place.and_then(|number| number.checked_sub(1));
+        let known = place.and_then(|place| types.get(place).zip(values.get(place)));
+        match known.map(|(ty, value)| constant(*ty, value)) {
+            Some(Ok(constant)) => *expression = constant,
+            Some(Err(error)) => failed = Some(error),
+            None => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    failed.map_or(Ok(create), Err)
+}
+
+/// `'text'::type`, which means the same under any settings.
+fn constant(ty: PgType, value: &ScalarValue) -> Result<ast::Expr> {
+    let text = match value.is_null() {
+        true => None,
+        false => text_of(ty, &value.to_array()?, 0, &FormatSettings::default())?,
+    };
+    let literal = text.map_or(ast::Value::Null, ast::Value::SingleQuotedString);
+    Ok(analyze::constants::cast(
+        ast::Expr::Value(literal.with_empty_span()),
+        analyze::constants::type_named(ty),
+    ))
 }
 
 #[async_trait]
@@ -86,6 +155,17 @@ impl DdlContext for Session {
         Ok(())
     }
 
+    async fn lock_namespace(&mut self, namespace: NamespaceId, rows: &[RelationId]) -> Result<()> {
+        let wait = Writer::wait(self);
+        for relation in rows {
+            let target = Target::RelationIn(namespace, *relation);
+            self.transaction.lock(target, Mode::AccessExclusive, wait).await?;
+        }
+        // Last: those who commit hold locks of relations.
+        self.transaction.lock(Target::Namespace(namespace), Mode::AccessExclusive, wait).await?;
+        Ok(())
+    }
+
     fn snapshot(&self) -> Snapshot {
         self.engine.store.snapshot()
     }
@@ -104,6 +184,23 @@ impl DdlContext for Session {
 
     fn search_path(&self) -> Vec<String> {
         self.effective().search_path.to_vec()
+    }
+
+    async fn lock_query(&mut self, query: &ast::Query) -> Result<()> {
+        let statement = ast::Statement::Query(Box::new(query.clone()));
+        let plan = |session: &Session, _| {
+            let search_path = Arc::clone(&session.effective().search_path);
+            let view = Session::view(session);
+            let env = Environment {
+                catalog: &view,
+                search_path: &search_path,
+                database_name: &session.state.database_name,
+            };
+            let analyzed = analyze(&statement, "", &env, &mut Parameters::default())?;
+            exec::compile(analyzed, &[], &env)
+        };
+        exec::settle::settled(self, &statement, plan, |body| body).await?;
+        Ok(())
     }
 
     async fn insert_query(

@@ -26,6 +26,7 @@ use crate::{
     locks::Mode,
     plan::{Planned, constant_error_in},
     session::{Portal, Session, Started, Tag},
+    statement::Isolation,
     types::PgType,
 };
 
@@ -381,6 +382,20 @@ impl Insert<'_> {
         Ok(())
     }
 
+    /// 40001 where REPEATABLE READ doesn't see the row that DO NOTHING leaves as it is.
+    async fn check_seen(&mut self, session: &mut Session, conflict: &Conflict) -> Result<()> {
+        if session.transaction.isolation != Isolation::RepeatableRead {
+            return Ok(());
+        }
+        match self.writer.newest(session, &conflict.key).await? {
+            Some(row) => session
+                .transaction
+                .check_unchanged(row.lsn, &self.context.snapshot)
+                .map(|_unchanged| ()),
+            None => Ok(()),
+        }
+    }
+
     async fn resolve(
         &mut self,
         session: &mut Session,
@@ -395,7 +410,7 @@ impl Insert<'_> {
             return Err(self.writer.violation(&conflict, batch, place, &self.context.format));
         }
         let Action::Update { columns, assigned, new } = &on_conflict.action else {
-            return Ok(());
+            return self.check_seen(session, &conflict).await;
         };
         if self.writer.touched.contains(&conflict.key) || self.writer.changed_earlier(&conflict.key)
         {

@@ -53,7 +53,9 @@ fn find(session: &Session, name: &str) -> Result<Arc<Prepared>> {
 pub(crate) async fn current(session: &mut Session, name: &str) -> Result<Arc<Prepared>> {
     let plan = find(session, name)?;
     let search_path = Arc::clone(&session.effective().search_path);
-    if plan.is_current(&session.view(), &search_path) {
+    if plan.is_current(&session.view(), &search_path)
+        && exec::settle::lock(session, &plan.body).await?
+    {
         return Ok(plan);
     }
     let types: Vec<u32> = plan.parameters.iter().map(|ty| ty.oid.0).collect();

@@ -118,6 +118,13 @@ impl QueryPlan {
     }
 }
 
+impl QueryPlan {
+    /// The relations whose rows it locks.
+    pub(crate) fn locked(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.locks.iter().flat_map(|locking| &locking.locks).map(|lock| &lock.relation)
+    }
+}
+
 impl Awaited {
     fn new(target: AwaitedTarget, parameters: &[PgType]) -> Result<Self> {
         let (function, exprs) = match target {

@@ -28,7 +28,7 @@ pub(super) fn prepare(
         database_name: &session.state.database_name,
     };
     let given = |oid: &u32| (*oid != 0).then(|| PgType::plain(Oid(*oid)));
-    let mut parameters = Parameters { types: types.iter().map(given).collect() };
+    let mut parameters = Parameters { types: types.iter().map(given).collect(), constants: None };
     let bound = subscribe::bind(&statement.text, &env, &mut parameters)?;
     let types = parameters.types.into_iter().map(|ty| ty.unwrap_or(PgType::TEXT)).collect();
     let body = Body::Subscribe(Arc::new(bound));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    catalog::{Role, part::CatalogView},
+    catalog::{Role, namespace_id, part::CatalogView},
     error::{Error, Result, SqlState},
     exec::ddl::{DdlContext, change, grammar::RoleSpec, owned},
 };
@@ -27,6 +27,9 @@ pub(super) async fn run(
         if cascade {
             owned::drop_all_of(ctx, &role, true).await?;
         }
+        let namespace = namespace_id(ctx.view().database, role.oid);
+        ctx.lock_catalog(namespace).await?;
+        ctx.lock_namespace(namespace, &[]).await?;
         let dependents = owned::dependents(ctx, &role).await?;
         if !dependents.is_empty() {
             return Err(Error::new(
@@ -38,6 +41,8 @@ pub(super) async fn run(
             )
             .with_detail(dependents.join("\n")));
         }
+        // Its sequences are nothing that depends on it.
+        owned::clear_namespace(ctx, &role).await?;
         remove(ctx, &role)?;
     }
     Ok("DROP ROLE".to_owned())

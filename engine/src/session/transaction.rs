@@ -6,9 +6,13 @@ use std::{
 };
 
 use crate::{
-    catalog::store::SessionCatalog,
+    catalog::{role_of, store::SessionCatalog},
     error::{Error, Result, SqlState},
-    exec::ddl::{self, OnCommit},
+    exec::{
+        ddl::{self, OnCommit},
+        write::Writer,
+    },
+    locks::{Mode, Target},
     session::{
         Discard, Session,
         portal::{Ending, Portal, Rows, Tag},
@@ -214,6 +218,12 @@ impl Session {
             }
         };
         let store = self.engine.store.clone();
+        if let Err(error) = self.enter_namespaces().await {
+            drop(reservation);
+            self.rollback().await;
+            return Err(error);
+        }
+        let changes_roles = self.transaction.catalog.changes_cluster();
         let committed = self.transaction.commit(&store, sync).await;
         drop(reservation);
         if committed.is_err() {
@@ -225,7 +235,26 @@ impl Session {
             }
         }
         let committed = committed?;
+        if changes_roles {
+            self.engine.end_roleless_sessions();
+        }
         self.end_of_commit(committed).await;
+        Ok(())
+    }
+
+    /// Nothing is written into the namespace of a role that is gone, nor of one about to go.
+    async fn enter_namespaces(&mut self) -> Result<()> {
+        let wait = Writer::wait(self);
+        let roles: Vec<_> = {
+            let namespaces = self.transaction.writes.namespace_ids();
+            namespaces.filter_map(|id| role_of(id).map(|role| (id, role))).collect()
+        };
+        for (id, role) in roles {
+            self.transaction.lock(Target::Namespace(id), Mode::AccessShare, wait).await?;
+            if self.engine.catalogs.cluster().role_by_oid(role).is_none() {
+                return Err(Error::dropped_role(role));
+            }
+        }
         Ok(())
     }
 

@@ -64,6 +64,11 @@ impl Dialect for Postgres {
         self.0.is_reserved_for_identifier(keyword)
     }
 
+    // A reserved word that the parser knows as one behind FROM only.
+    fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser) -> bool {
+        *keyword != Keyword::FOR && self.0.is_column_alias(keyword, parser)
+    }
+
     fn prec_value(&self, prec: Precedence) -> u8 {
         self.0.prec_value(prec)
     }

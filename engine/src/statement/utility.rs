@@ -58,6 +58,15 @@ pub(crate) struct Copy {
     /// Option names in lower case with their arguments; old spellings already translated.
     pub(crate) options: Vec<(String, Vec<String>)>,
     pub(crate) filter: Option<ast::Expr>,
+    /// Where the data is, if it isn't the client.
+    pub(crate) at_server: Option<AtServer>,
+}
+
+/// What COPY reads or writes on the server's side: nothing, whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtServer {
+    File,
+    Program,
 }
 
 /// What COPY copies.
@@ -91,6 +100,11 @@ pub(super) fn parse(tokens: &mut Tokens<'_>) -> Result<Option<Parsed>> {
     } else if tokens.take("unlisten") {
         let all = tokens.take_token(&Token::Mul);
         Parsed::Unlisten(if all { Name::All } else { Name::One(tokens.column_name()?) })
+    } else if tokens.take("unsubscribe") {
+        let _all = tokens.take_token(&Token::Mul) || tokens.column_name().is_ok();
+        tokens.expect_end()?;
+        return Err(Error::feature_not_supported("UNSUBSCRIBE is not supported")
+            .with_hint("A subscription ends with its COPY, its cursor or its statement."));
     } else if tokens.take("notify") {
         notify(tokens)?
     } else if tokens.take("copy") {
@@ -427,16 +441,7 @@ fn copy(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     if from && !matches!(source, CopySource::Table { .. }) {
         return Err(Error::syntax_error_near("from"));
     }
-    if tokens.take("program") || matches!(tokens.peek(), Token::SingleQuotedString(_)) {
-        return Err(Error::new(
-            SqlState::INSUFFICIENT_PRIVILEGE,
-            "COPY to or from a file or program of the server is not allowed",
-        )
-        .with_hint(
-            "Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
-        ));
-    }
-    tokens.expect(if from { "stdin" } else { "stdout" })?;
+    let at_server = copy_at_server(tokens, from)?;
     tokens.take_all(&["using"]);
     tokens.take("with");
     if tokens.take_token(&Token::LParen) {
@@ -449,7 +454,21 @@ fn copy(tokens: &mut Tokens<'_>) -> Result<Parsed> {
     } else {
         None
     };
-    Ok(Parsed::Copy(Box::new(Copy { source, from, options, filter })))
+    Ok(Parsed::Copy(Box::new(Copy { source, from, options, filter, at_server })))
+}
+
+/// `STDIN`, `STDOUT`, a file or a program.
+fn copy_at_server(tokens: &mut Tokens<'_>, from: bool) -> Result<Option<AtServer>> {
+    if tokens.take("program") {
+        tokens.string()?;
+        return Ok(Some(AtServer::Program));
+    }
+    if matches!(tokens.peek(), Token::SingleQuotedString(_)) {
+        tokens.string()?;
+        return Ok(Some(AtServer::File));
+    }
+    tokens.expect(if from { "stdin" } else { "stdout" })?;
+    Ok(None)
 }
 
 /// The statement between the parentheses, which may nest others.

@@ -329,7 +329,7 @@ pub(super) fn all_indexes(view: &CatalogView) -> Vec<(Arc<Relation>, Index)> {
 
 /// As `pg_get_indexdef`.
 pub(super) fn definition(view: &CatalogView, table: &Relation, index: &Index) -> String {
-    index_text(view, table, index)
+    index_text(view, table, index, None)
 }
 
 /// Relations of all kinds by OID, system ones included.

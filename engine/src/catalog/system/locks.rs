@@ -38,7 +38,7 @@ pub(super) fn wait_event(target: &Target) -> &'static str {
     match target {
         Target::Relation(_) | Target::RelationIn(..) => "relation",
         Target::Row(..) | Target::Unique(..) => "transactionid",
-        Target::Catalog(_) => "object",
+        Target::Catalog(_) | Target::Namespace(_) => "object",
         Target::Advisory(..) => "advisory",
     }
 }
@@ -46,7 +46,11 @@ pub(super) fn wait_event(target: &Target) -> &'static str {
 fn add(rows: &mut Rows<'_>, session: &SessionState, target: &Target, mode: Mode, granted: bool) {
     let is_shown = match target {
         // Each relation is locked in all namespaces and in one: the second says more.
-        Target::Relation(_) | Target::Row(..) | Target::Unique(..) | Target::Catalog(_) => !granted,
+        Target::Relation(_)
+        | Target::Row(..)
+        | Target::Unique(..)
+        | Target::Catalog(_)
+        | Target::Namespace(_) => !granted,
         Target::RelationIn(..) | Target::Advisory(..) => true,
     };
     if !is_shown {
@@ -65,7 +69,9 @@ fn add(rows: &mut Rows<'_>, session: &SessionState, target: &Target, mode: Mode,
             .set("mode", mode.name()),
         // Whoever waits for a row waits for the end of a transaction.
         Target::Row(..) | Target::Unique(..) => row.set("mode", "ShareLock"),
-        Target::Catalog(_) => row.set("database", session.database).set("mode", mode.name()),
+        Target::Catalog(_) | Target::Namespace(_) => {
+            row.set("database", session.database).set("mode", mode.name())
+        }
         Target::Advisory(_, key) => {
             let (class, object, sub) = match *key {
                 AdvisoryKey::One(number) => ((number >> 32) as u32, number as u32, 1_i16),

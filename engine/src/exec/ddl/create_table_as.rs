@@ -11,16 +11,20 @@ use super::{
     temporary::ALIAS,
     view,
 };
-use crate::error::{Error, Result};
+use crate::{
+    analyze::Parameters,
+    error::{Error, Result},
+};
 
 pub(super) async fn run(create: &CreateTableAs, ctx: &mut dyn DdlContext) -> Result<String> {
     let (kind, options) = super::parameters::of_table(&create.options)?;
     if exists(ctx, &create.name, create.if_not_exists)? {
         return Ok("CREATE TABLE AS".to_owned());
     }
+    ctx.lock_query(&create.query).await?;
     // The query means the tables from before: a temporary one may hide the one it reads.
     let before = ctx.view();
-    let output = view::describe(ctx, &create.query)?;
+    let output = view::describe(ctx, &create.query, &mut Parameters::default())?;
     if create.columns.len() > output.len() {
         return Err(Error::syntax_error("too many column names were specified"));
     }

@@ -112,10 +112,8 @@ pub(super) fn relations_of(view: &CatalogView, query: &ast::Query, path: &[Strin
         ControlFlow::<()>::Continue(())
     });
     let _ = visit_expressions(query, |inner| {
-        let named = expression::named_relation(inner);
-        let named = named.and_then(|text| crate::catalog::regnames::split(&text).ok());
-        if let Some((schema, name)) = named
-            && let Some(relation) = view.find_stored(schema.as_deref(), &name, path)
+        if let Some(text) = expression::named_relation(inner)
+            && let Some(relation) = relation_named(view, &text, path)
             && !found.contains(&relation.oid)
         {
             found.push(relation.oid);
@@ -123,6 +121,15 @@ pub(super) fn relations_of(view: &CatalogView, query: &ast::Query, path: &[Strin
         ControlFlow::<()>::Continue(())
     });
     found
+}
+
+/// What a constant of type regclass names; those of kept queries are numbers.
+fn relation_named(view: &CatalogView, text: &str, path: &[String]) -> Option<Arc<Relation>> {
+    if let Ok(number) = text.parse() {
+        return view.relation_by_oid(Oid(number));
+    }
+    let (schema, name) = crate::catalog::regnames::split(text).ok()?;
+    view.find_relation(schema.as_deref(), &name, path)
 }
 
 fn cte_names(query: &ast::Query) -> HashSet<String> {
@@ -155,13 +162,13 @@ pub(super) fn parse_query(text: &str) -> Result<Box<ast::Query>> {
         .map_err(|error| Error::internal(format!("a view's query: {error}")))
 }
 
-/// Columns whose default names a sequence: `(table, attnum)`.
-pub(super) fn defaults_on(view: &CatalogView, sequence: Oid) -> Vec<(Arc<Relation>, i16)> {
+/// Columns whose default names a relation: `(table, attnum)`.
+pub(super) fn defaults_on(view: &CatalogView, named: Oid) -> Vec<(Arc<Relation>, i16)> {
     let mut found = Vec::new();
-    for relation in part_of(view, sequence).relations() {
+    for relation in part_of(view, named).relations() {
         for (attnum, column) in relation.live_columns() {
             let Some(default) = &column.default else { continue };
-            if expression::sequences(default).contains(&sequence) {
+            if expression::sequences(default).contains(&named) {
                 found.push((Arc::clone(relation), attnum));
             }
         }

@@ -149,6 +149,14 @@ impl Plan {
     /// Depth first, which is the order in which PostgreSQL tells them.
     fn add_dependents_of(&mut self, view: &CatalogView, path: &[String], relation: &Relation) {
         let what = dependency::describe(view, relation, path);
+        for (table, attnum) in dependency::defaults_on(view, relation.oid) {
+            if self.contains(table.oid) {
+                continue;
+            }
+            let column = dependency::describe_column(view, &table, attnum, path);
+            self.dependents.push((format!("default value for {column}"), what.clone()));
+            self.defaults.push((table, attnum));
+        }
         for dependent in dependency::views_on(view, relation.oid) {
             if self.contains(dependent.oid) {
                 continue;
@@ -157,17 +165,6 @@ impl Plan {
             self.dependents.push((dependent_text, what.clone()));
             self.add(view, &dependent);
             self.add_dependents_of(view, path, &dependent);
-        }
-        if !matches!(relation.body, RelationBody::Sequence(_)) {
-            return;
-        }
-        for (table, attnum) in dependency::defaults_on(view, relation.oid) {
-            if self.contains(table.oid) {
-                continue;
-            }
-            let column = dependency::describe_column(view, &table, attnum, path);
-            self.dependents.push((format!("default value for {column}"), what.clone()));
-            self.defaults.push((table, attnum));
         }
     }
 }

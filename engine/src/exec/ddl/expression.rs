@@ -1,7 +1,9 @@
 //! Expressions in definitions: checked by the analyser, kept as text.
 //!
-//! A sequence named in a default is kept by number, `nextval('16390'::regclass)`, so that it may
-//! be renamed; [`display`] shows its name.
+//! A relation that a constant names is kept by number, `nextval('16390'::regclass)`, so that it
+//! may be renamed; [`with_names`] shows its name.
+//!
+//! [`with_names`]: crate::catalog::regnames::with_names
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -12,10 +14,14 @@ use datafusion::{
 
 use super::{DdlContext, names};
 use crate::{
-    analyze::{self, Environment, Parameters, resolve_type},
+    analyze::{
+        self, Environment, Parameters,
+        constants::{self, Constants},
+        resolve_type,
+    },
     catalog::{Relation, part::CatalogView},
     error::{Error, Result, SqlState},
-    types::{Oid, PgType, is_text_like},
+    types::{FormatSettings, Oid, PgType, is_text_like},
 };
 
 /// What the analyser needs to know.
@@ -57,16 +63,14 @@ pub(super) fn check(
         expression = inner;
     }
     refuse_subquery(expression, "check constraint")?;
-    let text = to_text(ctx, expression, None)?;
-    let scope = Scope::new(ctx);
-    let (_, ty) = bind(&scope, expression, Some(relation), None)?;
+    let (expression, _, ty) = bind_kept(ctx, expression, Some(relation), None)?;
     if ty.oid != Oid::BOOL && !ty.is_unknown() {
         return Err(Error::datatype_mismatch(format!(
             "argument of CHECK must be type boolean, not type {}",
             ty.name()
         )));
     }
-    Ok(text)
+    Ok(to_text(expression))
 }
 
 /// A DEFAULT expression for a column of type `ty`.
@@ -85,10 +89,15 @@ pub(super) fn default(
             "cannot use column reference in DEFAULT expression",
         ));
     }
-    let scope = Scope::new(ctx);
-    bind(&scope, expression, None, Some(ty))
+    let (expression, ..) = bind_kept(ctx, expression, None, Some(ty))
         .map_err(|error| default_mismatch(error, column, ty, "default expression"))?;
-    to_text(ctx, expression, Some(ty)).map(Some)
+    if let ast::Expr::Value(value) = &expression
+        && matches!(value.value, ast::Value::SingleQuotedString(_))
+    {
+        let shown = if is_text_like(ty.oid) { PgType::plain(ty.oid) } else { ty };
+        return Ok(Some(format!("{expression}::{}", shown.name())));
+    }
+    Ok(Some(to_text(expression)))
 }
 
 /// A generation expression: immutable, over the other columns of its row.
@@ -113,8 +122,7 @@ pub(super) fn generated(
             .with_detail("A generated column cannot reference another generated column."));
         }
     }
-    let scope = Scope::new(ctx);
-    let (bound, _) = bind(&scope, expression, Some(relation), Some(ty))
+    let (expression, bound, _) = bind_kept(ctx, expression, Some(relation), Some(ty))
         .map_err(|error| default_mismatch(error, column, ty, "generation expression"))?;
     if !is_immutable(&bound)? {
         return Err(Error::new(
@@ -122,7 +130,7 @@ pub(super) fn generated(
             "generation expression is not immutable",
         ));
     }
-    to_text(ctx, expression, None)
+    Ok(to_text(expression))
 }
 
 /// What an index is over: immutable, over the columns of its row.
@@ -132,8 +140,7 @@ pub(super) fn index_key(
     expression: &ast::Expr,
 ) -> Result<(String, PgType)> {
     refuse_subquery(expression, "index expression")?;
-    let scope = Scope::new(ctx);
-    let (bound, ty) = bind(&scope, expression, Some(relation), None)?;
+    let (expression, bound, ty) = bind_kept(ctx, expression, Some(relation), None)?;
     if !is_immutable(&bound)? {
         return Err(Error::new(
             SqlState::INVALID_OBJECT_DEFINITION,
@@ -141,7 +148,7 @@ pub(super) fn index_key(
         ));
     }
     super::constraint::check_column_type("expr", ty)?;
-    Ok((to_text(ctx, expression, None)?, ty))
+    Ok((to_text(expression), ty))
 }
 
 /// Which rows an index is about.
@@ -151,8 +158,7 @@ pub(super) fn index_predicate(
     predicate: &ast::Expr,
 ) -> Result<String> {
     refuse_subquery(predicate, "index predicate")?;
-    let scope = Scope::new(ctx);
-    let (bound, ty) = bind(&scope, predicate, Some(relation), None)?;
+    let (predicate, bound, ty) = bind_kept(ctx, predicate, Some(relation), None)?;
     if ty.oid != Oid::BOOL && !ty.is_unknown() {
         return Err(Error::datatype_mismatch(format!(
             "argument of WHERE must be type boolean, not type {}",
@@ -165,7 +171,7 @@ pub(super) fn index_predicate(
             "functions in index predicate must be marked IMMUTABLE",
         ));
     }
-    to_text(ctx, predicate, None)
+    Ok(to_text(predicate))
 }
 
 /// Analyses an expression, with its own text for error positions left out: positions in a part of
@@ -186,6 +192,50 @@ pub(super) fn bind(
         &mut parameters,
     )?;
     if parameters.types.is_empty() { Ok(bound) } else { Err(Error::undefined_parameter(1)) }
+}
+
+/// Analyses an expression that is to be kept: with the tree in which its constants are decided.
+fn bind_kept(
+    ctx: &dyn DdlContext,
+    expression: &ast::Expr,
+    relation: Option<&Arc<Relation>>,
+    target: Option<PgType>,
+) -> Result<(ast::Expr, Expr, PgType)> {
+    let scope = Scope::new(ctx);
+    let mut kept = expression.clone();
+    let mut parameters = deciding_constants(ctx, &mut kept);
+    let (bound, ty) = analyze::bind_expression(
+        &kept,
+        "",
+        relation,
+        target,
+        &scope.environment(),
+        &mut parameters,
+    )?;
+    if !parameters.types.is_empty() {
+        return Err(Error::undefined_parameter(1));
+    }
+    if let Some(constants) = parameters.constants {
+        constants.write(&mut kept);
+    }
+    Ok((kept, bound, ty))
+}
+
+/// For the analysis of a tree that is to be kept.
+pub(super) fn deciding_constants(
+    ctx: &dyn DdlContext,
+    tree: &mut impl ast::VisitMut,
+) -> Parameters {
+    constants::mark(tree);
+    // Migrations have no session, and its settings are the defaults.
+    let settings = ctx.execution().map_or_else(
+        |_| FormatSettings::default(),
+        |context| FormatSettings {
+            now_us: Some(context.transaction_time),
+            ..context.format.clone()
+        },
+    );
+    Parameters { types: Vec::new(), constants: Some(Constants::new(settings)) }
 }
 
 fn default_mismatch(error: Error, column: &str, ty: PgType, what: &str) -> Error {
@@ -309,32 +359,16 @@ fn quoted(name: &str) -> ast::Ident {
     }
 }
 
-/// The text that is kept: types in PostgreSQL's spelling, identifiers folded, sequences by number,
-/// and a bare string with the type it has as a default.
-fn to_text(ctx: &dyn DdlContext, expression: &ast::Expr, ty: Option<PgType>) -> Result<String> {
-    let mut tree = expression.clone();
-    if let Some(ty) = ty
-        && let ast::Expr::Value(value) = &tree
-        && matches!(value.value, ast::Value::SingleQuotedString(_))
-    {
-        let shown = if is_text_like(ty.oid) { PgType::plain(ty.oid) } else { ty };
-        return Ok(format!("{tree}::{}", shown.name()));
-    }
-    let mut failed = None;
+/// The text that is kept: types in PostgreSQL's spelling, identifiers folded.
+fn to_text(mut tree: ast::Expr) -> String {
     let _ = visit_expressions_mut(&mut tree, |inner| {
-        if let Err(error) = normalize(ctx, inner) {
-            failed = Some(error);
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
+        normalize(inner);
+        ControlFlow::<()>::Continue(())
     });
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(tree.to_string()),
-    }
+    tree.to_string()
 }
 
-fn normalize(ctx: &dyn DdlContext, expression: &mut ast::Expr) -> Result<()> {
+fn normalize(expression: &mut ast::Expr) {
     match expression {
         ast::Expr::Identifier(ident) => *ident = quoted(&fold(ident)),
         ast::Expr::CompoundIdentifier(parts) => {
@@ -342,10 +376,15 @@ fn normalize(ctx: &dyn DdlContext, expression: &mut ast::Expr) -> Result<()> {
                 *part = quoted(&fold(part));
             }
         }
+        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => {
+            if let Some(constant) = constants::negative(expr) {
+                *expression = constant;
+            }
+        }
         ast::Expr::Cast { data_type, .. } => {
             let name = match resolve_type(data_type) {
                 Ok(ty) => ty.name(),
-                Err(_) => return Ok(()),
+                Err(_) => return,
             };
             let ident = ast::ObjectNamePart::Identifier(ast::Ident::new(name));
             *data_type = ast::DataType::Custom(ast::ObjectName(vec![ident]), Vec::new());
@@ -359,33 +398,9 @@ fn normalize(ctx: &dyn DdlContext, expression: &mut ast::Expr) -> Result<()> {
                     ident.value = ident.value.to_lowercase();
                 }
             }
-            sequence_by_number(ctx, function)?;
         }
         _ => {}
     }
-    Ok(())
-}
-
-/// `nextval('s')` and its kin: the name becomes a number.
-fn sequence_by_number(ctx: &dyn DdlContext, function: &mut ast::Function) -> Result<()> {
-    if !is_about_sequence(&function.name.to_string().to_lowercase()) {
-        return Ok(());
-    }
-    let ast::FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
-    let Some(ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))) =
-        list.args.first_mut()
-    else {
-        return Ok(());
-    };
-    let Some(text) = sequence_literal(argument) else { return Ok(()) };
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(());
-    }
-    let (schema, name) = crate::catalog::regnames::split(&text)?;
-    let view = ctx.view();
-    let sequence = view.relation(schema.as_deref(), &name, &ctx.search_path())?;
-    *argument = analyze::parse_expression(&format!("'{}'::regclass", sequence.oid))?;
-    normalize(ctx, argument)
 }
 
 /// The name in a call of `nextval` or its kin, or in a cast to regclass.

@@ -159,7 +159,7 @@ pub(crate) enum OnCommit {
     Drop,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CreateTableAs {
     pub(crate) name: Name,
     pub(crate) if_not_exists: bool,

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use kalamdb_storage::RelationId;
+
 use super::{
     DdlContext, acl, change, dependency,
     drop::{self, Plan},
@@ -94,8 +96,24 @@ fn revoke_all(ctx: &mut dyn DdlContext, role: &Role) -> Result<()> {
     })
 }
 
-/// Removes the rows and private definitions of a role's namespace in this database.
+/// Removes a role's namespace in this database once the transactions that are at it have ended.
 async fn drop_namespace(ctx: &mut dyn DdlContext, role: &Role) -> Result<()> {
+    let id = namespace_id(ctx.view().database, role.oid);
+    ctx.lock_catalog(id).await?;
+    let view = ctx.view();
+    let private = match id == view.own_namespace() {
+        true => Arc::clone(&view.private),
+        false => Arc::clone(&ctx.catalogs().attach_namespace(id).await?.view().private),
+    };
+    let of_users = view.shared.relations().filter(|relation| relation.kind == TableKind::User);
+    let stored = of_users.chain(private.relations()).filter_map(|r| r.layout.as_ref());
+    let rows: Vec<RelationId> = stored.map(|layout| layout.relation).collect();
+    ctx.lock_namespace(id, &rows).await?;
+    clear_namespace(ctx, role).await
+}
+
+/// Removes the rows, sequences and private definitions of a role's namespace, which is locked.
+pub(crate) async fn clear_namespace(ctx: &mut dyn DdlContext, role: &Role) -> Result<()> {
     let view = ctx.view();
     let id = namespace_id(view.database, role.oid);
     if id == view.own_namespace() {

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast;
 
 use super::{
     DdlContext, change, dependency,
-    expression::Scope,
+    expression::{Scope, deciding_constants},
     grammar::{CreateView, Name},
     names, parameters,
     temporary::ALIAS,
@@ -48,7 +48,11 @@ pub(super) async fn create(create: &CreateView, ctx: &mut dyn DdlContext) -> Res
             "views must not contain data-modifying statements in WITH",
         ));
     }
-    let output = describe(ctx, &query)?;
+    let mut parameters = deciding_constants(ctx, &mut query);
+    let output = describe(ctx, &query, &mut parameters)?;
+    if let Some(constants) = parameters.constants {
+        constants.write(&mut query);
+    }
     let columns = columns(&create.columns, output)?;
     let body = RelationBody::View { query: query.to_string(), search_path: kept_path(ctx) };
     let relation = match existing {
@@ -186,11 +190,14 @@ fn kind(
 }
 
 /// The result columns of a query, which must be one without parameters.
-pub(super) fn describe(ctx: &dyn DdlContext, query: &ast::Query) -> Result<Vec<OutputColumn>> {
+pub(super) fn describe(
+    ctx: &dyn DdlContext,
+    query: &ast::Query,
+    parameters: &mut Parameters,
+) -> Result<Vec<OutputColumn>> {
     let scope = Scope::new(ctx);
-    let mut parameters = Parameters::default();
     let statement = ast::Statement::Query(Box::new(query.clone()));
-    match analyze(&statement, "", &scope.environment(), &mut parameters)? {
+    match analyze(&statement, "", &scope.environment(), parameters)? {
         _ if !parameters.types.is_empty() => Err(Error::undefined_parameter(1)),
         Analyzed::Query(query) => Ok(query.output),
         Analyzed::Staged(staged) => match *staged.main {

@@ -118,7 +118,10 @@ fn index_definition(row: &Row<'_>) -> Result<Value> {
     };
     let column = if row.len() > 1 { row.int(1)? } else { 0 };
     if column == 0 {
-        return Ok(Value::Text(index_text(&row.context.catalog, &table, &index)));
+        let pretty = row.len() > 2 && row.bool(2)?;
+        let path = &row.context.session.effective().search_path;
+        let path = pretty.then_some(&**path);
+        return Ok(Value::Text(index_text(&row.context.catalog, &table, &index, path)));
     }
     let place = usize::try_from(column - 1).unwrap_or(usize::MAX);
     let attnums = index.columns.iter().map(|column| column.attnum).chain(index.included.clone());
@@ -128,8 +131,14 @@ fn index_definition(row: &Row<'_>) -> Result<Value> {
     })
 }
 
-/// `CREATE UNIQUE INDEX i ON public.t USING btree (a, b DESC)`.
-pub(crate) fn index_text(view: &CatalogView, table: &Relation, index: &Index) -> String {
+/// `CREATE UNIQUE INDEX i ON public.t USING btree (a, b DESC)`. Pretty text names the table as it
+/// is seen along `pretty`, and has fewer parentheses.
+pub(crate) fn index_text(
+    view: &CatalogView,
+    table: &Relation,
+    index: &Index,
+    pretty: Option<&[String]>,
+) -> String {
     let columns: Vec<String> = index
         .columns
         .iter()
@@ -149,12 +158,19 @@ pub(crate) fn index_text(view: &CatalogView, table: &Relation, index: &Index) ->
         true => String::new(),
         false => format!(" INCLUDE ({})", included.join(", ")),
     };
-    let predicate = table.index_predicate(index).map(|text| format!(" WHERE ({text})"));
+    let predicate = table.index_predicate(index).map(|text| match pretty {
+        Some(_) => format!(" WHERE {text}"),
+        None => format!(" WHERE ({text})"),
+    });
+    let table_name = match pretty {
+        Some(path) => view.display_name(table, path),
+        None => view.qualified_name(table),
+    };
     format!(
         "CREATE {}INDEX {} ON {} USING btree ({}){included}{}{}",
         if index.unique { "UNIQUE " } else { "" },
         quote_identifier(&index.name),
-        view.qualified_name(table),
+        table_name,
         columns.join(", "),
         if index.nulls_distinct { "" } else { " NULLS NOT DISTINCT" },
         predicate.unwrap_or_default(),
