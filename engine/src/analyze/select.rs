@@ -156,10 +156,8 @@ impl Binder<'_> {
         let outputs: Vec<NamedOutput> = targets.iter().map(Target::named).collect();
         let context = GroupContext { select, from: &from, outputs: &outputs };
         let grouping = self.bind_grouping(&context, &scope)?;
-        let having = match &select.having {
-            Some(condition) => Some(self.predicate(condition, &scope, Clause::Having)?),
-            None => None,
-        };
+        let having = select.having.as_ref();
+        let having = having.map(|it| self.predicate(it, &scope, Clause::Having)).transpose()?;
         let distinct_on = self.bind_distinct_on(select, &targets, &from, &scope)?;
         let orders = self.bind_orders(&tail, &targets, &scope)?;
         let mut above = Above { targets, having, orders, distinct_on };
