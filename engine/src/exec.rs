@@ -49,17 +49,24 @@ pub(crate) mod update;
 pub(crate) mod write;
 mod write_many;
 
-/// 25P02 for anything but the end of a failed block, 42704 where the role of the session is gone.
+/// 25P02 for anything but the end of a failed block.
 pub(crate) fn check_phase(session: &Session, statement: &Statement) -> Result<()> {
     let is_way_out = crate::session::ends_failed_block(&statement.body);
     if session.transaction.phase == Phase::Failed && !is_way_out {
         return Err(Error::in_failed_transaction());
     }
-    let view = session.view();
-    if view.role_by_oid(view.role).is_none() && !is_way_out && !leaves_role(&statement.body) {
-        return Err(Error::dropped_role(view.role));
-    }
     Ok(())
+}
+
+/// 42704 where the role of the session is gone, for all that needs one.
+fn check_role(session: &Session, statement: &Statement) -> Result<()> {
+    let role = session.state.current_user();
+    // Most roles are published; the transaction's own are in its view.
+    let is_there = session.engine.catalogs.cluster().role_by_oid(role).is_some()
+        || session.view().role_by_oid(role).is_some();
+    let needs_none =
+        crate::session::ends_failed_block(&statement.body) || leaves_role(&statement.body);
+    if is_there || needs_none { Ok(()) } else { Err(Error::dropped_role(role)) }
 }
 
 /// Whether the statement may make the session somebody else's.
@@ -275,6 +282,7 @@ pub(crate) fn output(session: &Session, plan: &Prepared) -> Result<Option<Arc<[O
 pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<Started> {
     let Some(plan) = portal.plan.clone() else { return cursor::start(session, portal).await };
     check_phase(session, &plan.statement)?;
+    check_role(session, &plan.statement)?;
     session.begin_implicit().await?;
     // What an execution that was given up has left.
     session.stages = None;
