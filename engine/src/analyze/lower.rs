@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    plan::lazy::may_fail,
+    plan::lazy::{is_total_operator, may_fail},
 };
 
 /// What an expression is attached to, which decides the subqueries it may keep.
@@ -359,19 +359,7 @@ fn computes_outside(subquery: &Subquery) -> bool {
         node.apply_expressions(|expr| {
             expr.apply(|part| {
                 let only_looks = match part {
-                    Expr::BinaryExpr(binary) => matches!(
-                        binary.op,
-                        Operator::Eq
-                            | Operator::NotEq
-                            | Operator::Lt
-                            | Operator::LtEq
-                            | Operator::Gt
-                            | Operator::GtEq
-                            | Operator::IsDistinctFrom
-                            | Operator::IsNotDistinctFrom
-                            | Operator::And
-                            | Operator::Or
-                    ),
+                    Expr::BinaryExpr(binary) => is_total_operator(binary.op),
                     Expr::OuterReferenceColumn(..)
                     | Expr::Alias(_)
                     | Expr::Not(_)

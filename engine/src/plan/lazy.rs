@@ -141,7 +141,8 @@ pub(crate) fn may_fail(expr: &Expr) -> bool {
     expr.exists(fails).unwrap_or(true)
 }
 
-fn is_total_operator(op: Operator) -> bool {
+/// Whether an operator has a value for all operands.
+pub(crate) fn is_total_operator(op: Operator) -> bool {
     matches!(
         op,
         Operator::And
