@@ -28,6 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio-rustls", &["kalamdb-pgproto", "kalamdb-server"]),
     ("rcgen", &["kalamdb-pgproto", "kalamdb-server"]),
     ("clap", &["kalamdb-server"]),
+    ("tikv-jemallocator", &["kalamdb-server"]),
     ("toml", &["kalamdb-server"]),
     ("tracing-subscriber", &["kalamdb-server"]),
     ("tokio-postgres", &["kalamdb-compat-tests"]),

@@ -287,7 +287,7 @@ pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<St
     // What an execution that was given up has left.
     session.stages = None;
     let started = match &plan.body {
-        Body::Utility => utility(session, &plan.statement, portal).await?,
+        Body::Utility => Box::pin(utility(session, &plan.statement, portal)).await?,
         body => run_body(session, body, portal).await?,
     };
     if started == Started::Rows {
@@ -296,7 +296,8 @@ pub(crate) async fn run(session: &mut Session, portal: &mut Portal) -> Result<St
     Ok(started)
 }
 
-/// Runs what was planned.
+/// Runs what was planned. A statement's future is moved when it starts, so what most statements
+/// don't need is boxed.
 pub(crate) async fn run_body(
     session: &mut Session,
     body: &Body,
@@ -304,9 +305,11 @@ pub(crate) async fn run_body(
 ) -> Result<Started> {
     match body {
         Body::Query(query) => select::run(session, query, portal).await,
-        Body::Insert(insert) => insert::run(session, insert, portal).await,
-        Body::Update(change) | Body::Delete(change) => update::run(session, change, portal).await,
-        Body::Staged(staged) => staged::run(session, staged, portal).await,
+        Body::Insert(insert) => Box::pin(insert::run(session, insert, portal)).await,
+        Body::Update(change) | Body::Delete(change) => {
+            Box::pin(update::run(session, change, portal)).await
+        }
+        Body::Staged(staged) => Box::pin(staged::run(session, staged, portal)).await,
         Body::Subscribe(bound) => subscribe::run(session, bound, portal),
         Body::Utility => Err(Error::internal("a statement has no plan")),
     }

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     exec::{insert::InsertPlan, select::QueryPlan, staged::StagedPlan, update::ChangePlan},
     session::Field,
-    statement::{Literal, Parsed, Statement, Template},
+    statement::{Parsed, Statement, Template},
     subscribe::BoundSubscribe,
     types::{Oid, PgType},
 };
@@ -42,6 +42,13 @@ pub(crate) enum Body {
     Staged(Box<StagedPlan>),
     /// The statement's tree says it all.
     Utility,
+}
+
+impl Body {
+    /// See [`InsertPlan::takes_rows`].
+    pub(crate) fn takes_rows(&self) -> bool {
+        matches!(self, Body::Insert(insert) if insert.takes_rows())
+    }
 }
 
 /// What the names in a statement meant when it was analysed.
@@ -202,15 +209,16 @@ impl PlanCache {
 
     /// The one statement of a simple query, its literals taken out to be parameters; `None` where
     /// the text has to be taken as it is.
-    pub(crate) fn template(&self, sql: &str) -> Option<(Arc<Statement>, Vec<Literal>)> {
-        let Template { text, literals } = Template::of(sql)?;
+    pub(crate) fn template(&self, sql: &str) -> Option<(Arc<Statement>, Template)> {
+        let mut template = Template::of(sql)?;
+        let text = std::mem::take(&mut template.text);
         if let Some(known) = lock(&self.templates).get(text.as_str()) {
-            return Some((known?, literals));
+            return Some((known?, template));
         }
         let parsed = crate::statement::parse_single(&text).ok().flatten();
         let statement = parsed.filter(|statement| matches!(statement.body, Parsed::Plannable(_)));
         lock(&self.templates).insert(text.into(), statement.clone());
-        Some((statement?, literals))
+        Some((statement?, template))
     }
 
     /// This text means another thing than it does with its literals.

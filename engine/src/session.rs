@@ -19,7 +19,7 @@ use crate::{
     prepared::Prepared as PreparedPlan,
     session::{objects::Kept, state::SessionState},
     settings::Effective,
-    statement::{self, Literal, Statement},
+    statement::{self, Literal, Statement, Template},
     txn::{Phase, Transaction},
     types::{Format, FormatSettings, Oid, PgType},
 };
@@ -79,7 +79,9 @@ pub struct Prepared {
 
 /// A simple query whose statement has parameters in place of its literals.
 struct Literals {
+    /// Those of one row after the other.
     values: Vec<Literal>,
+    rows: usize,
     /// The text as it came.
     sql: String,
 }
@@ -210,9 +212,10 @@ impl Session {
     /// Parses all statements of a simple query before any of them runs.
     pub fn parse_script(&mut self, sql: &str) -> Result<Vec<Prepared>> {
         self.note_query(sql);
-        if let Some((statement, values)) = self.engine.plans.template(sql) {
+        if let Some((statement, template)) = self.engine.plans.template(sql) {
             self.tell_truncated(&statement);
-            let literals = Literals { values, sql: sql.to_owned() };
+            let Template { literals: values, rows, .. } = template;
+            let literals = Literals { values, rows, sql: sql.to_owned() };
             let prepared = Prepared::parsed(Some(statement));
             return Ok(vec![Prepared { literals: Some(Arc::new(literals)), ..prepared }]);
         }
@@ -288,6 +291,8 @@ impl Session {
         plan: &PreparedPlan,
         given: impl ExactSizeIterator<Item = (Format, Option<&'a [u8]>)>,
     ) -> Result<Vec<ScalarValue>, Misread> {
+        // Several rows of them come one after the other.
+        let types = plan.parameters.iter().cycle();
         let effective = self.state.effective();
         // For `now` and `today`.
         let start_time = Some(self.transaction.start_time);
@@ -298,7 +303,7 @@ impl Session {
             path: Arc::clone(&effective.search_path),
         };
         let mut parameters = Vec::with_capacity(given.len());
-        for (index, ((format, value), ty)) in given.zip(&*plan.parameters).enumerate() {
+        for (index, ((format, value), ty)) in given.zip(types).enumerate() {
             // Names of the catalog mean something to the session alone.
             let named = match (format, value.and_then(|value| std::str::from_utf8(value).ok())) {
                 (Format::Text, Some(text)) => names.parameter(*ty, text),
@@ -335,7 +340,8 @@ impl Session {
         statement: &Arc<Statement>,
         literals: &Literals,
     ) -> Result<Portal> {
-        let types: Vec<u32> = literals.values.iter().map(|literal| literal.ty.0).collect();
+        let row = &literals.values[..literals.values.len() / literals.rows];
+        let types: Vec<u32> = row.iter().map(|literal| literal.ty.0).collect();
         let plan = exec::prepare(self, statement, &types, true).await;
         // Who has waited in vain doesn't wait again.
         if let Err(error) = &plan
@@ -343,21 +349,35 @@ impl Session {
         {
             return Err(error.clone());
         }
-        if let Ok(plan) = plan {
-            let values = literals.values.iter().map(|literal| literal.value.as_bytes());
-            let given = values.map(|value| (Format::Text, Some(value)));
-            let parameters = self.decode_parameters(&plan, given);
-            if let Some(portal) =
-                parameters.ok().and_then(|parameters| self.portal(plan, parameters, &[]).ok())
-            {
-                return Ok(portal);
-            }
+        if let Some(portal) = plan.ok().and_then(|plan| self.portal_of_literals(plan, literals)) {
+            return Ok(portal);
         }
         let script = self.engine.plans.script(&literals.sql)?;
         let Some(own) = script.first() else { return Ok(Portal::empty()) };
         let portal = self.start_parsed(own).await?;
         self.engine.plans.forget_template(statement);
         Ok(portal)
+    }
+
+    fn portal_of_literals(&self, plan: Arc<PreparedPlan>, literals: &Literals) -> Option<Portal> {
+        let values = literals.values.iter().map(|literal| literal.value.as_deref());
+        let given = values.map(|value| (Format::Text, value.map(str::as_bytes)));
+        let parameters = self.decode_parameters(&plan, given).ok()?;
+        if literals.rows == 1 {
+            return self.portal(plan, parameters, &[]).ok();
+        }
+        let width = literals.values.len() / literals.rows;
+        if !plan.body.takes_rows() || plan.parameters.len() != width {
+            return None;
+        }
+        let column = |place| {
+            let values = parameters.iter().skip(place).step_by(width).cloned();
+            ScalarValue::iter_to_array(values).ok()
+        };
+        let columns = (0..width).map(column).collect::<Option<Vec<_>>>()?;
+        let mut portal = self.portal(plan, Vec::new(), &[]).ok()?;
+        portal.parameter_rows = Some((literals.rows, columns));
+        Some(portal)
     }
 
     async fn start_parsed(&mut self, statement: &Arc<Statement>) -> Result<Portal> {

@@ -20,6 +20,11 @@ mod tls;
 
 use std::process::ExitCode;
 
+/// Of the storage's C++ too. Sessions of many threads leave holes in the C library's heap, which
+/// then grows by half.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }

@@ -74,7 +74,7 @@ impl Namespace {
         let (older, run) = (&held.segments[..chosen.start], &held.segments[chosen.clone()]);
         let directory = self.segment_directory(layout)?;
         let tombstones = !older.is_empty() && run.iter().any(|segment| segment.tombstones > 0);
-        let mut output = Output::new(self, layout, directory.clone(), tombstones);
+        let mut output = Output::begin(self, layout, directory.clone(), tombstones).await;
         if let Err(error) = self.merge(layout, older, run, &mut output).await {
             output.discard().await;
             return Err(error);

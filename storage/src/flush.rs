@@ -80,7 +80,7 @@ impl Namespace {
         let older = held.as_deref().map_or(&[][..], |manifest| &manifest.segments);
         // Without an older segment a tombstone has nothing to hide.
         let tombstones = !older.is_empty() && any_tombstone(&snapshot, self.id(), layout).await?;
-        let mut output = Output::new(self, layout, directory.clone(), tombstones);
+        let mut output = Output::begin(self, layout, directory.clone(), tombstones).await;
         let projection = Arc::new(Projection::whole(layout)?);
         let keys = Arc::clone(&projection.key);
         let range = KeyRange::all();
@@ -231,7 +231,7 @@ impl Publish<'_> {
                 output.keep();
                 if let Some(held) = self.held.filter(|h| h.directory != self.next.directory) {
                     // The table was renamed: its export has moved.
-                    objects.delete(&export_path(&held.directory)?).await?;
+                    self.namespace.shard.remove_export(&held.directory).await?;
                 }
                 Ok(snapshot)
             }

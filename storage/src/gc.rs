@@ -64,72 +64,93 @@ impl Shard {
     }
 
     /// Removes the segments of relations and namespaces that were truncated or dropped, once no
-    /// snapshot sees them. Returns whether some must wait.
+    /// snapshot sees them. Returns whether some must wait: for those, or because what is there by
+    /// the same name now is being written.
     pub(crate) async fn collect_dropped(self: &Arc<Self>) -> Result<bool> {
-        let (mut done, generation) = {
+        let (records, generation) = {
             let snapshot = self.snapshot();
             let relations = scan_all(snapshot.hot(), Family::Meta, HotRange::prefix(b"G")).await?;
             let namespaces = scan_all(snapshot.hot(), Family::Meta, HotRange::prefix(b"D")).await?;
             if relations.is_empty() && namespaces.is_empty() {
                 return Ok(false);
             }
-            let done: Vec<(Bytes, Bytes)> = relations.into_iter().chain(namespaces).collect();
-            (done, snapshot.generation())
+            let records: Vec<(Bytes, Bytes)> = relations.into_iter().chain(namespaces).collect();
+            (records, snapshot.generation())
         };
         // Snapshots older than the one that shows the records may still read the segments.
         if self.snapshots.oldest_generation() < generation {
             return Ok(true);
         }
-        let snapshot = self.snapshot();
-        for (key, value) in &done {
-            match key.first() {
-                Some(b'G') => self.remove_relation(&snapshot, value).await?,
-                _ => self.remove_namespace(&snapshot, value).await?,
+        let mut must_wait = false;
+        let mut removed = Vec::new();
+        let mut claims = Vec::new();
+        for (key, record) in records {
+            let dropped = Dropped::read(&key, &record)?;
+            match self.cold.writing.claim(dropped.directories()?) {
+                None => must_wait = true,
+                Some(claim) => {
+                    claims.push(claim);
+                    removed.push((key, dropped));
+                }
             }
         }
-        drop(snapshot);
-        let changes = done.drain(..).map(|(key, _)| MetaChange { key, value: None }).collect();
+        // Nobody writes there from here on, so manifests name all that is in use.
+        let known = known(manifests(&self.snapshot()).await?.values())?;
+        for (_, dropped) in &removed {
+            match dropped {
+                Dropped::Relation(manifest) => self.remove_relation(&known, manifest).await?,
+                Dropped::Namespace(directory) => self.remove_namespace(&known, directory).await?,
+            }
+        }
+        let changes = removed.into_iter().map(|(key, _)| MetaChange { key, value: None }).collect();
+        // Before others write there: a new segment may have the name of one in the record.
         self.change_meta(changes, false).await?;
-        Ok(false)
+        drop(claims);
+        Ok(must_wait)
     }
 
-    async fn remove_relation(&self, now: &Snapshot, record: &[u8]) -> Result<()> {
-        let manifest = Manifest::from_record(record)?;
-        let objects = self.cold.objects();
+    async fn remove_relation(&self, known: &Known, manifest: &Manifest) -> Result<()> {
         for segment in &manifest.segments {
-            self.cold.remove(&segment.location()?).await?;
+            if !known.segments.contains(&segment.path) {
+                self.cold.remove(&segment.location()?).await?;
+            }
         }
-        // After a TRUNCATE the directory may be in use again.
-        let (namespace, relation) = manifest.owner();
-        let again = self.cold.manifest(now, namespace, relation).await?;
-        if again.is_none_or(|again| again.directory != manifest.directory) {
-            objects.delete(&export_path(&manifest.directory)?).await?;
-            objects.remove_empty(&manifest.directory).await;
+        self.remove_unknown_export(known, &manifest.directory).await
+    }
+
+    /// Removes the export in a directory that its relation has left, and the directory if nothing
+    /// else is there, unless another relation uses it by now.
+    pub(crate) async fn remove_export(&self, directory: &str) -> Result<()> {
+        // Whoever writes there writes an export as well.
+        let Some(_claim) = self.cold.writing.claim(vec![directory.to_owned()]) else {
+            return Ok(());
+        };
+        let known = known(manifests(&self.snapshot()).await?.values())?;
+        self.remove_unknown_export(&known, directory).await
+    }
+
+    async fn remove_unknown_export(&self, known: &Known, directory: &str) -> Result<()> {
+        let export = export_path(directory)?;
+        if !known.exports.contains(export.as_ref()) {
+            self.cold.objects().delete(&export).await?;
+            self.cold.objects().remove_empty(directory).await;
         }
         Ok(())
     }
 
-    async fn remove_namespace(&self, now: &Snapshot, directory: &[u8]) -> Result<()> {
-        let directory = std::str::from_utf8(directory).ok().and_then(|d| Path::parse(d).ok());
-        let own = |d: &Path| TOPS.iter().any(|top| d.as_ref().starts_with(&format!("{top}/")));
-        let Some(directory) = directory.filter(own) else {
-            return Err(Error::corrupt("the record of a dropped namespace names no directory"));
-        };
-        // A namespace made since by the same name has its segments here.
-        let Known { segments, exports } = known(manifests(now).await?.values())?;
+    async fn remove_namespace(&self, known: &Known, directory: &Path) -> Result<()> {
         let objects = self.cold.objects();
-        let mut found = objects.below(&directory);
+        let mut found = objects.below(directory);
+        // A namespace made since by the same name may have its segments here.
         let mut kept = false;
         while let Some(path) = found.try_next().await? {
-            let name = path.as_ref();
-            if segments.contains(name) || exports.contains(name) || self.cold.writing.contains(name)
-            {
+            if known.segments.contains(path.as_ref()) || known.exports.contains(path.as_ref()) {
                 kept = true;
             } else {
                 self.cold.remove(&path).await?;
             }
         }
-        if kept { Ok(()) } else { objects.remove_tree(&directory).await }
+        if kept { Ok(()) } else { objects.remove_tree(directory).await }
     }
 
     /// Removes what a crash left: segments no manifest names, unfinished uploads, exports without
@@ -142,7 +163,8 @@ impl Shard {
             found.extend(below);
         }
         found.extend(objects.unfinished(&TOPS).await?);
-        // After the names: whatever was written meanwhile is in a manifest or still being written.
+        // After the names, in this order: what was being written and no longer is is in a manifest.
+        let writing = self.cold.writing.now();
         let snapshot = self.snapshot();
         let current = manifests(&snapshot).await?;
         let pending = scan_all(snapshot.hot(), Family::Meta, HotRange::prefix(b"G")).await?;
@@ -165,18 +187,68 @@ impl Shard {
                 Some(_) => unfinished || !known.segments.contains(whole),
                 None => name == MANIFEST_NAME && !known.exports.contains(whole),
             };
+            let written =
+                writing.has_segment(whole) || name == MANIFEST_NAME && writing.writes_beside(whole);
             // In this order: a segment that leaves a manifest is in one or the other.
-            let in_use = self.cold.writing.contains(whole) || self.cold.garbage.contains(whole);
+            let leaves = self.cold.writing.contains(whole) || self.cold.garbage.contains(whole);
+            let in_use = written || leaves;
             if orphan && !in_use && !leaving(whole) {
                 tracing::info!(%path, "removes an orphan of the cold tier");
                 objects.remove_raw(&path).await?;
                 removed += 1;
             }
         }
-        for record in current.values() {
-            refresh_export(objects, &Manifest::from_record(record)?).await?;
+        for ((namespace, relation), record) in &current {
+            let directory = Manifest::from_record(record)?.directory;
+            // Whoever writes there writes the export as well.
+            if let Some(_claim) = self.cold.writing.claim(vec![directory.clone()])
+                && let now = self.snapshot()
+                && let Some(manifest) = self.cold.manifest(&now, *namespace, *relation).await?
+                && manifest.directory == directory
+            {
+                refresh_export(objects, &manifest).await?;
+            }
         }
         Ok(removed)
+    }
+}
+
+/// What was truncated or dropped.
+enum Dropped {
+    Relation(Box<Manifest>),
+    /// The directory of one.
+    Namespace(Path),
+}
+
+impl Dropped {
+    fn read(key: &[u8], record: &[u8]) -> Result<Dropped> {
+        if key.first() == Some(&b'G') {
+            return Ok(Dropped::Relation(Box::new(Manifest::from_record(record)?)));
+        }
+        let directory = std::str::from_utf8(record).ok().and_then(|d| Path::parse(d).ok());
+        let own = |d: &Path| TOPS.iter().any(|top| d.as_ref().starts_with(&format!("{top}/")));
+        match directory.filter(own) {
+            Some(directory) => Ok(Dropped::Namespace(directory)),
+            None => Err(Error::corrupt("the record of a dropped namespace names no directory")),
+        }
+    }
+
+    /// Where something may be removed.
+    fn directories(&self) -> Result<Vec<String>> {
+        let manifest = match self {
+            Dropped::Relation(manifest) => manifest,
+            Dropped::Namespace(directory) => return Ok(vec![directory.as_ref().to_owned()]),
+        };
+        // Segments stay where they are when a table is renamed.
+        let mut directories = vec![manifest.directory.clone()];
+        for segment in &manifest.segments {
+            let location = segment.location()?;
+            let directory = location.as_ref().rsplit_once('/').map(|(directory, _)| directory);
+            directories.extend(directory.map(str::to_owned));
+        }
+        directories.sort_unstable();
+        directories.dedup();
+        Ok(directories)
     }
 }
 

@@ -12,7 +12,10 @@
 use std::{
     collections::HashMap,
     pin::pin,
-    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock, Weak},
+    sync::{
+        Arc, LazyLock, Mutex, OnceLock, PoisonError, RwLock, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arrow::{
@@ -54,12 +57,23 @@ const LOAD_BATCH_ROWS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Slot<T> {
     value: RwLock<Arc<T>>,
+    /// How often it was replaced: what all sessions may look at without writing to what they share.
+    generation: AtomicU64,
     replaced: Notify,
 }
 
 impl<T> Slot<T> {
     fn new(value: T) -> Self {
-        Slot { value: RwLock::new(Arc::new(value)), replaced: Notify::new() }
+        Slot {
+            value: RwLock::new(Arc::new(value)),
+            generation: AtomicU64::new(0),
+            replaced: Notify::new(),
+        }
+    }
+
+    /// Newer than what was seen with another generation. A value got after it is at least as new.
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     pub(crate) fn get(&self) -> Arc<T> {
@@ -68,6 +82,7 @@ impl<T> Slot<T> {
 
     pub(super) fn set(&self, value: Arc<T>) {
         *self.value.write().unwrap_or_else(PoisonError::into_inner) = value;
+        self.generation.fetch_add(1, Ordering::AcqRel);
         self.replaced.notify_waiters();
     }
 
@@ -233,6 +248,9 @@ impl CatalogStore {
     }
 }
 
+/// Those of the cluster, the shared and the private part.
+type Generations = [u64; 3];
+
 /// Where one session, as one role, finds definitions.
 #[derive(Debug)]
 pub(crate) struct SessionCatalog {
@@ -241,8 +259,8 @@ pub(crate) struct SessionCatalog {
     pub(super) cluster: Arc<Slot<Cluster>>,
     pub(super) shared: Arc<Slot<Part>>,
     pub(super) private: Arc<PrivateCell>,
-    /// The view last made; good as long as no part was published since.
-    view: RwLock<Option<Arc<CatalogView>>>,
+    /// The view last made; good as long as the parts have these generations.
+    view: RwLock<Option<(Generations, Arc<CatalogView>)>>,
     /// Of the session, if it is one's: see [`CatalogView::temporary`].
     temporary: OnceLock<Arc<str>>,
 }
@@ -250,28 +268,36 @@ pub(crate) struct SessionCatalog {
 impl SessionCatalog {
     /// What is published now.
     pub(crate) fn view(&self) -> Arc<CatalogView> {
-        let (cluster, shared, private) =
-            (self.cluster.get(), self.shared.get(), self.private_slot().get());
-        {
+        let private = self.private_slot();
+        let generations =
+            [self.cluster.generation(), self.shared.generation(), private.generation()];
+        let last = {
             let last = self.view.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(view) = &*last
-                && Arc::ptr_eq(&view.cluster, &cluster)
+            match &*last {
+                Some((seen, view)) if *seen == generations => return Arc::clone(view),
+                Some((_, view)) => Some(Arc::clone(view)),
+                None => None,
+            }
+        };
+        let (cluster, shared, private) = (self.cluster.get(), self.shared.get(), private.get());
+        let is_same = |view: &Arc<CatalogView>| {
+            Arc::ptr_eq(&view.cluster, &cluster)
                 && Arc::ptr_eq(&view.shared, &shared)
                 && Arc::ptr_eq(&view.private, &private)
-            {
-                return Arc::clone(view);
-            }
-        }
-        let view = Arc::new(CatalogView {
-            cluster,
-            database: self.database,
-            shared,
-            private,
-            role: self.role,
-            temporary: self.temporary.get().cloned(),
-            namespaces: OnceLock::new(),
+        };
+        let view = last.filter(is_same).unwrap_or_else(|| {
+            Arc::new(CatalogView {
+                cluster,
+                database: self.database,
+                shared,
+                private,
+                role: self.role,
+                temporary: self.temporary.get().cloned(),
+                namespaces: OnceLock::new(),
+            })
         });
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&view));
+        let mut last = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((generations, Arc::clone(&view)));
         view
     }
 

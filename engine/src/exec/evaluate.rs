@@ -4,7 +4,7 @@
 //! compiled form is shared among sessions and never planned again. These are the same physical
 //! expressions that DataFusion's plans consist of, so both ways agree.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions},
@@ -14,7 +14,7 @@ use arrow::{
 use datafusion::{
     common::{
         Column, DFSchema, ScalarValue,
-        tree_node::{Transformed, TreeNode},
+        tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{ColumnarValue, Expr},
     physical_expr::PhysicalExpr,
@@ -30,9 +30,11 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Evaluator {
     nodes: Vec<Node>,
-    /// The row's columns, then the parameters.
+    /// The row's columns, then the parameters that are named.
     input: SchemaRef,
     columns: usize,
+    /// The places of those parameters.
+    named: Vec<usize>,
     needs_batch: bool,
 }
 
@@ -55,19 +57,19 @@ impl Evaluator {
         parameters: &[PgType],
     ) -> Result<Self> {
         let row = columns.iter().map(|(name, ty)| Field::new(name, ty.clone(), true));
-        let slots = parameters
+        let named = named_parameters(exprs, parameters.len())?;
+        let slots = named
             .iter()
-            .enumerate()
-            .map(|(i, ty)| Ok(Field::new(slot(i), ty.arrow()?, true)))
+            .map(|place| Ok(Field::new(slot(*place), parameters[*place].arrow()?, true)))
             .collect::<Result<Vec<_>>>()?;
         let input = Arc::new(Schema::new(row.chain(slots).collect::<Vec<_>>()));
         let schema = DFSchema::try_from(Arc::clone(&input))?;
         let nodes = exprs
             .iter()
-            .map(|expr| compile(expr, &schema, columns.len()))
+            .map(|expr| compile(expr, &schema, columns.len(), &named))
             .collect::<Result<Vec<_>>>()?;
         let needs_batch = nodes.iter().any(|node| matches!(node, Node::Physical(_)));
-        Ok(Evaluator { nodes, input, columns: columns.len(), needs_batch })
+        Ok(Evaluator { nodes, input, columns: columns.len(), named, needs_batch })
     }
 
     /// The values of all expressions for `rows` rows.
@@ -78,11 +80,34 @@ impl Evaluator {
         rows: usize,
         parameters: &[ScalarValue],
     ) -> Result<Vec<ArrayRef>> {
+        self.evaluate_by(context, columns, rows, |place| {
+            Ok(parameters[place].to_array_of_size(rows)?)
+        })
+    }
+
+    /// As [`Evaluator::evaluate`], where the parameters have a value for each row.
+    pub(crate) fn evaluate_with(
+        &self,
+        context: &Arc<ExecutionContext>,
+        columns: &[ArrayRef],
+        rows: usize,
+        parameters: &[ArrayRef],
+    ) -> Result<Vec<ArrayRef>> {
+        self.evaluate_by(context, columns, rows, |place| Ok(Arc::clone(&parameters[place])))
+    }
+
+    fn evaluate_by(
+        &self,
+        context: &Arc<ExecutionContext>,
+        columns: &[ArrayRef],
+        rows: usize,
+        parameter: impl Fn(usize) -> Result<ArrayRef>,
+    ) -> Result<Vec<ArrayRef>> {
         debug_assert_eq!(columns.len(), self.columns, "a row of another form");
         let batch = if self.needs_batch {
             let mut all = columns.to_vec();
-            for parameter in parameters {
-                all.push(parameter.to_array_of_size(rows)?);
+            for place in &self.named {
+                all.push(parameter(*place)?);
             }
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             Some(RecordBatch::try_new_with_options(Arc::clone(&self.input), all, &options)?)
@@ -93,7 +118,7 @@ impl Evaluator {
             .iter()
             .map(|node| match (node, &batch) {
                 (Node::Column(column), _) => Ok(Arc::clone(&columns[*column])),
-                (Node::Parameter(slot), _) => Ok(parameters[*slot].to_array_of_size(rows)?),
+                (Node::Parameter(place), _) => parameter(*place),
                 (Node::Constant(value), _) => Ok(value.to_array_of_size(rows)?),
                 (Node::Physical(expr), Some(batch)) => {
                     let value = context.enter(|| expr.evaluate(batch))?;
@@ -139,7 +164,25 @@ fn slot(parameter: usize) -> String {
     format!("${}", parameter + 1)
 }
 
-fn compile(expr: &Expr, schema: &DFSchema, columns: usize) -> Result<Node> {
+/// The place of the parameter that an expression is.
+pub(crate) fn parameter(expr: &Expr) -> Option<usize> {
+    let Expr::Placeholder(placeholder) = expr else { return None };
+    placeholder.id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// The places of the parameters in expressions, of `count` there are.
+fn named_parameters(exprs: &[Expr], count: usize) -> Result<Vec<usize>> {
+    let mut named = BTreeSet::new();
+    for expr in exprs {
+        expr.apply(|part| {
+            named.extend(parameter(part).filter(|place| *place < count));
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(named.into_iter().collect())
+}
+
+fn compile(expr: &Expr, schema: &DFSchema, columns: usize, named: &[usize]) -> Result<Node> {
     let expr = expr.clone().transform_up(|expr| match expr {
         Expr::Placeholder(placeholder) => {
             Ok(Transformed::yes(Expr::Column(Column::new_unqualified(placeholder.id))))
@@ -155,7 +198,7 @@ fn compile(expr: &Expr, schema: &DFSchema, columns: usize) -> Result<Node> {
         Expr::Column(column) => {
             let place = schema.index_of_column(column)?;
             Ok(match place.checked_sub(columns) {
-                Some(parameter) => Node::Parameter(parameter),
+                Some(slot) => Node::Parameter(named[slot]),
                 None => Node::Column(place),
             })
         }

@@ -1,10 +1,12 @@
 //! INSERT.
 
+mod values;
+
 use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array},
-    compute::{concat, take},
+    compute::take,
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use datafusion::{common::ScalarValue, logical_expr::LogicalPlan};
@@ -29,6 +31,7 @@ use crate::{
     statement::Isolation,
     types::PgType,
 };
+use values::Values;
 
 /// A compiled INSERT.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ pub(crate) struct InsertPlan {
 
 #[derive(Debug)]
 enum Source {
-    /// One evaluator per row: the short path.
-    Values(Vec<Evaluator>),
+    /// The short path.
+    Values(Values),
     Plan(Arc<Planned>),
 }
 
@@ -99,11 +102,7 @@ impl InsertPlan {
             },
         };
         let source = match insert.source {
-            InsertSource::Values(rows) => Source::Values(
-                rows.iter()
-                    .map(|row| Evaluator::new(row, &[], parameters))
-                    .collect::<Result<_>>()?,
-            ),
+            InsertSource::Values(rows) => Source::Values(Values::new(&rows, parameters)?),
             InsertSource::Plan(plan) => Source::Plan(Planned::new(plan)),
         };
         let mut both = columns.clone();
@@ -139,6 +138,11 @@ impl InsertPlan {
             relations,
             planning_error,
         })
+    }
+
+    /// Whether there may be several rows of parameters for its one row of VALUES.
+    pub(crate) fn takes_rows(&self) -> bool {
+        matches!(&self.source, Source::Values(values) if values.takes_rows())
     }
 
     /// The privileges it takes on its target, beside SELECT where it reads it.
@@ -233,9 +237,12 @@ pub(crate) async fn run(
     };
     insert.writer.tracks |= plan.on_conflict.is_some();
     match &plan.source {
-        Source::Values(rows) => {
-            let columns = insert.evaluate_rows(rows)?;
-            insert.store(session, columns, rows.len()).await?;
+        Source::Values(values) => {
+            let (rows, columns) = match portal.parameter_rows.take() {
+                Some((rows, parameters)) => (rows, values.for_all(&context, rows, &parameters)?),
+                None => (values.rows(), values.evaluate(&context, &insert.parameters)?),
+            };
+            insert.store(session, columns, rows).await?;
         }
         Source::Plan(logical) => {
             let mut stream =
@@ -299,24 +306,6 @@ struct Insert<'a> {
 }
 
 impl Insert<'_> {
-    fn evaluate_rows(&self, rows: &[Evaluator]) -> Result<Vec<ArrayRef>> {
-        let mut all = Vec::with_capacity(rows.len());
-        for row in rows {
-            all.push(row.evaluate(&self.context, &[], 1, &self.parameters)?);
-        }
-        if let [_] = &all[..] {
-            return Ok(all.swap_remove(0));
-        }
-        let width = all.first().map_or(0, Vec::len);
-        (0..width)
-            .map(|column| {
-                let parts: Vec<&dyn arrow::array::Array> =
-                    all.iter().map(|row| row[column].as_ref()).collect();
-                Ok(concat(&parts)?)
-            })
-            .collect()
-    }
-
     async fn store(
         &mut self,
         session: &mut Session,

@@ -2,14 +2,15 @@
 //!
 //! A query over one table whose condition fixes the leading columns of a key, or which wants the
 //! first few rows in the order of one, or one without a table, is compiled once into a key, a
-//! filter and a projection; running it is a get or a short scan and a few kernels on one batch. Unless the condition says nothing but what the key says,
-//! it is the filter, whole: what the key already says is checked again.
+//! filter and a projection; running it is a get or a short scan and a few kernels on one batch of
+//! the columns it looks at. Unless the condition says nothing but what the key says, it is the
+//! filter, whole: what the key already says is checked again.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::ScalarValue;
+use datafusion::{common::ScalarValue, logical_expr::Expr};
 use futures::{StreamExt, stream::BoxStream};
 use kalamdb_storage::{Access, KeyRange, Layout, Namespace, ScanSpec, row};
 
@@ -49,6 +50,8 @@ enum Source {
         relation: Arc<Relation>,
         layout: Arc<Layout>,
         access: Box<KeyAccess>,
+        /// The attributes that the query looks at, by their places in the layout.
+        columns: Vec<usize>,
     },
 }
 
@@ -74,20 +77,25 @@ impl ShortSelect {
                     return Ok(None);
                 };
                 let relation = Arc::clone(relation);
-                let columns = row_columns(&relation, 'a')?;
-                (Source::Table { relation, layout, access: Box::new(access) }, columns)
+                // Keys are equal exactly where values are.
+                let filter = query.filter.as_ref().filter(|_| !access.is_whole_condition);
+                let used = column_names(filter.into_iter().chain(&query.projection));
+                let live = layout.live().iter().copied().zip(row_columns(&relation, 'a')?);
+                let (places, columns) =
+                    live.filter(|(_, (name, _))| used.contains(name.as_str())).unzip();
+                let access = Box::new(access);
+                (Source::Table { relation, layout, access, columns: places }, columns)
             }
         };
         let compile = |expr: &Option<_>, columns: &[_]| -> Result<Option<Evaluator>> {
             match expr {
                 Some(expr) => {
-                    let exprs: &[datafusion::logical_expr::Expr] = std::slice::from_ref(expr);
+                    let exprs: &[Expr] = std::slice::from_ref(expr);
                     Ok(Some(Evaluator::new(exprs, columns, parameters)?))
                 }
                 None => Ok(None),
             }
         };
-        // Keys are equal exactly where values are.
         let filter = match &source {
             Source::Table { access, .. } if access.is_whole_condition => None,
             Source::Table { .. } | Source::Nothing => compile(&query.filter, &columns)?,
@@ -143,7 +151,7 @@ impl ShortSelect {
                 let one = RecordBatch::try_new_with_options(empty, Vec::new(), &options)?;
                 finished.extend(self.finish(context, one, parameters, &mut rows)?);
             }
-            Source::Table { relation, layout, access } => {
+            Source::Table { relation, layout, access, columns } => {
                 let namespace = namespace_of(relation, context);
                 let Some(range) = access.range(context, layout, parameters)? else {
                     return Ok(finished);
@@ -154,12 +162,12 @@ impl ShortSelect {
                     let writes = Some(&*context.writes);
                     let found = namespace.get(&context.snapshot, writes, layout, &key).await?;
                     if let Some(found) = found {
-                        let batch = row::decode(layout, &[found.image], layout.live())?;
+                        let batch = row::decode(layout, &[found.image], columns)?;
                         finished.extend(self.finish(context, batch, parameters, &mut rows)?);
                     }
                     return Ok(finished);
                 }
-                let mut batches = self.scan(namespace, layout, access, range, &rows, context);
+                let mut batches = self.scan(namespace, range, &rows, context);
                 while let Some(batch) = batches.next().await {
                     finished.extend(self.finish(context, batch?, parameters, &mut rows)?);
                 }
@@ -182,14 +190,14 @@ impl ShortSelect {
         let skip = count(&self.offset, context, &parameters, "OFFSET")?.unwrap_or(0);
         let limit = count(&self.limit, context, &parameters, "LIMIT")?.unwrap_or(u64::MAX);
         let rows = Window { skip, limit };
-        let Source::Table { relation, layout, access } = &self.source else {
+        let Source::Table { relation, layout, access, .. } = &self.source else {
             return Ok(RowStream::new(futures::stream::empty()));
         };
         let Some(range) = access.range(context, layout, &parameters)? else {
             return Ok(RowStream::new(futures::stream::empty()));
         };
         let namespace = namespace_of(relation, context);
-        let batches = self.scan(namespace, layout, access, range, &rows, context);
+        let batches = self.scan(namespace, range, &rows, context);
         let state = (batches, rows, Arc::clone(self), Arc::clone(context), parameters);
         Ok(RowStream::new(futures::stream::try_unfold(state, |mut state| async move {
             loop {
@@ -208,12 +216,13 @@ impl ShortSelect {
     fn scan(
         &self,
         namespace: &Namespace,
-        layout: &Arc<Layout>,
-        access: &KeyAccess,
         range: KeyRange,
         window: &Window,
         context: &Arc<ExecutionContext>,
     ) -> BoxStream<'static, kalamdb_storage::Result<RecordBatch>> {
+        let Source::Table { layout, access, columns, .. } = &self.source else {
+            return futures::stream::empty().boxed();
+        };
         let wanted = match &self.filter {
             _ if access.unique => 1,
             None => usize::try_from(window.end()).unwrap_or(usize::MAX),
@@ -225,7 +234,7 @@ impl ShortSelect {
             reverse: access.reverse,
             batch_rows: SHORT_BATCH_ROWS.min(wanted.max(1)),
             limit: (wanted < usize::MAX).then_some(wanted),
-            ..ScanSpec::new(layout.live().to_vec())
+            ..ScanSpec::new(columns.clone())
         };
         let writes = Some(Arc::clone(&context.writes));
         namespace.scan(context.snapshot.clone(), writes, Arc::clone(layout), spec)
@@ -251,6 +260,11 @@ impl ShortSelect {
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?))
     }
+}
+
+/// The columns that expressions name.
+fn column_names<'a>(exprs: impl Iterator<Item = &'a Expr>) -> HashSet<&'a str> {
+    exprs.flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect()
 }
 
 fn namespace_of<'a>(relation: &Relation, context: &'a ExecutionContext) -> &'a Namespace {

@@ -23,6 +23,8 @@ use crate::{
 pub struct Portal {
     pub(crate) plan: Option<Arc<PreparedPlan>>,
     pub(crate) parameters: Vec<ScalarValue>,
+    /// In their place, where there is a set of them for each of so many rows: a column for each.
+    pub(crate) parameter_rows: Option<(usize, Vec<ArrayRef>)>,
     pub(crate) output: Option<Arc<[OutputColumn]>>,
     pub(crate) fields: Option<Arc<[Field]>>,
     pub(crate) formats: Vec<Format>,
@@ -172,6 +174,7 @@ impl Portal {
         Portal {
             plan: None,
             parameters: Vec::new(),
+            parameter_rows: None,
             output: None,
             fields: None,
             formats: Vec::new(),

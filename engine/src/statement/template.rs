@@ -13,6 +13,8 @@
 //! goes wrong with one before it runs is told from the text itself: errors and their places are
 //! those of the statement that was sent.
 
+mod rows;
+
 use crate::{catalog::part::quote_identifier, types::Oid};
 
 /// A text without its literals.
@@ -20,7 +22,10 @@ use crate::{catalog::part::quote_identifier, types::Oid};
 pub(crate) struct Template {
     /// The text with `$1`, `$2` and so on.
     pub(crate) text: String,
+    /// One for each parameter and row.
     pub(crate) literals: Vec<Literal>,
+    /// How many rows an INSERT has: `text` has one of them.
+    pub(crate) rows: usize,
 }
 
 /// A literal that was taken out.
@@ -28,8 +33,23 @@ pub(crate) struct Template {
 pub(crate) struct Literal {
     /// Its type; 0 for a string, which takes the type its place asks for.
     pub(crate) ty: Oid,
-    /// The value in text form.
-    pub(crate) value: String,
+    /// The value in text form; `None` for NULL.
+    pub(crate) value: Option<String>,
+}
+
+impl Literal {
+    fn string(text: &str) -> Literal {
+        Literal { ty: Oid(0), value: Some(text[1..text.len() - 1].replace("''", "'")) }
+    }
+
+    fn number(text: &str, integer: bool, sign: &str) -> Literal {
+        let ty = match integer {
+            true if text.parse::<i32>().is_ok() => Oid::INT4,
+            true if text.parse::<i64>().is_ok() => Oid::INT8,
+            _ => Oid::NUMERIC,
+        };
+        Literal { ty, value: Some(format!("{sign}{text}")) }
+    }
 }
 
 /// Longest text that is looked at, in bytes.
@@ -40,6 +60,9 @@ const MAX_LITERALS: usize = 64;
 impl Template {
     /// `None`: the text has no literal to take out, or is not of the plain kind.
     pub(crate) fn of(sql: &str) -> Option<Template> {
+        if let Some(template) = rows::of(sql) {
+            return Some(template);
+        }
         if sql.len() > MAX_TEMPLATE_BYTES {
             return None;
         }
@@ -58,7 +81,7 @@ impl Template {
             return None;
         }
         maker.text.push_str(&sql[maker.copied..]);
-        Some(Template { text: maker.text, literals: maker.literals })
+        Some(Template { text: maker.text, literals: maker.literals, rows: 1 })
     }
 }
 
@@ -227,19 +250,13 @@ impl Maker {
     }
 
     fn literal(&self, sql: &str, token: &Token) -> Option<Literal> {
-        let text = token.text(sql);
-        let ty = match token.kind {
-            Kind::String => {
-                let value = text[1..text.len() - 1].replace("''", "'");
-                return Some(Literal { ty: Oid(0), value });
-            }
-            Kind::Number { integer: true } if text.parse::<i32>().is_ok() => Oid::INT4,
-            // With a sign before it such a number may yet become smaller.
-            _ if self.before.is_some_and(|before| before.text(sql) == "-") => return None,
-            Kind::Number { integer: true } if text.parse::<i64>().is_ok() => Oid::INT8,
-            _ => Oid::NUMERIC,
+        let Kind::Number { integer } = token.kind else {
+            return Some(Literal::string(token.text(sql)));
         };
-        Some(Literal { ty, value: text.to_owned() })
+        let literal = Literal::number(token.text(sql), integer, "");
+        // With a sign before it a larger number may yet become smaller.
+        let is_signed = self.before.is_some_and(|before| before.text(sql) == "-");
+        (literal.ty == Oid::INT4 || !is_signed).then_some(literal)
     }
 }
 
@@ -400,7 +417,8 @@ mod tests {
 
     fn of(sql: &str) -> Option<(String, Vec<(u32, String)>)> {
         let template = Template::of(sql)?;
-        let literals = template.literals.into_iter().map(|l| (l.ty.0, l.value)).collect();
+        let literals = template.literals.into_iter();
+        let literals = literals.map(|l| (l.ty.0, l.value.unwrap_or_default())).collect();
         Some((template.text, literals))
     }
 

@@ -9,27 +9,130 @@ use crate::namespace::Namespace;
 use crate::path;
 use crate::segment::write::{SegmentWriter, SortedRows};
 use object_store::path::Path;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
-/// Paths of segments that no manifest names yet, though they are no orphans.
+/// Who is at work where in the cold tier: what is being written is no orphan, though no manifest
+/// names it yet, and nobody writes where a directory is being removed.
 #[derive(Debug, Default)]
-pub(crate) struct Writing(Mutex<HashSet<String>>);
+pub(crate) struct Writing {
+    state: Mutex<Paths>,
+    given_back: Notify,
+}
+
+/// What [`Writing`] knows at some moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Paths {
+    segments: HashSet<String>,
+    /// Directories, with the number of those who write there.
+    entered: HashMap<String, usize>,
+    /// Directories, with the number of those who remove what is there and below.
+    claimed: HashMap<String, usize>,
+}
+
+impl Paths {
+    /// Whether a segment is being written.
+    pub(crate) fn has_segment(&self, path: &str) -> bool {
+        self.segments.contains(path)
+    }
+
+    /// Whether somebody writes in the directory of an object.
+    pub(crate) fn writes_beside(&self, path: &str) -> bool {
+        path.rsplit_once('/').is_some_and(|(directory, _)| self.entered.contains_key(directory))
+    }
+}
 
 impl Writing {
+    /// What is being written now.
+    pub(crate) fn now(&self) -> Paths {
+        self.lock().clone()
+    }
+
     /// Whether a segment is being written.
     pub(crate) fn contains(&self, path: &str) -> bool {
-        self.lock().contains(path)
+        self.lock().has_segment(path)
     }
 
     /// Keeps these segments from being taken for orphans while they leave a manifest.
     pub(crate) fn protect(self: &Arc<Self>, paths: Vec<String>) -> Reserved {
-        self.lock().extend(paths.iter().cloned());
+        self.lock().segments.extend(paths.iter().cloned());
         Reserved { writing: Arc::clone(self), paths }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Begins to write in a directory, once nobody removes what was there before.
+    async fn enter(self: &Arc<Self>, directory: &str) -> Entered {
+        loop {
+            let given_back = self.given_back.notified();
+            {
+                let mut state = self.lock();
+                if !state.claimed.keys().any(|claimed| is_within(directory, claimed)) {
+                    *state.entered.entry(directory.to_owned()).or_default() += 1;
+                    return Entered { writing: Arc::clone(self), directory: directory.to_owned() };
+                }
+            }
+            given_back.await;
+        }
+    }
+
+    /// Keeps writers out of these directories and of what is below them; `None` if there are some.
+    pub(crate) fn claim(self: &Arc<Self>, directories: Vec<String>) -> Option<Claim> {
+        let mut state = self.lock();
+        let in_use =
+            |directory: &String| state.entered.keys().any(|entered| is_within(entered, directory));
+        if directories.iter().any(in_use) {
+            return None;
+        }
+        for directory in &directories {
+            *state.claimed.entry(directory.clone()).or_default() += 1;
+        }
+        Some(Claim { writing: Arc::clone(self), directories })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Paths> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_within(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn leave(directories: &mut HashMap<String, usize>, directory: &str) {
+    if let Some(count) = directories.get_mut(directory) {
+        *count -= 1;
+        if *count == 0 {
+            directories.remove(directory);
+        }
+    }
+}
+
+/// A directory that is written in, until this is dropped.
+struct Entered {
+    writing: Arc<Writing>,
+    directory: String,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        leave(&mut self.writing.lock().entered, &self.directory);
+    }
+}
+
+/// Directories that nobody writes in, until this is dropped.
+pub(crate) struct Claim {
+    writing: Arc<Writing>,
+    directories: Vec<String>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut state = self.writing.lock();
+        for directory in &self.directories {
+            leave(&mut state.claimed, directory);
+        }
+        drop(state);
+        self.writing.given_back.notify_waiters();
     }
 }
 
@@ -42,6 +145,7 @@ pub(crate) struct Output<'a> {
     current: Option<SegmentWriter>,
     done: Vec<Arc<SegmentEntry>>,
     reserved: Reserved,
+    _entered: Entered,
 }
 
 /// Paths entered in [`Writing`], until this is dropped.
@@ -54,20 +158,21 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         let mut writing = self.writing.lock();
         for path in &self.paths {
-            writing.remove(path);
+            writing.segments.remove(path);
         }
     }
 }
 
 impl<'a> Output<'a> {
     /// Segments in `directory`; nothing is written yet.
-    pub(crate) fn new(
+    pub(crate) async fn begin(
         namespace: &'a Namespace,
         layout: &Arc<Layout>,
         directory: Path,
         tombstones: bool,
     ) -> Output<'a> {
         let writing = Arc::clone(&namespace.cold().writing);
+        let entered = writing.enter(directory.as_ref()).await;
         Output {
             namespace,
             layout: Arc::clone(layout),
@@ -76,6 +181,7 @@ impl<'a> Output<'a> {
             current: None,
             done: Vec::new(),
             reserved: Reserved { writing, paths: Vec::new() },
+            _entered: entered,
         }
     }
 
@@ -153,7 +259,7 @@ impl<'a> Output<'a> {
         let mut number = there.unwrap_or(0) + 1;
         loop {
             let path = format!("{}/{}", self.directory, path::segment_name(number));
-            if writing.insert(path.clone()) {
+            if writing.segments.insert(path.clone()) {
                 self.reserved.paths.push(path.clone());
                 return Path::parse(path)
                     .map_err(|e| Error::invalid(format!("a segment cannot be named: {e}")));

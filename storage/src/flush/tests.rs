@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::harness::{Stand, inserts, name_of, people, person};
 use crate::scan::tests::{agree, rows, stand};
-use crate::{ErrorKind, HotKind, ScanSpec, WriteSet};
+use crate::{ErrorKind, HotKind, Layout, RelationId, ScanSpec, WriteSet};
 
 /// Files of the user's table, sorted.
 fn files(at: &Stand) -> Vec<String> {
@@ -108,6 +108,74 @@ async fn a_truncation_takes_the_segments_along() {
     drop(old);
     at.store.shard.collect_dropped().await.unwrap();
     assert_eq!(files(&at), Vec::<String>::new());
+}
+
+/// Another table by the same name, which has one row.
+async fn people_again(at: &Stand) -> Arc<Layout> {
+    let ns = at.user(1);
+    let mut writes = WriteSet::new();
+    writes.drop_relation(&ns, people().relation);
+    at.commit(writes).await;
+    let (key, image) = person(7, Some("new"));
+    let Layout { columns, key: columns_of_key, directory, .. } = (*people()).clone();
+    let relation = RelationId(people().relation.0 + 50);
+    let again = Layout::new(relation, columns, columns_of_key, Vec::new(), &directory);
+    let again = Arc::new(again);
+    let mut writes = WriteSet::new();
+    writes.insert(&ns, &again, key, image).unwrap();
+    at.commit(writes).await;
+    again
+}
+
+#[tokio::test]
+async fn a_table_made_again_keeps_what_it_has() {
+    let at = stand(HotKind::Memory).await;
+    let ns = at.user(1);
+    at.commit(inserts(&ns, &[(1, Some("a"))])).await;
+    ns.flush(&people()).await.unwrap();
+    let again = people_again(&at).await;
+    ns.flush(&again).await.unwrap();
+    assert_eq!(files(&at).len(), 3);
+    at.store.shard.collect_dropped().await.unwrap();
+    assert_eq!(files(&at), ["batch-000002.parquet", "manifest.json"]);
+    let (key, _) = person(7, None);
+    assert!(ns.get(&at.store.snapshot(), None, &again, &key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_was_dropped_is_not_removed_twice() {
+    let at = stand(HotKind::Memory).await;
+    let ns = at.user(1);
+    at.commit(inserts(&ns, &[(1, Some("a"))])).await;
+    ns.flush(&people()).await.unwrap();
+    let again = people_again(&at).await;
+    // As if the server had been killed before the record of the drop was cleared.
+    let data = at.directory.path().join("data/user/user1/public.people");
+    std::fs::remove_file(data.join("batch-000001.parquet")).unwrap();
+    ns.flush(&again).await.unwrap();
+    assert_eq!(files(&at), ["batch-000001.parquet", "manifest.json"]);
+    at.store.shard.collect_dropped().await.unwrap();
+    assert_eq!(files(&at), ["batch-000001.parquet", "manifest.json"]);
+    let (key, _) = person(7, None);
+    assert!(ns.get(&at.store.snapshot(), None, &again, &key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn nobody_writes_where_a_directory_is_removed() {
+    let at = stand(HotKind::Memory).await;
+    let ns = at.user(1);
+    at.commit(inserts(&ns, &[(1, Some("a"))])).await;
+    let writing = &at.store.shard.cold.writing;
+    let claim = writing.claim(vec!["user/user1".to_owned()]).unwrap();
+    let other = ns.clone();
+    let flush = tokio::spawn(async move { other.flush(&people()).await });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(files(&at), Vec::<String>::new());
+    drop(claim);
+    assert_eq!(flush.await.unwrap().unwrap().rows, 1);
+    assert!(writing.claim(vec!["user/user1".to_owned()]).is_some(), "the flush has left");
 }
 
 #[tokio::test]
