@@ -35,6 +35,8 @@ pub(crate) struct Evaluator {
     columns: usize,
     /// The places of those parameters.
     named: Vec<usize>,
+    /// The order in which expressions are evaluated, where it isn't theirs.
+    order: Option<Vec<usize>>,
     needs_batch: bool,
 }
 
@@ -69,7 +71,14 @@ impl Evaluator {
             .map(|expr| compile(expr, &schema, columns.len(), &named))
             .collect::<Result<Vec<_>>>()?;
         let needs_batch = nodes.iter().any(|node| matches!(node, Node::Physical(_)));
-        Ok(Evaluator { nodes, input, columns: columns.len(), named, needs_batch })
+        // What is constant fails when PostgreSQL plans it, before any sequence is asked.
+        let order = (columns.is_empty() && exprs.len() > 1).then(|| {
+            let mut order: Vec<usize> = (0..nodes.len()).collect();
+            order.sort_by_key(|place| exprs[*place].is_volatile());
+            order
+        });
+        let order = order.filter(|order| !order.is_sorted());
+        Ok(Evaluator { nodes, input, columns: columns.len(), named, order, needs_batch })
     }
 
     /// The values of all expressions for `rows` rows.
@@ -114,9 +123,8 @@ impl Evaluator {
         } else {
             None
         };
-        self.nodes
-            .iter()
-            .map(|node| match (node, &batch) {
+        let one = |node: &Node| -> Result<ArrayRef> {
+            match (node, &batch) {
                 (Node::Column(column), _) => Ok(Arc::clone(&columns[*column])),
                 (Node::Parameter(place), _) => parameter(*place),
                 (Node::Constant(value), _) => Ok(value.to_array_of_size(rows)?),
@@ -128,8 +136,16 @@ impl Evaluator {
                     })
                 }
                 (Node::Physical(_), None) => Err(Error::internal("an expression has no input")),
-            })
-            .collect()
+            }
+        };
+        let Some(order) = &self.order else {
+            return self.nodes.iter().map(one).collect();
+        };
+        let mut values = vec![None; self.nodes.len()];
+        for place in order {
+            values[*place] = Some(one(&self.nodes[*place])?);
+        }
+        Ok(values.into_iter().flatten().collect())
     }
 
     /// Each row's truth, where there is exactly one expression.
