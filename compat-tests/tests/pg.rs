@@ -26,7 +26,7 @@ macro_rules! scripts {
 scripts! {
     types_numbers types_text types_time types_json types_arrays
     ddl_tables ddl_alter ddl_indexes ddl_views ddl_sequences ddl_schemas
-    constraints insert update_delete upsert returning
+    constraints insert insert_rows update_delete upsert returning
     select_basic select_joins select_aggregates select_windows select_subqueries evaluation_order precedence
     correlation outer_joins membership definition_constants
     silently_wrong transactions cursors prepared copy settings
