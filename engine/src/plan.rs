@@ -33,10 +33,7 @@ use datafusion::{
         TableProviderFilterPushDown, UserDefinedLogicalNode, Volatility, expr::Placeholder,
         expr_rewriter::NamePreserver, physical_planning_context::PhysicalPlanningContext,
     },
-    optimizer::{
-        analyzer::resolve_grouping_function::ResolveGroupingFunction,
-        optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
-    },
+    optimizer::optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
     physical_expr::{PhysicalExpr, create_physical_expr},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     physical_plan::{ExecutionPlan, displayable},
@@ -52,15 +49,19 @@ use crate::{
 };
 
 pub(crate) mod access;
+mod common;
 mod concat;
 pub(crate) mod interrupt;
 pub(crate) mod lazy;
+mod ordered;
 mod planned;
 pub(crate) mod slot;
 
 use access::{KeyRanges, key_ranges, restricts};
+use common::NodeByNode;
 use concat::OneAfterAnother;
 use interrupt::Interruptible;
+use ordered::AsOrdered;
 
 pub(crate) use planned::Planned;
 
@@ -406,7 +407,7 @@ pub(crate) fn environment() -> &'static SessionState {
             .with_config(config)
             .with_runtime_env(runtime)
             // Types are right already: the analyser chose every cast.
-            .with_analyzer_rules(vec![Arc::new(ResolveGroupingFunction::new())])
+            .with_analyzer_rules(Vec::new())
             .with_optimizer_rules(logical_rules())
             .with_physical_optimizer_rules(physical_rules())
             .with_query_planner(Arc::new(Planner))
@@ -426,8 +427,10 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     rules.retain(|rule| !UNWANTED.contains(&rule.name()));
     for rule in &mut rules {
-        if rule.name() == "push_down_filter" {
-            *rule = Arc::new(AboveGroups(Arc::clone(rule)));
+        match rule.name() {
+            "push_down_filter" => *rule = Arc::new(AboveGroups(Arc::clone(rule))),
+            "common_sub_expression_eliminate" => *rule = Arc::new(NodeByNode(Arc::clone(rule))),
+            _ => {}
         }
     }
     rules
@@ -477,6 +480,8 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     // belong already.
     rules.retain(|rule| !rule.name().starts_with("FilterPushdown"));
     rules.insert(0, Arc::new(OneAfterAnother));
+    let checked = rules.iter().position(|rule| rule.name() == "SanityCheckPlan");
+    rules.insert(checked.unwrap_or(rules.len()), Arc::new(AsOrdered));
     rules.push(Arc::new(Interruptible));
     rules
 }
