@@ -16,12 +16,16 @@ use super::{
     OutputColumn,
     apply::apply_lateral,
     binder::{Binder, Cte, CteBody, Rowset, Typed},
+    compared::compared_names,
     expression::Clause,
     lower::Below,
     names::{At, fold},
     query::{Outer, too_many_aliases},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
-    subquery::{has_subquery, is_subquery, outer_references, plan_outer_references, unnest_lists},
+    subquery::{
+        has_exactly, has_subquery, is_subquery, outer_references, plan_outer_references,
+        unnest_lists,
+    },
 };
 use crate::{
     catalog::{Relation, RelationBody, TableKind},
@@ -210,7 +214,7 @@ impl Binder<'_> {
     ) -> Result<(LogicalPlan, LogicalPlan, Expr)> {
         let mut subqueries: Vec<Expr> = Vec::new();
         on.apply(|node| {
-            Ok(match is_subquery(node) {
+            Ok(match is_subquery(node) || compared_names(node).is_some() {
                 true => {
                     subqueries.push(node.clone());
                     TreeNodeRecursion::Jump
@@ -220,8 +224,10 @@ impl Binder<'_> {
         })?;
         let (mut left, mut right, mut on) = (left, right, on);
         for subquery in subqueries {
+            let beside = compared_names(&subquery).unwrap_or_default();
             let used: Vec<Column> = outer_references(&subquery)
                 .into_iter()
+                .filter(|column| !beside.contains(&column.name))
                 .chain(subquery.column_refs().into_iter().cloned())
                 .collect();
             let all_in = |side: &LogicalPlan| used.iter().all(|c| side.schema().has_column(c));
@@ -329,7 +335,7 @@ impl Binder<'_> {
     fn is_lateral(&self, right: &LogicalPlan, left: &LogicalPlan) -> Result<bool> {
         let outer = plan_outer_references(right)?;
         Ok(outer.iter().any(|expr| match expr {
-            Expr::OuterReferenceColumn(_, column) => left.schema().has_column(column),
+            Expr::OuterReferenceColumn(_, column) => has_exactly(left.schema(), column),
             _ => false,
         }))
     }

@@ -21,6 +21,7 @@ use super::{
     expression::Clause,
     lower::Below,
     names::{At, fold},
+    raised::Raised,
     scope::{FromItem, Scope},
     subquery::{has_subquery, outer_references},
 };
@@ -51,6 +52,8 @@ pub(super) struct GroupContext<'s> {
     pub(super) from: &'s FromItem,
     /// For GROUP BY by name and position.
     pub(super) outputs: &'s [NamedOutput],
+    /// What subqueries compute at this level.
+    pub(super) raised: &'s Raised,
 }
 
 /// An output of a SELECT.
@@ -201,7 +204,8 @@ impl Binder<'_> {
         context: &GroupContext<'_>,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
         self.add_dependent_columns(&mut grouping, &exprs, context.from);
-        let mut aggregates: Vec<Expr> = Vec::new();
+        let (mut aggregates, names): (Vec<Expr>, Vec<String>) =
+            context.raised.aggregates().into_iter().unzip();
         for expr in &exprs {
             collect_aggregates(expr, &mut aggregates)?;
         }
@@ -211,24 +215,26 @@ impl Binder<'_> {
         let (plan, mut below) = self.place(plan, below, Below::Other)?;
         let computed = below.split_off(count);
         let (plan, computed) = self.order_columns(plan, computed)?;
-        let mut computed = computed.into_iter();
+        let mut lowered = computed.into_iter();
         let (plan, groups) = self.group_columns(plan, &grouping, below)?;
         let mut outputs: Vec<Expr> = Vec::new();
         let mut aggregate_columns: Vec<Expr> = Vec::new();
         let mut markers: Vec<(String, Vec<Expr>)> = Vec::new();
+        let mut names = names.into_iter();
         for aggregate in &aggregates {
-            let name = self.fresh();
+            let name = names.next().unwrap_or_else(|| self.fresh());
             match grouping_arguments(aggregate) {
                 Some(arguments) => {
                     markers.push((name.clone(), grouping_keys(arguments, &grouping, &groups)?));
                 }
                 None => {
-                    outputs.push(computed.next().expect("as many as went in").alias(&name));
+                    outputs.push(lowered.next().expect("as many as went in").alias(&name));
                 }
             }
             aggregate_columns.push(Expr::Column(Column::new_unqualified(name)));
         }
-        let group_outputs = self.group_outputs(&grouping, &groups, &mut outputs)?;
+        let mut computed = Vec::new();
+        let group_outputs = self.group_outputs(&grouping, &groups, &mut outputs, &mut computed)?;
         let keys: Vec<Expr> = groups.iter().map(|group| group.key.clone()).collect();
         let group_exprs = match grouping.is_simple() {
             true => keys,
@@ -245,7 +251,7 @@ impl Binder<'_> {
             (true, true) => LogicalPlanBuilder::empty(true).build()?,
             _ => LogicalPlanBuilder::from(plan).aggregate(group_exprs, outputs)?.build()?,
         };
-        let plan = with_markers(plan, markers)?;
+        let plan = with_markers(plan, markers, computed)?;
         let mut replaced = Vec::with_capacity(exprs.len());
         for expr in exprs {
             let expr = rewrite(expr, &grouping, &group_outputs, &aggregates, &aggregate_columns)?;
@@ -291,12 +297,13 @@ impl Binder<'_> {
     }
 
     /// What stands for each group expression above the aggregate. Values that aren't their own keys
-    /// are outputs of the aggregate.
+    /// are outputs of the aggregate, or `computed` right above it.
     fn group_outputs(
         &mut self,
         grouping: &Grouping,
         groups: &[GroupColumn],
         outputs: &mut Vec<Expr>,
+        computed: &mut Vec<Expr>,
     ) -> Result<Vec<Expr>> {
         let mut above = Vec::with_capacity(groups.len());
         for (typed, group) in grouping.exprs.iter().zip(groups) {
@@ -305,22 +312,23 @@ impl Binder<'_> {
                 continue;
             };
             let first = super::keys::first_value(value.clone());
-            let name = match &typed.expr {
-                Expr::Column(column) if grouping.is_simple() => {
-                    outputs.push(first.alias_qualified(column.relation.clone(), &column.name));
-                    Expr::Column(column.clone())
-                }
-                _ => {
-                    let name = self.fresh();
-                    outputs.push(first.alias(&name));
-                    Expr::Column(Column::new_unqualified(name))
-                }
+            let column = match &typed.expr {
+                Expr::Column(column) => column.clone(),
+                _ => Column::new_unqualified(self.fresh()),
             };
-            above.push(match grouping.is_simple() {
-                true => name,
-                // In sets without this expression it is NULL.
-                false => null_with(&group.key, name, typed)?,
-            });
+            let (relation, name) = (column.relation.clone(), column.name.clone());
+            match grouping.is_simple() {
+                true => outputs.push(first.alias_qualified(relation, name)),
+                false => {
+                    // In sets without this expression it is NULL.
+                    let any = self.fresh();
+                    outputs.push(first.alias(&any));
+                    let any = Expr::Column(Column::new_unqualified(any));
+                    let value = null_with(&group.key, any, typed)?;
+                    computed.push(value.alias_qualified(relation, name));
+                }
+            }
+            above.push(Expr::Column(column));
         }
         Ok(above)
     }
@@ -485,9 +493,13 @@ fn grouping_keys(
     Ok(keys)
 }
 
-/// Adds a column for each GROUPING. What tells the grouping sets of an aggregate apart is its own
+/// Adds what is `computed` and a column for each GROUPING. What tells the grouping sets of an aggregate apart is its own
 /// affair: nothing above knows that column.
-fn with_markers(plan: LogicalPlan, markers: Vec<(String, Vec<Expr>)>) -> Result<LogicalPlan> {
+fn with_markers(
+    plan: LogicalPlan,
+    markers: Vec<(String, Vec<Expr>)>,
+    computed: Vec<Expr>,
+) -> Result<LogicalPlan> {
     let sets = match &plan {
         LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.as_slice() {
             sets @ [Expr::GroupingSet(_)] => grouping_set_to_exprlist(sets)?,
@@ -501,7 +513,7 @@ fn with_markers(plan: LogicalPlan, markers: Vec<(String, Vec<Expr>)>) -> Result<
         return Ok(plan);
     }
     let columns = plan.schema().columns().into_iter().filter(|column| *column != id);
-    let mut exprs: Vec<Expr> = columns.map(Expr::Column).collect();
+    let mut exprs: Vec<Expr> = columns.map(Expr::Column).chain(computed).collect();
     for (name, arguments) in markers {
         exprs.push(grouping_value(&arguments, &keys, &id, &plan)?.alias(name));
     }

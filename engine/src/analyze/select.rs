@@ -17,6 +17,7 @@ use super::{
     lower::Below,
     names::{At, column_name, fold},
     query::Outer,
+    raised::Raised,
     scope::{FromItem, Scope, ScopeColumn},
     subquery::has_subquery,
 };
@@ -55,6 +56,8 @@ impl Tail<'_> {
 pub(super) struct SelectTail {
     /// Whether this is the statement itself.
     pub(super) top: bool,
+    /// Whether whoever asks wants to know only whether there are rows.
+    pub(super) presence: bool,
     /// Whether whoever asks will lock the rows.
     pub(super) locks_rows: bool,
     pub(super) simple: Option<SimpleQuery>,
@@ -144,7 +147,8 @@ impl Binder<'_> {
         result: &mut SelectTail,
     ) -> Result<Rowset> {
         let from = self.bind_from(&select.from, outer)?;
-        let scope = Scope::of(&from, outer);
+        let raised = Raised::default();
+        let scope = Scope { raised: Some(&raised), ..Scope::of(&from, outer) };
         let filter = match &select.selection {
             Some(condition) => {
                 let condition = self.predicate(condition, &scope, Clause::Where)?;
@@ -152,16 +156,21 @@ impl Binder<'_> {
             }
             None => None,
         };
+        raised.clause.set(Clause::Select);
         let targets = self.bind_targets(select, &from, &scope, tail.resolve)?;
         let outputs: Vec<NamedOutput> = targets.iter().map(Target::named).collect();
-        let context = GroupContext { select, from: &from, outputs: &outputs };
+        let context = GroupContext { select, from: &from, outputs: &outputs, raised: &raised };
+        raised.clause.set(Clause::GroupBy);
         let grouping = self.bind_grouping(&context, &scope)?;
+        raised.clause.set(Clause::Having);
         let having = select.having.as_ref();
         let having = having.map(|it| self.predicate(it, &scope, Clause::Having)).transpose()?;
+        raised.clause.set(Clause::OrderBy);
         let distinct_on = self.bind_distinct_on(select, &targets, &from, &scope)?;
         let orders = self.bind_orders(&tail, &targets, &scope)?;
         let mut above = Above { targets, having, orders, distinct_on };
         let is_grouped = !grouping.exprs.is_empty()
+            || !raised.is_empty()
             || above.having.is_some()
             || has_group_by(select)
             || above.take().iter().any(has_aggregate);
@@ -198,16 +207,22 @@ impl Binder<'_> {
             result.row_keys.push((relation, above.targets.len()));
             keys.push(key);
         }
-        let (plan, columns, sorts) = self.project_targets(plan, &mut above, &keys)?;
+        let (plan, columns, mut sorts) = self.project_targets(plan, &mut above, &keys)?;
         let mut rows = Rowset { plan, columns };
+        let presence = result.presence && tail.offset.is_none();
         match &select.distinct {
             Some(ast::Distinct::Distinct) => {
                 self.check_distinct(&above, &tail)?;
-                rows = self.distinct(rows)?;
+                if !presence {
+                    rows = self.distinct(rows)?;
+                }
             }
             Some(ast::Distinct::On(_)) => {
                 check_distinct_on(&above)?;
-                rows = self.distinct_on(rows, sorts.distinct_on, &sorts.order)?;
+                let on = std::mem::take(&mut sorts.distinct_on);
+                if !presence {
+                    rows = self.distinct_on(rows, on, &sorts.order)?;
+                }
             }
             Some(ast::Distinct::All) | None => {}
         }
