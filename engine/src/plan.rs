@@ -306,12 +306,24 @@ pub(crate) fn one_row() -> RecordBatch {
         .expect("a batch without columns is consistent")
 }
 
-/// Whether the optimiser turns all correlated subqueries of a plan into joins.
+/// Whether the optimiser turns all correlated subqueries of a plan into joins, and those of what it
+/// applies row by row when that is planned.
 pub(crate) fn decorrelates(plan: &LogicalPlan) -> bool {
     match environment().optimize(plan) {
-        Ok(optimized) => !apply::refers_outside(&optimized),
-        Err(_) => false,
+        Ok(optimized) if !apply::refers_outside(&optimized) => {}
+        Ok(_) | Err(_) => return false,
     }
+    let mut all = true;
+    let walked = plan.apply_with_subqueries(|node| {
+        if let Some(applied) = apply::as_apply(node) {
+            all &= decorrelates(&applied.for_some_row()?);
+        }
+        Ok(match all {
+            true => TreeNodeRecursion::Continue,
+            false => TreeNodeRecursion::Stop,
+        })
+    });
+    all && walked.is_ok()
 }
 
 /// Puts the expressions of a plan, of its subqueries and of what it applies row by row through

@@ -31,7 +31,15 @@ use crate::{
 pub(super) struct Raised {
     /// The clause of this level that is being analysed.
     pub(super) clause: Cell<Clause>,
-    aggregates: RefCell<Vec<(Expr, String)>>,
+    aggregates: RefCell<Vec<RaisedAggregate>>,
+}
+
+#[derive(Debug)]
+struct RaisedAggregate {
+    aggregate: Expr,
+    /// The name of its column.
+    name: String,
+    place: Option<u32>,
 }
 
 impl Default for Raised {
@@ -46,13 +54,21 @@ impl Raised {
     }
 
     pub(super) fn has(&self, column: &Column) -> bool {
-        let is_it = |(_, name): &(Expr, String)| column.relation.is_none() && *name == column.name;
-        self.aggregates.borrow().iter().any(is_it)
+        self.place(column).is_some()
+    }
+
+    /// Where the aggregate of a column stands.
+    fn place(&self, column: &Column) -> Option<Option<u32>> {
+        let aggregates = self.aggregates.borrow();
+        let is_it =
+            |known: &&RaisedAggregate| column.relation.is_none() && known.name == column.name;
+        aggregates.iter().find(is_it).map(|known| known.place)
     }
 
     /// The aggregates with the names of their columns.
     pub(super) fn aggregates(&self) -> Vec<(Expr, String)> {
-        self.aggregates.borrow().clone()
+        let aggregates = self.aggregates.borrow();
+        aggregates.iter().map(|known| (known.aggregate.clone(), known.name.clone())).collect()
     }
 }
 
@@ -76,10 +92,9 @@ impl Binder<'_> {
         let Some(target) = scope.levels().nth(level) else {
             return Err(Error::internal("an aggregate of no level"));
         };
-        let is_nested = |column: &Column| target.raised.is_some_and(|raised| raised.has(column));
-        if used.iter().any(is_nested) {
+        if let Some(inner) = used.iter().find_map(|column| target.raised?.place(column)) {
             let message = "aggregate function calls cannot be nested";
-            return Err(Error::grouping_error(message).at_place(place));
+            return Err(Error::grouping_error(message).at_place(inner));
         }
         let refusal = match (level, target.raised) {
             (0, _) => clause.refuses_aggregates(),
@@ -107,11 +122,11 @@ impl Binder<'_> {
             })
         })?;
         let mut aggregates = raised.aggregates.borrow_mut();
-        let name = match aggregates.iter().find(|(known, _)| *known == own.data) {
-            Some((_, name)) => name.clone(),
+        let name = match aggregates.iter().find(|known| known.aggregate == own.data) {
+            Some(known) => known.name.clone(),
             None => {
                 let name = self.fresh();
-                aggregates.push((own.data, name.clone()));
+                aggregates.push(RaisedAggregate { aggregate: own.data, name: name.clone(), place });
                 name
             }
         };

@@ -379,16 +379,7 @@ impl Binder<'_> {
         plan: LogicalPlan,
         exprs: Vec<Expr>,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
-        let has_windows = exprs.iter().any(|expr| {
-            expr.exists(|node| Ok(matches!(node, Expr::WindowFunction(_)))).unwrap_or(false)
-        });
-        let (plan, exprs) = match has_windows {
-            true => {
-                let (plan, exprs) = self.place(plan, exprs, Below::Other)?;
-                self.place_windows(plan, exprs)?
-            }
-            false => (plan, exprs),
-        };
+        let (plan, exprs) = self.place_windows(plan, exprs)?;
         self.place_sets(plan, exprs)
     }
 

@@ -13,7 +13,8 @@ use datafusion::{
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        Aggregate, Case, Expr, LogicalPlan, LogicalPlanBuilder, Subquery,
+        Aggregate, Case, Distinct, Expr, FetchType, Limit, LogicalPlan, LogicalPlanBuilder,
+        SkipType, Subquery,
         expr::{AggregateFunction, Exists, InSubquery},
     },
     prelude::lit,
@@ -167,10 +168,10 @@ impl Binder<'_> {
     /// A query of which EXISTS asks only whether it has rows.
     fn bind_presence(&mut self, query: &ast::Query, scope: &Scope<'_>) -> Result<LogicalPlan> {
         if !query.locks.is_empty() {
-            return without_outputs(self.bind_query(query, Some(scope), true)?.plan);
+            return Ok(without_outputs(self.bind_query(query, Some(scope), true)?.plan));
         }
         let mut tail = SelectTail { presence: true, ..SelectTail::default() };
-        without_outputs(self.bind_query_with(query, Some(scope), true, &mut tail)?.plan)
+        Ok(without_outputs(self.bind_query_with(query, Some(scope), true, &mut tail)?.plan))
     }
 
     /// A plan as part of an expression.
@@ -530,23 +531,35 @@ pub(super) fn refer_from_inside(expr: Expr, outside: &DFSchema) -> Result<Expr> 
 
 /// The rows of a query before what makes neither none of some nor some of none: EXISTS asks for no
 /// more.
-fn without_outputs(plan: LogicalPlan) -> Result<LogicalPlan> {
-    use datafusion::logical_expr::{Distinct, FetchType, SkipType};
+fn without_outputs(plan: LogicalPlan) -> LogicalPlan {
+    without_projections(plan, true)
+}
+
+/// The same; as many rows, unless it is enough that there are `some`.
+fn without_projections(plan: LogicalPlan, some: bool) -> LogicalPlan {
     let input = match plan {
-        LogicalPlan::Limit(limit)
-            if matches!(limit.get_fetch_type()?, FetchType::Literal(Some(rows)) if rows > 0)
-                && matches!(limit.get_skip_type()?, SkipType::Literal(0)) =>
-        {
-            limit.input
+        LogicalPlan::Limit(limit) if some && leaves_some(&limit) => limit.input,
+        LogicalPlan::Limit(mut limit) => {
+            let some = some && limit.skip.is_none();
+            let input = Arc::unwrap_or_clone(limit.input);
+            limit.input = Arc::new(without_projections(input, some));
+            return LogicalPlan::Limit(limit);
         }
         LogicalPlan::Projection(projection) => projection.input,
         LogicalPlan::Window(window) => window.input,
         LogicalPlan::Sort(sort) if sort.fetch.is_none() => sort.input,
-        LogicalPlan::Distinct(Distinct::All(input)) => input,
-        LogicalPlan::Aggregate(aggregate) if has_rows_for_rows(&aggregate) => aggregate.input,
-        plan => return Ok(plan),
+        LogicalPlan::Distinct(Distinct::All(input)) if some => input,
+        LogicalPlan::Aggregate(aggregate) if some && has_rows_for_rows(&aggregate) => {
+            aggregate.input
+        }
+        plan => return plan,
     };
-    without_outputs(Arc::unwrap_or_clone(input))
+    without_projections(Arc::unwrap_or_clone(input), some)
+}
+
+fn leaves_some(limit: &Limit) -> bool {
+    let fetches = matches!(limit.get_fetch_type(), Ok(FetchType::Literal(Some(rows))) if rows > 0);
+    fetches && matches!(limit.get_skip_type(), Ok(SkipType::Literal(0)))
 }
 
 /// Whether an aggregate has a row for some rows and none for none.
@@ -660,7 +673,6 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
 /// `(SELECT x ... ORDER BY y LIMIT 1)` as an aggregate, which can be told apart by the columns of
 /// the query around it.
 fn first_of_sorted(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    use datafusion::logical_expr::{FetchType, SkipType};
     let (limited, output) = match plan {
         LogicalPlan::Projection(projection) => {
             (projection.input.as_ref(), projection.expr.first().cloned())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::datatypes::DataType,
-    common::tree_node::{Transformed, TreeNode},
+    common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     logical_expr::{
         Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowFrame,
         WindowFrameBound, WindowFrameUnits,
@@ -18,6 +18,7 @@ use super::{
     binder::{Binder, Typed},
     coerce::Coercion,
     expression::Clause,
+    lower::Below,
     names::{At, fold},
     scope::Scope,
 };
@@ -275,13 +276,14 @@ impl Binder<'_> {
                 if matches!(node, Expr::WindowFunction(_)) && !functions.contains(node) {
                     functions.push(node.clone());
                 }
-                Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+                Ok(TreeNodeRecursion::Continue)
             })?;
         }
         if functions.is_empty() {
             return Ok((plan, exprs));
         }
-        let (mut plan, keyed) = self.key_columns(plan, functions.clone())?;
+        let (plan, placed) = self.place(plan, functions.clone(), Below::Other)?;
+        let (mut plan, keyed) = self.key_columns(plan, placed)?;
         let mut computed = Vec::with_capacity(functions.len());
         for function in keyed {
             let Expr::WindowFunction(mut function) = function else { continue };
