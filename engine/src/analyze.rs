@@ -49,6 +49,7 @@ mod literals;
 mod locks;
 mod lower;
 mod names;
+mod once;
 mod operators;
 mod query;
 mod raised;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::{
     binder::{Binder, Typed},
+    once::Once,
     scope,
     subquery::has_subquery,
 };
@@ -57,15 +58,39 @@ fn depends_on_row(expr: &Expr) -> Result<bool> {
 }
 
 /// A subquery node with the values it is compared with.
-pub(super) fn compared(subquery: Expr, beside: Named) -> Expr {
-    if beside.is_empty() {
-        return subquery;
+pub(super) struct Comparison {
+    /// It refers to the values.
+    pub(super) subquery: Expr,
+    pub(super) beside: Named,
+    /// How to do the same with a subquery that runs once.
+    pub(super) once: Option<Once>,
+}
+
+impl Comparison {
+    /// As one node.
+    pub(super) fn into_expr(self) -> Expr {
+        let Comparison { subquery, beside, once } = self;
+        if beside.is_empty() {
+            return subquery;
+        }
+        let (names, values): (Vec<String>, Vec<Expr>) = beside.into_iter().unzip();
+        let signature = Signature::variadic_any(Volatility::Immutable);
+        let udf = ScalarUDF::new_from_impl(Compared { names, once, signature });
+        let args = std::iter::once(subquery).chain(values).collect();
+        Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(udf), args))
     }
-    let (names, values): (Vec<String>, Vec<Expr>) = beside.into_iter().unzip();
-    let signature = Signature::variadic_any(Volatility::Immutable);
-    let udf = ScalarUDF::new_from_impl(Compared { names, signature });
-    let args = std::iter::once(subquery).chain(values).collect();
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(udf), args))
+
+    /// What a node was made of; another node comes back.
+    pub(super) fn from_expr(expr: Expr) -> Result<Self, Expr> {
+        let Expr::ScalarFunction(call) = &expr else { return Err(expr) };
+        let Some(compared) = call.func.inner().downcast_ref::<Compared>() else {
+            return Err(expr);
+        };
+        let mut args = call.args.iter().cloned();
+        let subquery = args.next().expect("a subquery was put first");
+        let beside = compared.names.iter().cloned().zip(args).collect();
+        Ok(Comparison { subquery, beside, once: compared.once.clone() })
+    }
 }
 
 /// The names of the values that a node compares a subquery with.
@@ -75,18 +100,10 @@ pub(super) fn compared_names(expr: &Expr) -> Option<&[String]> {
     Some(&compared.names)
 }
 
-/// The subquery and the values of a node of [`compared`]'s making.
-pub(super) fn parts(expr: Expr) -> Result<(Expr, Named), Expr> {
-    let Some(names) = compared_names(&expr).map(<[String]>::to_vec) else { return Err(expr) };
-    let Expr::ScalarFunction(call) = expr else { return Err(expr) };
-    let mut args = call.args.into_iter();
-    let subquery = args.next().expect("a subquery was put first");
-    Ok((subquery, names.into_iter().zip(args).collect()))
-}
-
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Compared {
     names: Vec<String>,
+    once: Option<Once>,
     signature: Signature,
 }
 

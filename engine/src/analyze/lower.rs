@@ -19,9 +19,10 @@ use datafusion::{
 use super::{
     apply::apply_scalar,
     binder::Binder,
-    compared::{compared_names, parts},
+    compared::{Comparison, compared_names},
     grouping::with_columns,
     literals,
+    once::Once,
     operators::{all_of, any_of},
     subquery::{has_subquery, plan_outer_references, refer_from_inside, subquery_of},
 };
@@ -123,10 +124,12 @@ impl Binder<'_> {
         guard: &[Expr],
         lowered: &mut Lowered,
     ) -> Result<Expr> {
-        let (subquery, values) = parts(node)
+        let Comparison { subquery, beside, once } = Comparison::from_expr(node)
             .map_err(|other| Error::internal(format!("{} compares", other.variant_name())))?;
         let mut added = Vec::new();
-        for (name, value) in values {
+        let mut values = Vec::with_capacity(beside.len());
+        for (name, value) in beside {
+            values.push(Expr::Column(Column::new_unqualified(&name)));
             match lowered.beside.iter().find(|(known, _)| *known == name) {
                 Some((_, under)) if under.iter().all(|condition| guard.contains(condition)) => {
                     continue;
@@ -145,7 +148,45 @@ impl Binder<'_> {
         let empty = LogicalPlanBuilder::empty(false).build()?;
         let input = std::mem::replace(&mut lowered.plan, empty);
         lowered.plan = with_columns(input, added)?;
-        self.lower(subquery, below, guard, lowered)
+        match once {
+            Some(once) if guard.is_empty() || !once.may_fail()? => {
+                self.lower_once(once, subquery, &values, guard, lowered)
+            }
+            _ => self.lower(subquery, below, guard, lowered),
+        }
+    }
+
+    /// Compares with a subquery that runs once: `values` are columns of the plan.
+    fn lower_once(
+        &mut self,
+        once: Once,
+        subquery: Expr,
+        values: &[Expr],
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Expr> {
+        if let Some(known) = lowered.known(&subquery, guard) {
+            return Ok(known);
+        }
+        let empty = LogicalPlanBuilder::empty(false).build()?;
+        let input = std::mem::replace(&mut lowered.plan, empty);
+        let (plan, answer) = match once {
+            Once::Extreme { summary, answer } => {
+                (LogicalPlanBuilder::from(input).cross_join(summary)?.build()?, answer)
+            }
+            Once::Equal(equality) => {
+                let name = self.fresh();
+                let scalar = self.as_scalar(&subquery, input.schema())?;
+                self.place_equality(input, equality, values, |plan, open| {
+                    let guard: Vec<Expr> = guard.iter().cloned().chain(open).collect();
+                    let plan = apply_scalar(plan, scalar, &name, &guard)?;
+                    Ok((plan, Expr::Column(Column::new_unqualified(&name))))
+                })?
+            }
+        };
+        lowered.plan = plan;
+        lowered.known.push((subquery, guard.to_vec(), answer.clone()));
+        Ok(answer)
     }
 
     fn lower_subquery(

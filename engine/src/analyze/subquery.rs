@@ -23,7 +23,7 @@ use datafusion::{
 
 use super::{
     binder::{Binder, Rowset, Typed},
-    compared::{compared, parts},
+    compared::{Comparison, Named},
     expression::Clause,
     literals,
     lower::Below,
@@ -162,7 +162,8 @@ impl Binder<'_> {
         let equal = self.compare_pairs("=", pairs, place)?;
         let plan = LogicalPlanBuilder::from(rows.plan).filter(equal.expr)?.build()?;
         let subquery = self.subquery(plan)?;
-        Ok(compared(Expr::Exists(Exists { subquery, negated: false }), beside))
+        let subquery = Expr::Exists(Exists { subquery, negated: false });
+        Ok(Comparison { subquery, beside, once: None }.into_expr())
     }
 
     /// A query of which EXISTS asks only whether it has rows.
@@ -297,7 +298,10 @@ impl Binder<'_> {
         if rows.columns.len() != values.len() {
             return Err(column_count(rows.columns.len(), values.len()).at_place(place));
         }
-        let mut beside = Vec::new();
+        let (once, values, mut beside) = match self.compared_once(&values, op, &rows, all)? {
+            Some((once, columns, beside)) => (Some(once), columns, beside),
+            None => (None, values, Named::new()),
+        };
         let mut pairs = Vec::with_capacity(values.len());
         for (value, column) in values.into_iter().zip(&rows.columns) {
             pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
@@ -347,7 +351,8 @@ impl Binder<'_> {
             .project(vec![Expr::Case(answer).alias(name)])?
             .build()?;
         let subquery = self.subquery(plan)?;
-        Ok(Typed::new(compared(Expr::ScalarSubquery(subquery), beside), PgType::BOOL))
+        let subquery = Expr::ScalarSubquery(subquery);
+        Ok(Typed::new(Comparison { subquery, beside, once }.into_expr(), PgType::BOOL))
     }
 
     /// `ARRAY(SELECT ...)`
@@ -593,8 +598,12 @@ fn negated(condition: Expr) -> Expr {
     match condition {
         Expr::Exists(exists) => Expr::Exists(Exists { negated: !exists.negated, ..exists }),
         Expr::InSubquery(test) => Expr::InSubquery(InSubquery { negated: !test.negated, ..test }),
-        other => match parts(other) {
-            Ok((subquery, beside)) => compared(negated(subquery), beside),
+        other => match Comparison::from_expr(other) {
+            Ok(Comparison { subquery: Expr::Exists(exists), beside, .. }) => {
+                let subquery = negated(Expr::Exists(exists));
+                Comparison { subquery, beside, once: None }.into_expr()
+            }
+            Ok(comparison) => Expr::Not(Box::new(comparison.into_expr())),
             Err(other) => Expr::Not(Box::new(other)),
         },
     }
