@@ -203,8 +203,8 @@ impl Binder<'_> {
     }
 
     /// Adds what a comparison by equality needs to a plan that has the values beside it. `by_row`
-    /// adds a column for the comparison row by row where its conditions hold: among rows with NULLs
-    /// no join finds out what is neither equal nor different.
+    /// adds a column for the comparison row by row where its conditions hold: where a value of a row
+    /// is NULL, no join finds out what is neither equal nor different.
     pub(super) fn place_equality(
         &mut self,
         plan: LogicalPlan,
@@ -213,50 +213,92 @@ impl Binder<'_> {
         by_row: impl FnOnce(LogicalPlan, Vec<Expr>) -> Result<(LogicalPlan, Expr)>,
     ) -> Result<(LogicalPlan, Expr)> {
         let Equality { keys, members, negated } = equality;
-        let number = datafusion::functions_aggregate::count::count;
-        let (alias, clean, count, mark) = (self.fresh(), self.fresh(), self.fresh(), self.fresh());
-        let own: Vec<Expr> = members.schema().columns().into_iter().map(Expr::Column).collect();
-        let is_clean = all_of(own.into_iter().map(Expr::is_not_null).collect());
-        let clean_ones =
-            when(vec![(is_clean, lit(1_i64))], Expr::Literal(ScalarValue::Int64(None), None));
-        let counts = LogicalPlanBuilder::from(members.clone())
-            .aggregate(
-                Vec::<Expr>::new(),
-                vec![number(lit(1_i64)).alias(&count), number(clean_ones).alias(&clean)],
-            )?
-            .build()?;
+        let (count, clean) = (self.fresh(), self.fresh());
+        let counts = counts(&members, &count, &clean)?;
         let kept: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
         let names: Vec<String> = keys.iter().map(|_| self.fresh()).collect();
         let keyed = keys.into_iter().zip(&names).map(|(key, name)| key.alias(name)).collect();
-        let left = names.iter().map(Column::new_unqualified).collect();
-        let right = members.schema().fields().iter();
-        let right = right.map(|field| Column::new(Some(alias.as_str()), field.name())).collect();
-        let set = LogicalPlanBuilder::from(members).alias(alias.as_str())?.build()?;
-        let joined = LogicalPlanBuilder::from(with_columns(plan, keyed)?)
-            .join(set, JoinType::LeftMark, (left, right), None::<Expr>)?
+        let plan = with_columns(plan, keyed)?;
+        let is_equal = |name: &str, member: Expr| column(name).eq(member);
+        let (plan, equal) = self.marked(plan, &members, &names, is_equal)?;
+        let has_null = any_of(values.iter().cloned().map(Expr::is_null).collect());
+        let has_members = column(&count).gt(lit(0_i64));
+        let (plan, unknown) = match names.as_slice() {
+            [_] => (plan, column(&clean).lt(column(&count))),
+            _ => {
+                let own = columns(&members);
+                let unclean = any_of(own.into_iter().map(Expr::is_null).collect());
+                let unclean =
+                    LogicalPlanBuilder::from(members).filter(unclean)?.distinct()?.build()?;
+                // A value is neither equal to NULL nor different.
+                let may_be = |name: &str, member: Expr| {
+                    any_of(vec![column(name).eq(member.clone()), member.is_null()])
+                };
+                self.marked(plan, &unclean, &names, may_be)?
+            }
+        };
+        let kept =
+            kept.into_iter().chain([equal.clone(), unknown.clone()].into_iter().filter(is_column));
+        let plan = LogicalPlanBuilder::from(plan)
+            .project(kept.collect::<Vec<_>>())?
+            .cross_join(counts)?
             .build()?;
-        let last = joined.schema().fields().len() - 1;
-        let marked = Expr::Column(Column::from(joined.schema().qualified_field(last)));
-        let kept = kept.into_iter().chain([marked.alias(&mark)]).collect::<Vec<_>>();
-        let plan = LogicalPlanBuilder::from(joined).project(kept)?.cross_join(counts)?.build()?;
-        let has_null = values.iter().cloned().map(Expr::is_null);
-        let unclean = has_null.chain([column(&clean).lt(column(&count))]).collect();
-        let is_open = vec![
-            Expr::IsNotTrue(Box::new(column(&mark))),
-            column(&count).gt(lit(0_i64)),
-            any_of(unclean),
-        ];
-        let open = all_of(is_open[1..].to_vec());
+        let open = all_of(vec![has_members.clone(), has_null.clone()]);
         let (plan, otherwise) = match values {
             [_] => (plan, null()),
-            _ => by_row(plan, is_open)?,
+            _ => {
+                by_row(plan, vec![Expr::IsNotTrue(Box::new(equal.clone())), has_members, has_null])?
+            }
         };
         let answer = when(
-            vec![(column(&mark), literals::boolean(!negated)), (open, otherwise)],
+            vec![(equal, literals::boolean(!negated)), (open, otherwise), (unknown, null())],
             literals::boolean(negated),
         );
         Ok((plan, answer))
     }
+
+    /// Marks the rows that have a partner among `members`: `pair` compares a key with a member's.
+    fn marked(
+        &mut self,
+        plan: LogicalPlan,
+        members: &LogicalPlan,
+        keys: &[String],
+        pair: impl Fn(&str, Expr) -> Expr,
+    ) -> Result<(LogicalPlan, Expr)> {
+        let (alias, mark) = (self.fresh(), self.fresh());
+        let set = LogicalPlanBuilder::from(members.clone()).alias(alias.as_str())?.build()?;
+        let pairs = keys.iter().zip(columns(&set)).map(|(key, member)| pair(key, member));
+        let condition = all_of(pairs.collect());
+        let mut all = columns(&plan);
+        let joined = LogicalPlanBuilder::from(plan)
+            .join_on(set, JoinType::LeftMark, [condition])?
+            .build()?;
+        let marked = columns(&joined).pop().expect("a mark");
+        all.push(marked.alias(&mark));
+        Ok((LogicalPlanBuilder::from(joined).project(all)?.build()?, column(&mark)))
+    }
+}
+
+fn columns(plan: &LogicalPlan) -> Vec<Expr> {
+    plan.schema().columns().into_iter().map(Expr::Column).collect()
+}
+
+fn is_column(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(_))
+}
+
+/// How many members there are, and how many without NULLs.
+fn counts(members: &LogicalPlan, count: &str, clean: &str) -> Result<LogicalPlan> {
+    let number = datafusion::functions_aggregate::count::count;
+    let is_clean = all_of(columns(members).into_iter().map(Expr::is_not_null).collect());
+    let none = Expr::Literal(ScalarValue::Int64(None), None);
+    let clean_ones = when(vec![(is_clean, lit(1_i64))], none);
+    Ok(LogicalPlanBuilder::from(members.clone())
+        .aggregate(
+            Vec::<Expr>::new(),
+            vec![number(lit(1_i64)).alias(count), number(clean_ones).alias(clean)],
+        )?
+        .build()?)
 }
 
 /// Whether values of two types are compared as they are ordered by themselves.
