@@ -28,7 +28,7 @@ use super::{
     literals,
     lower::Below,
     names::At,
-    operators::{all_of, any_of, row_members},
+    operators::{all_of, any_of, row_members, symbol},
     scope::Scope,
     select::SelectTail,
 };
@@ -85,6 +85,12 @@ impl Binder<'_> {
             {
                 let members = row_members(left).unwrap_or_default();
                 binder.row_among(&members, subquery, scope, clause)
+            }
+            ast::Expr::AnyOp { left, compare_op, right, .. } => {
+                binder.quantified_predicate((left, compare_op, right), false, scope, clause)
+            }
+            ast::Expr::AllOp { left, compare_op, right } => {
+                binder.quantified_predicate((left, compare_op, right), true, scope, clause)
             }
             ast::Expr::Exists { subquery, negated } => {
                 let rows = binder.bind_presence(subquery, scope)?;
@@ -164,6 +170,66 @@ impl Binder<'_> {
         let subquery = self.subquery(plan)?;
         let subquery = Expr::Exists(Exists { subquery, negated: false });
         Ok(Comparison { subquery, beside, once: None }.into_expr())
+    }
+
+    /// `left op ANY/ALL (right)` where NULL is as good as false: of a correlated subquery there is a
+    /// row for which it holds, or none for which it doesn't.
+    fn quantified_predicate(
+        &mut self,
+        (left, op, right): (&ast::Expr, &ast::BinaryOperator, &ast::Expr),
+        all: bool,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Expr> {
+        let op = symbol(op).ok_or_else(|| Error::syntax_error_near(&op.to_string()))?;
+        let mut inner = right;
+        while let ast::Expr::Nested(next) = inner {
+            inner = next;
+        }
+        let is_membership = (op == "=" && !all) || (op == "<>" && all);
+        let (ast::Expr::Subquery(query), false) = (inner, is_membership) else {
+            let typed = self.quantified_by_name(left, &op, right, all, scope, clause)?;
+            return self.condition(typed, "WHERE");
+        };
+        let place = self.places.start(left);
+        let members: Vec<&ast::Expr> = row_members(left).unwrap_or_else(|| vec![left]);
+        let values = self.values(&members, scope, clause)?;
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let depends = !plan_outer_references(&rows.plan)?.is_empty();
+        if !depends || rows.columns.len() != values.len() {
+            return Ok(self.quantified_rows(values, &op, rows, all, place)?.expr);
+        }
+        let mut beside = Named::new();
+        let mut pairs = Vec::with_capacity(values.len());
+        for (value, column) in values.into_iter().zip(&rows.columns) {
+            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
+        }
+        let test = self.comparison_test(&op, pairs, place)?;
+        let decides = match all {
+            false => test,
+            true => Expr::IsNotTrue(Box::new(test)),
+        };
+        let plan = LogicalPlanBuilder::from(rows.plan).filter(decides)?.build()?;
+        let subquery = self.subquery(plan)?;
+        let subquery = Expr::Exists(Exists { subquery, negated: all });
+        Ok(Comparison { subquery, beside, once: None }.into_expr())
+    }
+
+    /// A value or a row compared with another.
+    fn comparison_test(
+        &mut self,
+        op: &str,
+        pairs: Vec<(Typed, Typed)>,
+        place: Option<u32>,
+    ) -> Result<Expr> {
+        let test = match <[_; 1]>::try_from(pairs) {
+            Ok([(left, right)]) => self.operator(op, left, right, place)?,
+            Err(pairs) => self.compare_pairs(op, pairs, place)?,
+        };
+        match test.ty == PgType::BOOL {
+            true => Ok(test.expr),
+            false => Err(super::operators::wrong_operator().at_place(place)),
+        }
     }
 
     /// A query of which EXISTS asks only whether it has rows.
@@ -306,13 +372,7 @@ impl Binder<'_> {
         for (value, column) in values.into_iter().zip(&rows.columns) {
             pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
         }
-        let test = match <[_; 1]>::try_from(pairs) {
-            Ok([(left, right)]) => self.operator(op, left, right, place)?,
-            Err(pairs) => self.compare_pairs(op, pairs, place)?,
-        };
-        if test.ty != PgType::BOOL {
-            return Err(super::operators::wrong_operator().at_place(place));
-        }
+        let test = self.comparison_test(op, pairs, place)?;
         let (tested, hits, known, rows_count, name) =
             (self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh());
         let column = |name: &String| Expr::Column(Column::new_unqualified(name));
@@ -339,7 +399,7 @@ impl Binder<'_> {
             Some(Box::new(literals::boolean(all))),
         );
         let plan = LogicalPlanBuilder::from(rows.plan)
-            .project(vec![test.expr.alias(&tested)])?
+            .project(vec![test.alias(&tested)])?
             .aggregate(
                 Vec::<Expr>::new(),
                 vec![
