@@ -35,6 +35,18 @@ select 1 from x where (select max(x.a)) > 1;
 select 1 from x group by (select max(x.a));
 -- error: 42803
 select x.id, (select max(x.b)) from x;
+-- error: 42803
+select 1 from x, lateral (select max(x.a) m) q;
+-- error: 42803
+select 1 from x join y on (select max(x.a)) > 1;
+-- error: 42803
+select 1 from x left join lateral (select 1) y on (select max(x.a)) > 1;
+-- error: 42803
+update x set b = (select max(x.b));
+-- error: 42803
+delete from x where (select max(x.b)) > 1;
+-- error: 42803
+delete from x returning (select max(x.b));
 prepare lp(int) as select x.a, (select count(*) from y where y.b < max(x.b) + $1) from x group by x.a having max(x.b) + $1 > any (select y.b from y) order by 1;
 execute lp(0);
 execute lp(5);
@@ -98,6 +110,10 @@ select from x except all select from z;
 select exists (select from x intersect select from z), exists (select from x intersect select from y);
 select id from x where exists (select from y where y.a = x.a except all select from z) order by 1;
 select count(*) from (select from x union select from y) q;
+select id from x where id = 1 or exists (select from y where y.a > 100) order by 1;
+select id from x where id = 1 or exists (select from y where x.a = 3) order by 1;
+select id from x where id = 1 or not exists (select from (select from y) q, (select from z) r) order by 1;
+select count(*) from (select from x) q where exists (select from z) or exists (select from y);
 -- Columns of the query around, right of an outer join.
 select (select c from y right join (select x.a c) q on null limit 1) from x order by 1;
 select (select count(c) from y full join (select x.a c) q on c = y.a) from x order by 1;

@@ -21,6 +21,7 @@ use super::{
     lower::Below,
     names::{At, fold},
     query::{Outer, too_many_aliases},
+    raised::Raised,
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
     subquery::{
         has_exactly, has_subquery, is_subquery, outer_references, plan_outer_references,
@@ -144,7 +145,8 @@ impl Binder<'_> {
             ast::JoinConstraint::On(condition) => {
                 let merged = beside(&left, &right);
                 let hidden = before.map_or(&[][..], |before| before.tables.as_slice());
-                let scope = Scope { hidden, ..Scope::of(&merged, outer) };
+                let raised = Raised::of(Clause::On);
+                let scope = Scope { hidden, raised: Some(&raised), ..Scope::of(&merged, outer) };
                 let place = self.places.start(condition);
                 let typed = self.expression(condition, &scope, Clause::On)?;
                 let on = self.condition(typed, "JOIN/ON").at_place(place)?;
@@ -374,8 +376,9 @@ impl Binder<'_> {
             Some(_) if always => self.apply_or_unnest(left.plan, right.plan, keep)?,
             Some(condition) => {
                 let place = self.places.start(condition);
-                let around = Scope::of(&left, outer);
-                let inside = Scope::of(&right, Some(&around));
+                let raised = Raised::of(Clause::On);
+                let around = Scope { raised: Some(&raised), ..Scope::of(&left, outer) };
+                let inside = Scope { raised: Some(&raised), ..Scope::of(&right, Some(&around)) };
                 let typed = self.expression(condition, &inside, Clause::On)?;
                 let on = self.condition(typed, "JOIN/ON").at_place(place)?;
                 let right_plan = self.filter(right.plan, on)?;

@@ -42,13 +42,12 @@ struct RaisedAggregate {
     place: Option<u32>,
 }
 
-impl Default for Raised {
-    fn default() -> Self {
-        Raised { clause: Cell::new(Clause::Where), aggregates: RefCell::default() }
-    }
-}
-
 impl Raised {
+    /// Nothing yet, and the first clause that is analysed.
+    pub(super) fn of(clause: Clause) -> Self {
+        Raised { clause: Cell::new(clause), aggregates: RefCell::default() }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.aggregates.borrow().is_empty()
     }
@@ -99,13 +98,10 @@ impl Binder<'_> {
         let refusal = match (level, target.raised) {
             (0, _) => clause.refuses_aggregates(),
             (_, Some(raised)) => raised.clause.get().refuses_aggregates(),
-            (_, None) => {
-                return Err(Error::feature_not_supported(
-                    "an aggregate in a subquery that belongs to FROM or to a change around it is \
-                     not supported",
-                )
-                .at_place(place));
-            }
+            (_, None) => Some(
+                "aggregate functions are not allowed in FROM clause of their own query level"
+                    .to_owned(),
+            ),
         };
         if let Some(message) = refusal {
             return Err(Error::grouping_error(message).at_place(place));

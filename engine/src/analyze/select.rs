@@ -147,7 +147,7 @@ impl Binder<'_> {
         result: &mut SelectTail,
     ) -> Result<Rowset> {
         let from = self.bind_from(&select.from, outer)?;
-        let raised = Raised::default();
+        let raised = Raised::of(Clause::Where);
         let scope = Scope { raised: Some(&raised), ..Scope::of(&from, outer) };
         let filter = match &select.selection {
             Some(condition) => {

@@ -17,6 +17,7 @@ use super::{
     expression::Clause,
     lower::Below,
     names::fold,
+    raised::Raised,
     scope::{FromItem, Scope, named_columns, scan_columns},
     select::unqualified,
 };
@@ -53,8 +54,10 @@ impl Binder<'_> {
         };
         let changed = self.bind_changed(&update.table, others, "UPDATE")?;
         let Changed { target, qualifier, item, alone } = changed;
-        let scope = Scope::of(&item, None);
+        let raised = Raised::of(Clause::Set);
+        let scope = Scope { raised: Some(&raised), ..Scope::of(&item, None) };
         let assignments = self.bind_assignments(&target, &update.assignments, &scope)?;
+        raised.clause.set(Clause::Where);
         let current_of = update.selection.as_ref().and_then(current_of).map(str::to_owned);
         let filter = match &update.selection {
             Some(condition) if current_of.is_none() => {
