@@ -52,6 +52,7 @@ pub(crate) mod access;
 mod common;
 mod concat;
 pub(crate) mod interrupt;
+mod joins;
 pub(crate) mod lazy;
 mod ordered;
 mod planned;
@@ -61,6 +62,7 @@ use access::{KeyRanges, key_ranges, restricts};
 use common::NodeByNode;
 use concat::OneAfterAnother;
 use interrupt::Interruptible;
+use joins::WithoutNullKeys;
 use ordered::AsOrdered;
 
 pub(crate) use planned::Planned;
@@ -441,6 +443,7 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     for rule in &mut rules {
         match rule.name() {
             "push_down_filter" => *rule = Arc::new(AboveGroups(Arc::clone(rule))),
+            "eliminate_cross_join" => *rule = Arc::new(WithoutNullKeys(Arc::clone(rule))),
             "common_sub_expression_eliminate" => *rule = Arc::new(NodeByNode(Arc::clone(rule))),
             _ => {}
         }
