@@ -174,10 +174,7 @@ impl Binder<'_> {
             || above.having.is_some()
             || has_group_by(select)
             || above.take().iter().any(has_aggregate);
-        let is_distinct = match &select.distinct {
-            None | Some(ast::Distinct::All) => false,
-            Some(ast::Distinct::Distinct | ast::Distinct::On(_)) => true,
-        };
+        let is_distinct = !matches!(&select.distinct, None | Some(ast::Distinct::All));
         let merged = merged_by(select, is_grouped, is_distinct, &above);
         let locks = bind_locks(tail.locks, &from, merged)?;
         if !locks.is_empty() && !result.top && !result.locks_rows {
@@ -209,28 +206,20 @@ impl Binder<'_> {
         }
         let (plan, columns, mut sorts) = self.project_targets(plan, &mut above, &keys)?;
         let mut rows = Rowset { plan, columns };
-        let presence = result.presence && tail.offset.is_none();
-        match &select.distinct {
-            Some(ast::Distinct::Distinct) => {
-                self.check_distinct(&above, &tail)?;
-                if !presence {
-                    rows = self.distinct(rows)?;
-                }
-            }
-            Some(ast::Distinct::On(_)) => {
-                check_distinct_on(&above)?;
-                let on = std::mem::take(&mut sorts.distinct_on);
-                if !presence {
-                    rows = self.distinct_on(rows, on, &sorts.order)?;
-                }
-            }
-            Some(ast::Distinct::All) | None => {}
+        self.check_distinct(select, &above, &tail)?;
+        if !result.presence || tail.offset.is_some() {
+            rows = self.different(rows, select, &mut sorts)?;
         }
         self.finish_select(rows, sorts.order, tail, locks, sorts.keys, result)
     }
 
     /// Rows that are told apart by their columns can be sorted by nothing else.
-    fn check_distinct(&self, above: &Above, tail: &Tail<'_>) -> Result<()> {
+    fn check_distinct(&self, select: &ast::Select, above: &Above, tail: &Tail<'_>) -> Result<()> {
+        match &select.distinct {
+            Some(ast::Distinct::Distinct) => {}
+            Some(ast::Distinct::On(_)) => return check_distinct_on(above),
+            Some(ast::Distinct::All) | None => return Ok(()),
+        }
         match above.orders.iter().position(|order| order.target.is_none()) {
             None => Ok(()),
             Some(i) => Err(Error::new(
@@ -238,6 +227,22 @@ impl Binder<'_> {
                 "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
             )
             .at_place(self.places.start(&tail.order[i].expr))),
+        }
+    }
+
+    /// The rows that DISTINCT leaves.
+    fn different(
+        &mut self,
+        rows: Rowset,
+        select: &ast::Select,
+        sorts: &mut Sorts,
+    ) -> Result<Rowset> {
+        match &select.distinct {
+            Some(ast::Distinct::Distinct) => self.distinct(rows),
+            Some(ast::Distinct::On(_)) => {
+                self.distinct_on(rows, std::mem::take(&mut sorts.distinct_on), &sorts.order)
+            }
+            Some(ast::Distinct::All) | None => Ok(rows),
         }
     }
 

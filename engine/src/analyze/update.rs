@@ -12,7 +12,7 @@ use datafusion::{
 };
 
 use super::{
-    BoundUpdate, OutputColumn, ReturningList, SimpleChange,
+    BoundUpdate, ReturningList, SimpleChange,
     binder::Binder,
     expression::Clause,
     lower::Below,
@@ -68,7 +68,7 @@ impl Binder<'_> {
         };
         let assigned = assignments.iter().map(|(_, _, expr)| expr);
         self.note_read(&target, Some(&qualifier), assigned.chain(&filter));
-        let old: Vec<(OutputColumn, Expr)> = scan_columns(&target, Some(&qualifier));
+        let old = scan_columns(&target, Some(&qualifier));
         let mut new_row: Vec<Expr> = old.iter().map(|(_, expr)| expr.clone()).collect();
         for (index, (_, column)) in target.live_columns().enumerate() {
             // Computed from the new row when it is complete.
