@@ -25,7 +25,7 @@ use super::{
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
     subquery::{
         has_exactly, has_subquery, is_subquery, outer_references, plan_outer_references,
-        unnest_lists,
+        refer_from_inside, unnest_lists,
     },
 };
 use crate::{
@@ -199,6 +199,15 @@ impl Binder<'_> {
             .flat_map(|side| side.schema().columns())
             .map(Expr::Column)
             .collect();
+        if spans_sides(&on, &left, &right)? {
+            return match ty {
+                JoinType::Left => self.join_by_row(left, right, on),
+                JoinType::Right => self.join_by_row(right, left, on),
+                _ => Err(Error::feature_not_supported(
+                    "a subquery over both sides in the condition of a FULL JOIN is not supported",
+                )),
+            };
+        }
         let (left, right, on) = self.place_in_sides(left, right, on)?;
         let plan = LogicalPlanBuilder::from(left).join_on(right, ty, [on])?.build()?;
         match plan.schema().fields().len() > columns.len() {
@@ -214,34 +223,11 @@ impl Binder<'_> {
         right: LogicalPlan,
         on: Expr,
     ) -> Result<(LogicalPlan, LogicalPlan, Expr)> {
-        let mut subqueries: Vec<Expr> = Vec::new();
-        on.apply(|node| {
-            Ok(match is_subquery(node) || compared_names(node).is_some() {
-                true => {
-                    subqueries.push(node.clone());
-                    TreeNodeRecursion::Jump
-                }
-                false => TreeNodeRecursion::Continue,
-            })
-        })?;
         let (mut left, mut right, mut on) = (left, right, on);
-        for subquery in subqueries {
-            let beside = compared_names(&subquery).unwrap_or_default();
-            let used: Vec<Column> = outer_references(&subquery)
-                .into_iter()
-                .filter(|column| !beside.contains(&column.name))
-                .chain(subquery.column_refs().into_iter().cloned())
-                .collect();
-            let all_in = |side: &LogicalPlan| used.iter().all(|c| side.schema().has_column(c));
-            let side = match (all_in(&left), all_in(&right)) {
-                (true, _) => &mut left,
-                (false, true) => &mut right,
-                (false, false) => {
-                    return Err(Error::feature_not_supported(
-                        "a subquery over both sides in the condition of an outer join is not \
-                         supported",
-                    ));
-                }
+        for subquery in subqueries(&on)? {
+            let side = match depends_on(&subquery, &right) {
+                true => &mut right,
+                false => &mut left,
             };
             let (plan, placed) = self.place(side.clone(), vec![subquery.clone()], Below::Other)?;
             *side = plan;
@@ -253,6 +239,24 @@ impl Binder<'_> {
             on = on.transform_down(put)?.data;
         }
         Ok((left, right, on))
+    }
+
+    /// An outer join that looks for the partners of each row by itself. Those without stay.
+    fn join_by_row(
+        &mut self,
+        kept: LogicalPlan,
+        partners: LogicalPlan,
+        on: Expr,
+    ) -> Result<LogicalPlan> {
+        let on = on.transform_down(|node| {
+            let Expr::Column(column) = &node else { return Ok(Transformed::no(node)) };
+            match has_exactly(kept.schema(), column) {
+                true => Ok(Transformed::yes(refer_from_inside(node, kept.schema())?)),
+                false => Ok(Transformed::no(node)),
+            }
+        })?;
+        let partners = self.filter(partners, on.data)?;
+        apply_lateral(kept, partners, true)
     }
 
     /// USING and NATURAL: the columns named come once, first, and from the side that has them.
@@ -806,6 +810,34 @@ pub(super) fn single_table(
         locks_inside: false,
     };
     FromItem { plan, tables: vec![table], columns }
+}
+
+/// The subqueries of a condition, each with what it is compared with.
+fn subqueries(on: &Expr) -> Result<Vec<Expr>> {
+    let mut found = Vec::new();
+    on.apply(|node| {
+        Ok(match is_subquery(node) || compared_names(node).is_some() {
+            true => {
+                found.push(node.clone());
+                TreeNodeRecursion::Jump
+            }
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(found)
+}
+
+/// Whether a subquery takes columns from a side of a join.
+fn depends_on(subquery: &Expr, side: &LogicalPlan) -> bool {
+    let outer = outer_references(subquery);
+    let mut used = outer.iter().chain(subquery.column_refs());
+    used.any(|column| has_exactly(side.schema(), column))
+}
+
+/// Whether the condition of a join has a subquery that takes columns from both of its sides.
+fn spans_sides(on: &Expr, left: &LogicalPlan, right: &LogicalPlan) -> Result<bool> {
+    let spans = |subquery: &Expr| depends_on(subquery, left) && depends_on(subquery, right);
+    Ok(subqueries(on)?.iter().any(spans))
 }
 
 /// The names of two items together; the plan is the left one's until they are joined.
