@@ -37,4 +37,15 @@ SELECT id FROM t1 WHERE EXISTS (SELECT 1/0 from t4 where t4.a = t1.a) order by 1
 SELECT id FROM t1 WHERE EXISTS (SELECT distinct b from t4 where t4.a = t1.a limit 1) order by 1;
 SELECT id, exists (select count(*) from t4 where t4.a = t1.a), exists (select from t4 where a > id) FROM t1 order by 1;
 select 4 < a, 4 >= a, 'b' = t, 2.5 > n, 4 <> a from t4 order by a;
+-- Subqueries in the condition of an outer join.
+select x.id, y.a, y.b from t1 x left join t4 y on y.b not in (select z.a from t4 z where z.a = x.a) order by 1, 2, 3;
+select x.id, y.a, y.b from t1 x left join t4 y on x.a = y.a and exists (select from t4 z where z.b = y.b and z.a <= x.a) order by 1, 2, 3;
+select x.id, y.a, y.b from t1 x right join t4 y on x.a = y.a and x.id in (select z.b from t4 z where z.t = y.t) order by 1, 2, 3;
+select x.id, y.a from t1 x right join t4 y on x.a >= (select min(z.a) from t4 z where z.b = y.b or z.a = x.a) order by 1, 2;
+select x.id, y.a from t1 x left join t4 y on (x.a, y.b) in (select z.a, z.b from t4 z where z.a = x.a and z.b = y.b) order by 1, 2;
+select x.id, y.a from t1 x left join t4 y on x.a + y.a > all (select z.a from t4 z where z.a < y.a) order by 1, 2;
+select x.id, y.a from t1 x left join t4 y on exists (select from t4 z where z.a = x.a and z.b = y.b) left join t4 w on w.a = y.a and w.b in (select v.b from t4 v where v.a = x.a) order by 1, 2;
+select w.id, (select count(y.a) from t1 x left join t4 y on exists (select from t4 z where z.a = x.a and z.b = y.b and z.a = w.a)) from t1 w order by 1;
+select w.id, (select count(*) from t1 x full join t4 y on x.a = y.a and exists (select from t4 z where z.a = w.a)) from t1 w order by 1;
+select x.id, y.c from t1 x left join (select a c from t4) y on x.a > (select count(*) from t4 z where z.a = y.c and z.a <> x.a) order by 1, 2;
 drop table t1, t4;

@@ -43,3 +43,14 @@ SELECT u.name FROM users u WHERE u.id = (SELECT user_id FROM orders WHERE id = 1
 SELECT 1 FROM (VALUES (1)) a1(x), (VALUES (1)) b1(y) JOIN (VALUES (1)) c1(z) ON a1.x = c1.z;
 -- error: 42703
 SELECT 1 FROM (VALUES (1)) a1(x), (VALUES (1)) b1(y) JOIN (VALUES (1)) c1(z) ON x = c1.z;
+-- Keys that are equal where they are NULL, beside other joins.
+CREATE TABLE nk (a int, b int);
+INSERT INTO nk VALUES (1, 1), (2, NULL), (NULL, 3), (NULL, NULL);
+SELECT count(*) FROM nk x JOIN nk y ON x.b IS NOT DISTINCT FROM y.b CROSS JOIN (SELECT 4 k) z;
+SELECT count(*) FROM nk x JOIN nk y ON x.b IS NOT DISTINCT FROM y.b, nk z WHERE z.a = 1;
+SELECT count(*) FROM nk x JOIN nk y ON x.b = y.b JOIN nk z ON z.a IS NOT DISTINCT FROM x.a JOIN nk w ON w.a > 1;
+SELECT count(*) FROM nk x JOIN nk y ON x.b IS NOT DISTINCT FROM y.b JOIN nk z ON z.a IS NOT DISTINCT FROM x.a JOIN nk w ON true;
+SELECT count(*) FROM nk x, nk y, nk z WHERE x.b IS NOT DISTINCT FROM y.b AND y.a = z.a;
+SELECT count(*) FROM nk x JOIN nk y ON x.b IS NOT DISTINCT FROM y.b AND x.a = y.a JOIN nk w ON w.a > 1;
+SELECT x.a, (SELECT count(*) FROM nk y JOIN nk z ON y.b IS NOT DISTINCT FROM z.b, nk w WHERE w.a = x.a) FROM nk x ORDER BY 1, 2;
+DROP TABLE nk;

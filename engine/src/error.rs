@@ -197,13 +197,18 @@ impl Error {
             },
             DataFusionError::SQL(inner, _) => Self::new(SqlState::SYNTAX_ERROR, inner.to_string()),
             DataFusionError::NotImplemented(what) | DataFusionError::Plan(what) => {
-                Self::feature_not_supported(first_line(what))
+                // The text tells of plans, which mean nothing to whoever wrote the query.
+                tracing::warn!(error = %first_line(what), "a query can't be planned");
+                Self::feature_not_supported("a query of this form is not supported")
             }
             DataFusionError::ResourcesExhausted(what) => {
                 Self::new(SqlState::OUT_OF_MEMORY, "out of memory").with_detail(first_line(what))
             }
             DataFusionError::IoError(inner) => Self::from_io(inner),
-            other => Self::internal(first_line(&other.to_string())),
+            other => {
+                tracing::error!(error = %first_line(&other.to_string()), "a query failed inside");
+                Self::internal("a query failed inside the engine")
+            }
         }
     }
 
@@ -217,7 +222,10 @@ impl Error {
             ArrowError::OffsetOverflowError(_) => {
                 Self::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a batch of values exceeds 2 GB")
             }
-            other => Self::internal(first_line(&other.to_string())),
+            other => {
+                tracing::error!(error = %first_line(&other.to_string()), "a query failed inside");
+                Self::internal("a query failed inside the engine")
+            }
         }
     }
 

@@ -33,10 +33,7 @@ use datafusion::{
         TableProviderFilterPushDown, UserDefinedLogicalNode, Volatility, expr::Placeholder,
         expr_rewriter::NamePreserver, physical_planning_context::PhysicalPlanningContext,
     },
-    optimizer::{
-        analyzer::resolve_grouping_function::ResolveGroupingFunction,
-        optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
-    },
+    optimizer::optimizer::{ApplyOrder, Optimizer, OptimizerConfig, OptimizerRule},
     physical_expr::{PhysicalExpr, create_physical_expr},
     physical_optimizer::{PhysicalOptimizerRule, optimizer::PhysicalOptimizer},
     physical_plan::{ExecutionPlan, displayable},
@@ -52,15 +49,21 @@ use crate::{
 };
 
 pub(crate) mod access;
+mod common;
 mod concat;
 pub(crate) mod interrupt;
+mod joins;
 pub(crate) mod lazy;
+mod ordered;
 mod planned;
 pub(crate) mod slot;
 
 use access::{KeyRanges, key_ranges, restricts};
+use common::NodeByNode;
 use concat::OneAfterAnother;
 use interrupt::Interruptible;
+use joins::WithoutNullKeys;
+use ordered::AsOrdered;
 
 pub(crate) use planned::Planned;
 
@@ -305,12 +308,24 @@ pub(crate) fn one_row() -> RecordBatch {
         .expect("a batch without columns is consistent")
 }
 
-/// Whether the optimiser turns all correlated subqueries of a plan into joins.
+/// Whether the optimiser turns all correlated subqueries of a plan into joins, and those of what it
+/// applies row by row when that is planned.
 pub(crate) fn decorrelates(plan: &LogicalPlan) -> bool {
     match environment().optimize(plan) {
-        Ok(optimized) => !apply::refers_outside(&optimized),
-        Err(_) => false,
+        Ok(optimized) if !apply::refers_outside(&optimized) => {}
+        Ok(_) | Err(_) => return false,
     }
+    let mut all = true;
+    let walked = plan.apply_with_subqueries(|node| {
+        if let Some(applied) = apply::as_apply(node) {
+            all &= decorrelates(&applied.for_some_row()?);
+        }
+        Ok(match all {
+            true => TreeNodeRecursion::Continue,
+            false => TreeNodeRecursion::Stop,
+        })
+    });
+    all && walked.is_ok()
 }
 
 /// Puts the expressions of a plan, of its subqueries and of what it applies row by row through
@@ -409,7 +424,7 @@ pub(crate) fn environment() -> &'static SessionState {
             .with_config(config)
             .with_runtime_env(runtime)
             // Types are right already: the analyser chose every cast.
-            .with_analyzer_rules(vec![Arc::new(ResolveGroupingFunction::new())])
+            .with_analyzer_rules(Vec::new())
             .with_optimizer_rules(logical_rules())
             .with_physical_optimizer_rules(physical_rules())
             .with_query_planner(Arc::new(Planner))
@@ -429,8 +444,11 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     rules.retain(|rule| !UNWANTED.contains(&rule.name()));
     for rule in &mut rules {
-        if rule.name() == "push_down_filter" {
-            *rule = Arc::new(AboveGroups(Arc::clone(rule)));
+        match rule.name() {
+            "push_down_filter" => *rule = Arc::new(AboveGroups(Arc::clone(rule))),
+            "eliminate_cross_join" => *rule = Arc::new(WithoutNullKeys(Arc::clone(rule))),
+            "common_sub_expression_eliminate" => *rule = Arc::new(NodeByNode(Arc::clone(rule))),
+            _ => {}
         }
     }
     rules
@@ -480,6 +498,8 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     // belong already.
     rules.retain(|rule| !rule.name().starts_with("FilterPushdown"));
     rules.insert(0, Arc::new(OneAfterAnother));
+    let checked = rules.iter().position(|rule| rule.name() == "SanityCheckPlan");
+    rules.insert(checked.unwrap_or(rules.len()), Arc::new(AsOrdered));
     rules.push(Arc::new(Interruptible));
     rules
 }

@@ -44,7 +44,13 @@ use futures::StreamExt;
 use kalamdb_storage::MAX_BATCH_ROWS;
 
 use super::subquery::plan_outer_references;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    functions::{
+        self,
+        kernel::{Kernel, scalar_udf, total},
+    },
+};
 
 /// Most tuples whose results one operator remembers.
 const MAX_REMEMBERED: usize = 4096;
@@ -158,6 +164,22 @@ impl Apply {
         Ok(Apply { subplan: Arc::new(subplan), ..self.clone() })
     }
 
+    /// The plan as it is for some row, whose values nobody knows.
+    pub(crate) fn for_some_row(&self) -> DataFusionResult<LogicalPlan> {
+        let mut values = HashMap::new();
+        for (reference, _) in &self.outer {
+            let Expr::OuterReferenceColumn(field, column) = reference else { continue };
+            let ty = field.data_type().clone();
+            let id = format!("outer_value({column}, {ty})");
+            let kernel: Kernel =
+                Arc::new(|_| Err(Error::internal("a row's value was asked for while planning")));
+            let udf = scalar_udf(&id, Vec::new(), ty, functions::Volatility::Stable, false, kernel);
+            let value = Expr::ScalarFunction(ScalarFunction::new_udf(total(&udf), Vec::new()));
+            values.insert(column.clone(), value);
+        }
+        substitute(self.subplan.as_ref().clone(), &values)
+    }
+
     pub(crate) fn output_schema(&self) -> SchemaRef {
         Arc::new(self.schema.as_arrow().clone())
     }
@@ -248,13 +270,10 @@ impl UserDefinedLogicalNodeCore for Apply {
 }
 
 /// Replaces references by values in a plan, in what it keeps aside as well.
-fn substitute(
-    plan: LogicalPlan,
-    values: &HashMap<Column, ScalarValue>,
-) -> DataFusionResult<LogicalPlan> {
+fn substitute(plan: LogicalPlan, values: &HashMap<Column, Expr>) -> DataFusionResult<LogicalPlan> {
     crate::plan::map_expressions(plan, &|node| match &node {
         Expr::OuterReferenceColumn(_, column) => Ok(match values.get(column) {
-            Some(value) => Transformed::yes(Expr::Literal(value.clone(), None)),
+            Some(value) => Transformed::yes(value.clone()),
             None => Transformed::no(node),
         }),
         _ => forget(node, values),
@@ -262,10 +281,7 @@ fn substitute(
 }
 
 /// Subqueries inside forget the references that are values now.
-fn forget(
-    node: Expr,
-    values: &HashMap<Column, ScalarValue>,
-) -> DataFusionResult<Transformed<Expr>> {
+fn forget(node: Expr, values: &HashMap<Column, Expr>) -> DataFusionResult<Transformed<Expr>> {
     let keep = |outer: &Expr| match outer {
         Expr::OuterReferenceColumn(_, column) => !values.contains_key(column),
         _ => true,
@@ -473,13 +489,15 @@ impl Runner {
     }
 
     async fn run(&mut self, key: &[ScalarValue]) -> DataFusionResult<RecordBatch> {
-        let values: HashMap<Column, ScalarValue> = self
+        let values: HashMap<Column, Expr> = self
             .node
             .outer
             .iter()
             .zip(key)
             .filter_map(|((reference, _), value)| match reference {
-                Expr::OuterReferenceColumn(_, column) => Some((column.clone(), value.clone())),
+                Expr::OuterReferenceColumn(_, column) => {
+                    Some((column.clone(), Expr::Literal(value.clone(), None)))
+                }
                 _ => None,
             })
             .collect();

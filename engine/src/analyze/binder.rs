@@ -55,8 +55,6 @@ pub(crate) struct Binder<'a> {
     slots: usize,
     /// Inside the recursive term of WITH RECURSIVE.
     pub(super) in_recursion: bool,
-    /// Inside of what a subquery's rows are compared with.
-    pub(super) compares_rows: bool,
     /// A subquery that failed is looked at again, for a better error.
     pub(super) explains_error: bool,
     correlated: bool,
@@ -160,7 +158,6 @@ impl<'a> Binder<'a> {
             stages: Vec::new(),
             slots: 0,
             in_recursion: false,
-            compares_rows: false,
             explains_error: false,
             correlated: false,
             untyped_parameters: false,

@@ -191,9 +191,6 @@ impl Binder<'_> {
             _ => clause,
         };
         let refusal = match (kind, &function.over) {
-            (Some(FunctionKind::Aggregate), None) => {
-                clause.refuses_aggregates().map(Error::grouping_error)
-            }
             (_, Some(_)) => clause.refuses_windows().map(|message| {
                 let state = match clause {
                     Clause::Aggregate => SqlState::GROUPING_ERROR,
@@ -239,7 +236,8 @@ impl Binder<'_> {
                     Some(aggregate) => aggregate,
                     None => self.aggregate(function, &call, arguments, scope)?,
                 };
-                Ok(Typed::new(Expr::AggregateFunction(aggregate), call.ret))
+                let aggregate = Expr::AggregateFunction(aggregate);
+                self.at_its_level(aggregate, call.ret, scope, clause, place)
             }
             (FunctionKind::Aggregate, Some(window)) => {
                 let aggregate = self.aggregate(function, &call, arguments, scope)?;
@@ -427,13 +425,6 @@ impl Binder<'_> {
             ));
         }
         let filter = self.aggregate_filter(function, scope)?;
-        let parts = args.iter().chain(filter.as_deref()).chain(order.iter().map(|sort| &sort.expr));
-        if function.over.is_none() && !self.compares_rows && is_of_outer_query(parts) {
-            return Err(Error::feature_not_supported(
-                "an aggregate that belongs to an outer query is not supported in a subquery",
-            )
-            .with_hint("Compute the aggregate in a subquery in FROM."));
-        }
         Ok(AggregateFunction::new_udf(Arc::clone(udaf), args, distinct, filter, order, None))
     }
 
@@ -517,6 +508,7 @@ impl Binder<'_> {
         &mut self,
         list: &ast::FunctionArgumentList,
         scope: &Scope<'_>,
+        clause: Clause,
         place: Option<u32>,
     ) -> Result<Typed> {
         let mut args = Vec::with_capacity(list.args.len());
@@ -526,7 +518,8 @@ impl Binder<'_> {
             };
             args.push(self.expression(expr, scope, Clause::GroupBy)?.expr);
         }
-        Ok(Typed::new(super::grouping::grouping_marker(args), PgType::INT4))
+        let marker = super::grouping::grouping_marker(args);
+        self.at_its_level(marker, PgType::INT4, scope, clause, place)
     }
 
     /// The last part of a function's name; the schema may only be the system's.
@@ -572,7 +565,7 @@ impl Binder<'_> {
                 let text = self.expression(text, scope, clause)?;
                 self.call(name, vec![text, literals::text(&form.value)], place).map(Some)
             }
-            "grouping" => self.grouping_call(list, scope, place).map(Some),
+            "grouping" => self.grouping_call(list, scope, clause, place).map(Some),
             "row_to_json" => self.row_to_json(list, scope, clause, place),
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
@@ -844,15 +837,4 @@ fn function_kind(name: &str) -> Option<FunctionKind> {
     let mut kinds = registry().functions_named(name).map(|function| function.kind);
     let first = kinds.next()?;
     kinds.all(|kind| kind == first).then_some(first)
-}
-
-/// Whether an aggregate of these parts is one of the query around: it has columns, but none of its
-/// own query.
-fn is_of_outer_query<'e>(parts: impl Iterator<Item = &'e Expr>) -> bool {
-    let (mut own, mut outer) = (false, false);
-    for part in parts {
-        own |= part.any_column_refs();
-        outer |= part.contains_outer();
-    }
-    outer && !own
 }

@@ -6,6 +6,7 @@ use super::{
     BoundDelete, OutputColumn, SimpleChange,
     binder::Binder,
     expression::Clause,
+    raised::Raised,
     scope::{Scope, scan_columns},
     select::unqualified,
     update::{Changed, key_column, renamed_target},
@@ -31,7 +32,8 @@ impl Binder<'_> {
         let others = delete.using.as_deref().unwrap_or_default();
         let Changed { target, qualifier, item, alone } =
             self.bind_changed(table, others, "DELETE")?;
-        let scope = Scope::of(&item, None);
+        let raised = Raised::of(Clause::Where);
+        let scope = Scope { raised: Some(&raised), ..Scope::of(&item, None) };
         let current_of = delete.selection.as_ref().and_then(current_of).map(str::to_owned);
         let filter = match &delete.selection {
             Some(condition) if current_of.is_none() => {

@@ -16,12 +16,17 @@ use super::{
     OutputColumn,
     apply::apply_lateral,
     binder::{Binder, Cte, CteBody, Rowset, Typed},
+    compared::compared_names,
     expression::Clause,
     lower::Below,
     names::{At, fold},
     query::{Outer, too_many_aliases},
+    raised::Raised,
     scope::{FromItem, Scope, ScopeColumn, ScopeTable, named_columns},
-    subquery::{has_subquery, is_subquery, outer_references, plan_outer_references, unnest_lists},
+    subquery::{
+        has_exactly, has_subquery, is_subquery, outer_references, plan_outer_references,
+        refer_from_inside, unnest_lists,
+    },
 };
 use crate::{
     catalog::{Relation, RelationBody, TableKind},
@@ -140,7 +145,8 @@ impl Binder<'_> {
             ast::JoinConstraint::On(condition) => {
                 let merged = beside(&left, &right);
                 let hidden = before.map_or(&[][..], |before| before.tables.as_slice());
-                let scope = Scope { hidden, ..Scope::of(&merged, outer) };
+                let raised = Raised::of(Clause::On);
+                let scope = Scope { hidden, raised: Some(&raised), ..Scope::of(&merged, outer) };
                 let place = self.places.start(condition);
                 let typed = self.expression(condition, &scope, Clause::On)?;
                 let on = self.condition(typed, "JOIN/ON").at_place(place)?;
@@ -193,6 +199,15 @@ impl Binder<'_> {
             .flat_map(|side| side.schema().columns())
             .map(Expr::Column)
             .collect();
+        if spans_sides(&on, &left, &right)? {
+            return match ty {
+                JoinType::Left => self.join_by_row(left, right, on),
+                JoinType::Right => self.join_by_row(right, left, on),
+                _ => Err(Error::feature_not_supported(
+                    "a subquery over both sides in the condition of a FULL JOIN is not supported",
+                )),
+            };
+        }
         let (left, right, on) = self.place_in_sides(left, right, on)?;
         let plan = LogicalPlanBuilder::from(left).join_on(right, ty, [on])?.build()?;
         match plan.schema().fields().len() > columns.len() {
@@ -208,32 +223,11 @@ impl Binder<'_> {
         right: LogicalPlan,
         on: Expr,
     ) -> Result<(LogicalPlan, LogicalPlan, Expr)> {
-        let mut subqueries: Vec<Expr> = Vec::new();
-        on.apply(|node| {
-            Ok(match is_subquery(node) {
-                true => {
-                    subqueries.push(node.clone());
-                    TreeNodeRecursion::Jump
-                }
-                false => TreeNodeRecursion::Continue,
-            })
-        })?;
         let (mut left, mut right, mut on) = (left, right, on);
-        for subquery in subqueries {
-            let used: Vec<Column> = outer_references(&subquery)
-                .into_iter()
-                .chain(subquery.column_refs().into_iter().cloned())
-                .collect();
-            let all_in = |side: &LogicalPlan| used.iter().all(|c| side.schema().has_column(c));
-            let side = match (all_in(&left), all_in(&right)) {
-                (true, _) => &mut left,
-                (false, true) => &mut right,
-                (false, false) => {
-                    return Err(Error::feature_not_supported(
-                        "a subquery over both sides in the condition of an outer join is not \
-                         supported",
-                    ));
-                }
+        for subquery in subqueries(&on)? {
+            let side = match depends_on(&subquery, &right) {
+                true => &mut right,
+                false => &mut left,
             };
             let (plan, placed) = self.place(side.clone(), vec![subquery.clone()], Below::Other)?;
             *side = plan;
@@ -245,6 +239,24 @@ impl Binder<'_> {
             on = on.transform_down(put)?.data;
         }
         Ok((left, right, on))
+    }
+
+    /// An outer join that looks for the partners of each row by itself. Those without stay.
+    fn join_by_row(
+        &mut self,
+        kept: LogicalPlan,
+        partners: LogicalPlan,
+        on: Expr,
+    ) -> Result<LogicalPlan> {
+        let on = on.transform_down(|node| {
+            let Expr::Column(column) = &node else { return Ok(Transformed::no(node)) };
+            match has_exactly(kept.schema(), column) {
+                true => Ok(Transformed::yes(refer_from_inside(node, kept.schema())?)),
+                false => Ok(Transformed::no(node)),
+            }
+        })?;
+        let partners = self.filter(partners, on.data)?;
+        apply_lateral(kept, partners, true)
     }
 
     /// USING and NATURAL: the columns named come once, first, and from the side that has them.
@@ -329,7 +341,7 @@ impl Binder<'_> {
     fn is_lateral(&self, right: &LogicalPlan, left: &LogicalPlan) -> Result<bool> {
         let outer = plan_outer_references(right)?;
         Ok(outer.iter().any(|expr| match expr {
-            Expr::OuterReferenceColumn(_, column) => left.schema().has_column(column),
+            Expr::OuterReferenceColumn(_, column) => has_exactly(left.schema(), column),
             _ => false,
         }))
     }
@@ -368,8 +380,9 @@ impl Binder<'_> {
             Some(_) if always => self.apply_or_unnest(left.plan, right.plan, keep)?,
             Some(condition) => {
                 let place = self.places.start(condition);
-                let around = Scope::of(&left, outer);
-                let inside = Scope::of(&right, Some(&around));
+                let raised = Raised::of(Clause::On);
+                let around = Scope { raised: Some(&raised), ..Scope::of(&left, outer) };
+                let inside = Scope { raised: Some(&raised), ..Scope::of(&right, Some(&around)) };
                 let typed = self.expression(condition, &inside, Clause::On)?;
                 let on = self.condition(typed, "JOIN/ON").at_place(place)?;
                 let right_plan = self.filter(right.plan, on)?;
@@ -797,6 +810,34 @@ pub(super) fn single_table(
         locks_inside: false,
     };
     FromItem { plan, tables: vec![table], columns }
+}
+
+/// The subqueries of a condition, each with what it is compared with.
+fn subqueries(on: &Expr) -> Result<Vec<Expr>> {
+    let mut found = Vec::new();
+    on.apply(|node| {
+        Ok(match is_subquery(node) || compared_names(node).is_some() {
+            true => {
+                found.push(node.clone());
+                TreeNodeRecursion::Jump
+            }
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(found)
+}
+
+/// Whether a subquery takes columns from a side of a join.
+fn depends_on(subquery: &Expr, side: &LogicalPlan) -> bool {
+    let outer = outer_references(subquery);
+    let mut used = outer.iter().chain(subquery.column_refs());
+    used.any(|column| has_exactly(side.schema(), column))
+}
+
+/// Whether the condition of a join has a subquery that takes columns from both of its sides.
+fn spans_sides(on: &Expr, left: &LogicalPlan, right: &LogicalPlan) -> Result<bool> {
+    let spans = |subquery: &Expr| depends_on(subquery, left) && depends_on(subquery, right);
+    Ok(subqueries(on)?.iter().any(spans))
 }
 
 /// The names of two items together; the plan is the left one's until they are joined.

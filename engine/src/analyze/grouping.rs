@@ -4,12 +4,14 @@ use std::ops::ControlFlow;
 
 use datafusion::{
     common::{
-        Column,
+        Column, ExprSchema,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        Case, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, expr::AggregateFunction,
+        Aggregate, Case, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, bitwise_and,
+        bitwise_or, expr::AggregateFunction, utils::grouping_set_to_exprlist,
     },
+    prelude::lit,
     scalar::ScalarValue,
     sql::sqlparser::ast::{self, Visit, Visitor},
 };
@@ -19,12 +21,14 @@ use super::{
     expression::Clause,
     lower::Below,
     names::{At, fold},
+    raised::Raised,
     scope::{FromItem, Scope},
     subquery::{has_subquery, outer_references},
 };
 use crate::{
     error::{Error, Result},
     functions::{FunctionKind, registry},
+    plan::lazy::may_fail,
 };
 
 /// Most grouping sets of one query.
@@ -48,6 +52,8 @@ pub(super) struct GroupContext<'s> {
     pub(super) from: &'s FromItem,
     /// For GROUP BY by name and position.
     pub(super) outputs: &'s [NamedOutput],
+    /// What subqueries compute at this level.
+    pub(super) raised: &'s Raised,
 }
 
 /// An output of a SELECT.
@@ -198,7 +204,8 @@ impl Binder<'_> {
         context: &GroupContext<'_>,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
         self.add_dependent_columns(&mut grouping, &exprs, context.from);
-        let mut aggregates: Vec<Expr> = Vec::new();
+        let (mut aggregates, names): (Vec<Expr>, Vec<String>) =
+            context.raised.aggregates().into_iter().unzip();
         for expr in &exprs {
             collect_aggregates(expr, &mut aggregates)?;
         }
@@ -206,20 +213,28 @@ impl Binder<'_> {
         let mut below: Vec<Expr> = grouping.exprs.iter().map(|typed| typed.expr.clone()).collect();
         below.extend(aggregates.iter().filter(|a| grouping_arguments(a).is_none()).cloned());
         let (plan, mut below) = self.place(plan, below, Below::Other)?;
-        let mut computed = below.split_off(count).into_iter();
+        let computed = below.split_off(count);
+        let (plan, computed) = self.order_columns(plan, computed)?;
+        let mut lowered = computed.into_iter();
         let (plan, groups) = self.group_columns(plan, &grouping, below)?;
         let mut outputs: Vec<Expr> = Vec::new();
         let mut aggregate_columns: Vec<Expr> = Vec::new();
+        let mut markers: Vec<(String, Vec<Expr>)> = Vec::new();
+        let mut names = names.into_iter();
         for aggregate in &aggregates {
-            let name = self.fresh();
-            let aggregate = match grouping_arguments(aggregate) {
-                Some(arguments) => grouping_of_keys(arguments, &grouping, &groups)?,
-                None => computed.next().expect("as many as went in"),
-            };
-            outputs.push(aggregate.alias(&name));
+            let name = names.next().unwrap_or_else(|| self.fresh());
+            match grouping_arguments(aggregate) {
+                Some(arguments) => {
+                    markers.push((name.clone(), grouping_keys(arguments, &grouping, &groups)?));
+                }
+                None => {
+                    outputs.push(lowered.next().expect("as many as went in").alias(&name));
+                }
+            }
             aggregate_columns.push(Expr::Column(Column::new_unqualified(name)));
         }
-        let group_outputs = self.group_outputs(&grouping, &groups, &mut outputs)?;
+        let mut computed = Vec::new();
+        let group_outputs = self.group_outputs(&grouping, &groups, &mut outputs, &mut computed)?;
         let keys: Vec<Expr> = groups.iter().map(|group| group.key.clone()).collect();
         let group_exprs = match grouping.is_simple() {
             true => keys,
@@ -236,6 +251,7 @@ impl Binder<'_> {
             (true, true) => LogicalPlanBuilder::empty(true).build()?,
             _ => LogicalPlanBuilder::from(plan).aggregate(group_exprs, outputs)?.build()?,
         };
+        let plan = with_markers(plan, markers, computed)?;
         let mut replaced = Vec::with_capacity(exprs.len());
         for expr in exprs {
             let expr = rewrite(expr, &grouping, &group_outputs, &aggregates, &aggregate_columns)?;
@@ -245,13 +261,49 @@ impl Binder<'_> {
         Ok((plan, replaced))
     }
 
+    /// Makes columns of what aggregates order their rows by: DataFusion sorts by what is computed of
+    /// columns only, and may compute it more than once.
+    fn order_columns(
+        &mut self,
+        plan: LogicalPlan,
+        mut aggregates: Vec<Expr>,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let mut added = Vec::new();
+        for aggregate in &mut aggregates {
+            let Expr::AggregateFunction(AggregateFunction { params, .. }) = aggregate else {
+                continue;
+            };
+            for sort in &mut params.order_by {
+                if matches!(sort.expr, Expr::Column(_) | Expr::Literal(..)) {
+                    continue;
+                }
+                let name = self.fresh();
+                let column = Expr::Column(Column::new_unqualified(&name));
+                for argument in params.args.iter_mut().filter(|argument| **argument == sort.expr) {
+                    *argument = column.clone();
+                }
+                let key = std::mem::replace(&mut sort.expr, column);
+                let key = match &params.filter {
+                    Some(filter) if may_fail(&key) => {
+                        let pairs = vec![(filter.clone(), Box::new(key))];
+                        Expr::Case(Case::new(None, pairs, None))
+                    }
+                    _ => key,
+                };
+                added.push(key.alias(name));
+            }
+        }
+        Ok((with_columns(plan, added)?, aggregates))
+    }
+
     /// What stands for each group expression above the aggregate. Values that aren't their own keys
-    /// are outputs of the aggregate.
+    /// are outputs of the aggregate, or `computed` right above it.
     fn group_outputs(
         &mut self,
         grouping: &Grouping,
         groups: &[GroupColumn],
         outputs: &mut Vec<Expr>,
+        computed: &mut Vec<Expr>,
     ) -> Result<Vec<Expr>> {
         let mut above = Vec::with_capacity(groups.len());
         for (typed, group) in grouping.exprs.iter().zip(groups) {
@@ -260,22 +312,23 @@ impl Binder<'_> {
                 continue;
             };
             let first = super::keys::first_value(value.clone());
-            let name = match &typed.expr {
-                Expr::Column(column) if grouping.is_simple() => {
-                    outputs.push(first.alias_qualified(column.relation.clone(), &column.name));
-                    Expr::Column(column.clone())
-                }
-                _ => {
-                    let name = self.fresh();
-                    outputs.push(first.alias(&name));
-                    Expr::Column(Column::new_unqualified(name))
-                }
+            let column = match &typed.expr {
+                Expr::Column(column) => column.clone(),
+                _ => Column::new_unqualified(self.fresh()),
             };
-            above.push(match grouping.is_simple() {
-                true => name,
-                // In sets without this expression it is NULL.
-                false => null_with(&group.key, name, typed)?,
-            });
+            let (relation, name) = (column.relation.clone(), column.name.clone());
+            match grouping.is_simple() {
+                true => outputs.push(first.alias_qualified(relation, name)),
+                false => {
+                    // In sets without this expression it is NULL.
+                    let any = self.fresh();
+                    outputs.push(first.alias(&any));
+                    let any = Expr::Column(Column::new_unqualified(any));
+                    let value = null_with(&group.key, any, typed)?;
+                    computed.push(value.alias_qualified(relation, name));
+                }
+            }
+            above.push(Expr::Column(column));
         }
         Ok(above)
     }
@@ -312,12 +365,7 @@ impl Binder<'_> {
                 false => GroupColumn { key: value, value: None },
             });
         }
-        if added.is_empty() {
-            return Ok((plan, columns));
-        }
-        let mut all: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-        all.extend(added);
-        Ok((LogicalPlanBuilder::from(plan).project(all)?.build()?, columns))
+        Ok((with_columns(plan, added)?, columns))
     }
 
     /// Columns that a grouped primary key determines count as grouped.
@@ -426,12 +474,12 @@ fn grouping_arguments(aggregate: &Expr) -> Option<&[Expr]> {
     }
 }
 
-/// GROUPING over what rows are told apart by.
-fn grouping_of_keys(
+/// What rows are told apart by in the place of GROUPING's arguments.
+fn grouping_keys(
     arguments: &[Expr],
     grouping: &Grouping,
     groups: &[GroupColumn],
-) -> Result<Expr> {
+) -> Result<Vec<Expr>> {
     let mut keys = Vec::with_capacity(arguments.len());
     for argument in arguments {
         let index = grouping.exprs.iter().position(|typed| typed.expr == *argument);
@@ -442,7 +490,71 @@ fn grouping_of_keys(
         })?;
         keys.push(groups[index].key.clone());
     }
-    Ok(grouping_marker(keys))
+    Ok(keys)
+}
+
+/// Adds what is `computed` and a column for each GROUPING. What tells the grouping sets of an aggregate apart is its own
+/// affair: nothing above knows that column.
+fn with_markers(
+    plan: LogicalPlan,
+    markers: Vec<(String, Vec<Expr>)>,
+    computed: Vec<Expr>,
+) -> Result<LogicalPlan> {
+    let sets = match &plan {
+        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.as_slice() {
+            sets @ [Expr::GroupingSet(_)] => grouping_set_to_exprlist(sets)?,
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    let id = Column::new_unqualified(Aggregate::INTERNAL_GROUPING_ID);
+    let keys: Vec<Expr> = sets.into_iter().cloned().collect();
+    if keys.is_empty() && markers.is_empty() && !plan.schema().has_column(&id) {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns().into_iter().filter(|column| *column != id);
+    let mut exprs: Vec<Expr> = columns.map(Expr::Column).chain(computed).collect();
+    for (name, arguments) in markers {
+        exprs.push(grouping_value(&arguments, &keys, &id, &plan)?.alias(name));
+    }
+    Ok(LogicalPlanBuilder::from(plan).project(exprs)?.build()?)
+}
+
+/// GROUPING of some keys: the last argument is the lowest bit, and a bit is set in the rows of sets
+/// without that key. `id` has a bit for each of `keys`, the lowest for the last, as DataFusion
+/// numbers the sets.
+fn grouping_value(
+    arguments: &[Expr],
+    keys: &[Expr],
+    id: &Column,
+    plan: &LogicalPlan,
+) -> Result<Expr> {
+    let mut value = lit(0_i32);
+    for (place, argument) in arguments.iter().rev().enumerate() {
+        let Some(key) = keys.iter().rev().position(|key| key == argument) else { continue };
+        let ty = plan.schema().field_from_column(id)?.data_type();
+        let literal = |value: u64| -> Result<Expr> {
+            Ok(Expr::Literal(ScalarValue::from(value).cast_to(ty)?, None))
+        };
+        let bit = bitwise_and(Expr::Column(id.clone()), literal(1 << key)?);
+        let pairs = vec![(Box::new(bit.eq(literal(0)?)), Box::new(lit(0_i32)))];
+        let weight = Expr::Case(Case::new(None, pairs, Some(Box::new(lit(1_i32 << place)))));
+        value = match place {
+            0 => weight,
+            _ => bitwise_or(value, weight),
+        };
+    }
+    Ok(value)
+}
+
+/// A plan with further columns.
+pub(super) fn with_columns(plan: LogicalPlan, added: Vec<Expr>) -> Result<LogicalPlan> {
+    if added.is_empty() {
+        return Ok(plan);
+    }
+    let mut all: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    all.extend(added);
+    Ok(LogicalPlanBuilder::from(plan).project(all)?.build()?)
 }
 
 /// A group expression as columns of the aggregate's input.

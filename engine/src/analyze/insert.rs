@@ -15,6 +15,7 @@ use super::{
     expression::Clause,
     lower::Below,
     names::{At, fold},
+    raised::Raised,
     returning::{generated_always, is_default, refuses_values},
     scope::{FromItem, Scope, ScopeColumn, ScopeTable},
     subquery::has_subquery,
@@ -355,8 +356,10 @@ impl Binder<'_> {
                     nullable: false,
                     locks_inside: false,
                 });
-                let scope = Scope::of(&item, None);
+                let raised = Raised::of(Clause::Set);
+                let scope = Scope { raised: Some(&raised), ..Scope::of(&item, None) };
                 let bound = self.bind_assignments(target, &update.assignments, &scope)?;
+                raised.clause.set(Clause::Where);
                 let (columns, values): (Vec<usize>, Vec<Expr>) =
                     bound.into_iter().map(|(_, index, expr)| (index, expr)).unzip();
                 let filter = match &update.selection {

@@ -19,7 +19,10 @@ use datafusion::{
 use super::{
     apply::apply_scalar,
     binder::Binder,
+    compared::{Comparison, compared_names},
+    grouping::with_columns,
     literals,
+    once::Once,
     operators::{all_of, any_of},
     subquery::{has_subquery, plan_outer_references, refer_from_inside, subquery_of},
 };
@@ -44,6 +47,9 @@ pub(super) enum Below {
 /// A plan that computes subqueries beside its own columns.
 struct Lowered {
     plan: LogicalPlan,
+    /// The columns of values that subqueries are compared with, and the conditions under which they
+    /// were computed.
+    beside: Vec<(String, Vec<Expr>)>,
     /// Each subquery with the conditions under which it was computed, and its column.
     known: Vec<(Expr, Vec<Expr>, Expr)>,
 }
@@ -66,7 +72,7 @@ impl Binder<'_> {
         exprs: Vec<Expr>,
         below: Below,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
-        let mut lowered = Lowered { plan, known: Vec::new() };
+        let mut lowered = Lowered { plan, beside: Vec::new(), known: Vec::new() };
         let placed = exprs
             .into_iter()
             .map(|expr| self.lower(expr, below, &[], &mut lowered))
@@ -98,6 +104,9 @@ impl Binder<'_> {
             node if subquery_of(&node).is_some() => {
                 self.lower_subquery(node, below, guard, lowered)
             }
+            node if compared_names(&node).is_some() => {
+                self.lower_compared(node, below, guard, lowered)
+            }
             node => {
                 let mapped = node.map_children(|child| {
                     Ok(Transformed::yes(self.lower(child, inside, guard, lowered)?))
@@ -105,6 +114,79 @@ impl Binder<'_> {
                 Ok(mapped.data)
             }
         }
+    }
+
+    /// Computes what a subquery is compared with.
+    fn lower_compared(
+        &mut self,
+        node: Expr,
+        below: Below,
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Expr> {
+        let Comparison { subquery, beside, once } = Comparison::from_expr(node)
+            .map_err(|other| Error::internal(format!("{} compares", other.variant_name())))?;
+        let mut added = Vec::new();
+        let mut values = Vec::with_capacity(beside.len());
+        for (name, value) in beside {
+            values.push(Expr::Column(Column::new_unqualified(&name)));
+            match lowered.beside.iter().find(|(known, _)| *known == name) {
+                Some((_, under)) if under.iter().all(|condition| guard.contains(condition)) => {
+                    continue;
+                }
+                Some(_) => {
+                    return Err(Error::feature_not_supported(
+                        "this comparison with a subquery in several branches is not supported",
+                    ));
+                }
+                None => {}
+            }
+            let value = self.lower(value, Below::Project, guard, lowered)?;
+            added.push(guarded(value, guard).alias(&name));
+            lowered.beside.push((name, guard.to_vec()));
+        }
+        let empty = LogicalPlanBuilder::empty(false).build()?;
+        let input = std::mem::replace(&mut lowered.plan, empty);
+        lowered.plan = with_columns(input, added)?;
+        match once {
+            Some(once) if guard.is_empty() || !once.may_fail()? => {
+                self.lower_once(once, subquery, &values, guard, lowered)
+            }
+            _ => self.lower(subquery, below, guard, lowered),
+        }
+    }
+
+    /// Compares with a subquery that runs once: `values` are columns of the plan.
+    fn lower_once(
+        &mut self,
+        once: Once,
+        subquery: Expr,
+        values: &[Expr],
+        guard: &[Expr],
+        lowered: &mut Lowered,
+    ) -> Result<Expr> {
+        if let Some(known) = lowered.known(&subquery, guard) {
+            return Ok(known);
+        }
+        let empty = LogicalPlanBuilder::empty(false).build()?;
+        let input = std::mem::replace(&mut lowered.plan, empty);
+        let (plan, answer) = match once {
+            Once::Extreme { summary, answer } => {
+                (LogicalPlanBuilder::from(input).cross_join(summary)?.build()?, answer)
+            }
+            Once::Equal(equality) => {
+                let name = self.fresh();
+                let scalar = self.as_scalar(&subquery, input.schema())?;
+                self.place_equality(input, equality, values, |plan, open| {
+                    let guard: Vec<Expr> = guard.iter().cloned().chain(open).collect();
+                    let plan = apply_scalar(plan, scalar, &name, &guard)?;
+                    Ok((plan, Expr::Column(Column::new_unqualified(&name))))
+                })?
+            }
+        };
+        lowered.plan = plan;
+        lowered.known.push((subquery, guard.to_vec(), answer.clone()));
+        Ok(answer)
     }
 
     fn lower_subquery(

@@ -538,6 +538,12 @@ impl Binder<'_> {
             exprs.push(super::keys::key(column.expr(), column.output.ty)?.alias(&name));
             keys.push(datafusion::common::Column::new_unqualified(name));
         }
+        if keys.is_empty() {
+            // Rows without columns are all equal.
+            let name = self.fresh();
+            exprs.push(datafusion::prelude::lit(0_i64).alias(&name));
+            keys.push(datafusion::common::Column::new_unqualified(name));
+        }
         let mut plan = LogicalPlanBuilder::from(rows.plan).project(exprs)?.build()?;
         if numbered {
             let partition = keys.iter().cloned().map(Expr::Column).collect();

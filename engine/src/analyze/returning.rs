@@ -17,6 +17,7 @@ use super::{
     expression::Clause,
     lower::Below,
     names::{At, column_name, fold},
+    raised::Raised,
     scope::{FromItem, Scope, ScopeColumn, ScopeTable},
     subquery::{has_subquery, outer_references},
 };
@@ -105,7 +106,8 @@ impl Binder<'_> {
         list: &[ast::SelectItem],
         item: &FromItem,
     ) -> Result<ReturningList> {
-        let scope = Scope::of(item, None);
+        let raised = Raised::of(Clause::Returning);
+        let scope = Scope { raised: Some(&raised), ..Scope::of(item, None) };
         let mut outputs = Vec::with_capacity(list.len());
         for entry in list {
             let (expr, alias) = match entry {

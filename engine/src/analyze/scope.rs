@@ -8,7 +8,7 @@ use datafusion::{
     logical_expr::{Expr, LogicalPlan},
 };
 
-use super::OutputColumn;
+use super::{OutputColumn, raised::Raised};
 use crate::{
     catalog::Relation,
     error::{Error, Result},
@@ -77,21 +77,36 @@ pub(super) struct Scope<'a> {
     /// What is there and can't be named from here: what only LATERAL sees. For errors.
     pub(super) hidden: &'a [ScopeTable],
     pub(super) parent: Option<&'a Scope<'a>>,
+    /// The aggregates that subqueries compute at this level.
+    pub(super) raised: Option<&'a Raised>,
 }
 
 impl<'a> Scope<'a> {
     /// No tables, inside `parent`.
     pub(super) fn empty(parent: Option<&'a Scope<'a>>) -> Self {
-        Scope { tables: &[], columns: &[], hidden: &[], parent }
+        Scope { tables: &[], columns: &[], hidden: &[], parent, raised: None }
     }
 
     /// No tables, inside `parent` and beside tables that can't be named.
     pub(super) fn beside(hidden: &'a [ScopeTable], parent: Option<&'a Scope<'a>>) -> Self {
-        Scope { tables: &[], columns: &[], hidden, parent }
+        Scope { tables: &[], columns: &[], hidden, parent, raised: None }
     }
 
     pub(super) fn of(item: &'a FromItem, parent: Option<&'a Scope<'a>>) -> Self {
-        Scope { tables: &item.tables, columns: &item.columns, hidden: &[], parent }
+        Scope { tables: &item.tables, columns: &item.columns, hidden: &[], parent, raised: None }
+    }
+
+    /// This level and those around it.
+    pub(super) fn levels(&self) -> impl Iterator<Item = &Scope<'a>> {
+        std::iter::successors(Some(self), |scope| scope.parent)
+    }
+
+    /// Whether a column of a plan is one of this level's.
+    pub(super) fn owns(&self, column: &Column) -> bool {
+        let is_it = |own: &ScopeColumn| matches!(&own.expr, Expr::Column(c) if c == column);
+        self.columns.iter().any(is_it)
+            || self.tables.iter().any(|table| table.columns.iter().any(is_it))
+            || self.raised.is_some_and(|raised| raised.has(column))
     }
 
     /// The column that an unqualified name means, innermost level first.

@@ -17,6 +17,7 @@ use super::{
     lower::Below,
     names::{At, column_name, fold},
     query::Outer,
+    raised::Raised,
     scope::{FromItem, Scope, ScopeColumn},
     subquery::has_subquery,
 };
@@ -55,6 +56,8 @@ impl Tail<'_> {
 pub(super) struct SelectTail {
     /// Whether this is the statement itself.
     pub(super) top: bool,
+    /// Whether whoever asks wants to know only whether there are rows.
+    pub(super) presence: bool,
     /// Whether whoever asks will lock the rows.
     pub(super) locks_rows: bool,
     pub(super) simple: Option<SimpleQuery>,
@@ -144,7 +147,8 @@ impl Binder<'_> {
         result: &mut SelectTail,
     ) -> Result<Rowset> {
         let from = self.bind_from(&select.from, outer)?;
-        let scope = Scope::of(&from, outer);
+        let raised = Raised::of(Clause::Where);
+        let scope = Scope { raised: Some(&raised), ..Scope::of(&from, outer) };
         let filter = match &select.selection {
             Some(condition) => {
                 let condition = self.predicate(condition, &scope, Clause::Where)?;
@@ -152,23 +156,25 @@ impl Binder<'_> {
             }
             None => None,
         };
+        raised.clause.set(Clause::Select);
         let targets = self.bind_targets(select, &from, &scope, tail.resolve)?;
         let outputs: Vec<NamedOutput> = targets.iter().map(Target::named).collect();
-        let context = GroupContext { select, from: &from, outputs: &outputs };
+        let context = GroupContext { select, from: &from, outputs: &outputs, raised: &raised };
+        raised.clause.set(Clause::GroupBy);
         let grouping = self.bind_grouping(&context, &scope)?;
+        raised.clause.set(Clause::Having);
         let having = select.having.as_ref();
         let having = having.map(|it| self.predicate(it, &scope, Clause::Having)).transpose()?;
+        raised.clause.set(Clause::OrderBy);
         let distinct_on = self.bind_distinct_on(select, &targets, &from, &scope)?;
         let orders = self.bind_orders(&tail, &targets, &scope)?;
         let mut above = Above { targets, having, orders, distinct_on };
         let is_grouped = !grouping.exprs.is_empty()
+            || !raised.is_empty()
             || above.having.is_some()
             || has_group_by(select)
             || above.take().iter().any(has_aggregate);
-        let is_distinct = match &select.distinct {
-            None | Some(ast::Distinct::All) => false,
-            Some(ast::Distinct::Distinct | ast::Distinct::On(_)) => true,
-        };
+        let is_distinct = !matches!(&select.distinct, None | Some(ast::Distinct::All));
         let merged = merged_by(select, is_grouped, is_distinct, &above);
         let locks = bind_locks(tail.locks, &from, merged)?;
         if !locks.is_empty() && !result.top && !result.locks_rows {
@@ -198,24 +204,22 @@ impl Binder<'_> {
             result.row_keys.push((relation, above.targets.len()));
             keys.push(key);
         }
-        let (plan, columns, sorts) = self.project_targets(plan, &mut above, &keys)?;
+        let (plan, columns, mut sorts) = self.project_targets(plan, &mut above, &keys)?;
         let mut rows = Rowset { plan, columns };
-        match &select.distinct {
-            Some(ast::Distinct::Distinct) => {
-                self.check_distinct(&above, &tail)?;
-                rows = self.distinct(rows)?;
-            }
-            Some(ast::Distinct::On(_)) => {
-                check_distinct_on(&above)?;
-                rows = self.distinct_on(rows, sorts.distinct_on, &sorts.order)?;
-            }
-            Some(ast::Distinct::All) | None => {}
+        self.check_distinct(select, &above, &tail)?;
+        if !result.presence || tail.offset.is_some() {
+            rows = self.different(rows, select, &mut sorts)?;
         }
         self.finish_select(rows, sorts.order, tail, locks, sorts.keys, result)
     }
 
     /// Rows that are told apart by their columns can be sorted by nothing else.
-    fn check_distinct(&self, above: &Above, tail: &Tail<'_>) -> Result<()> {
+    fn check_distinct(&self, select: &ast::Select, above: &Above, tail: &Tail<'_>) -> Result<()> {
+        match &select.distinct {
+            Some(ast::Distinct::Distinct) => {}
+            Some(ast::Distinct::On(_)) => return check_distinct_on(above),
+            Some(ast::Distinct::All) | None => return Ok(()),
+        }
         match above.orders.iter().position(|order| order.target.is_none()) {
             None => Ok(()),
             Some(i) => Err(Error::new(
@@ -223,6 +227,22 @@ impl Binder<'_> {
                 "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
             )
             .at_place(self.places.start(&tail.order[i].expr))),
+        }
+    }
+
+    /// The rows that DISTINCT leaves.
+    fn different(
+        &mut self,
+        rows: Rowset,
+        select: &ast::Select,
+        sorts: &mut Sorts,
+    ) -> Result<Rowset> {
+        match &select.distinct {
+            Some(ast::Distinct::Distinct) => self.distinct(rows),
+            Some(ast::Distinct::On(_)) => {
+                self.distinct_on(rows, std::mem::take(&mut sorts.distinct_on), &sorts.order)
+            }
+            Some(ast::Distinct::All) | None => Ok(rows),
         }
     }
 
@@ -364,16 +384,7 @@ impl Binder<'_> {
         plan: LogicalPlan,
         exprs: Vec<Expr>,
     ) -> Result<(LogicalPlan, Vec<Expr>)> {
-        let has_windows = exprs.iter().any(|expr| {
-            expr.exists(|node| Ok(matches!(node, Expr::WindowFunction(_)))).unwrap_or(false)
-        });
-        let (plan, exprs) = match has_windows {
-            true => {
-                let (plan, exprs) = self.place(plan, exprs, Below::Other)?;
-                self.place_windows(plan, exprs)?
-            }
-            false => (plan, exprs),
-        };
+        let (plan, exprs) = self.place_windows(plan, exprs)?;
         self.place_sets(plan, exprs)
     }
 

@@ -7,12 +7,14 @@
 use std::sync::Arc;
 
 use datafusion::{
+    arrow::datatypes::FieldRef,
     common::{
-        Column, DFSchema, ExprSchema, Spans,
+        Column, DFSchema, ExprSchema, Spans, TableReference,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     logical_expr::{
-        Case, Expr, LogicalPlan, LogicalPlanBuilder, Subquery,
+        Aggregate, Case, Distinct, Expr, FetchType, Limit, LogicalPlan, LogicalPlanBuilder,
+        SkipType, Subquery,
         expr::{AggregateFunction, Exists, InSubquery},
     },
     prelude::lit,
@@ -21,12 +23,14 @@ use datafusion::{
 
 use super::{
     binder::{Binder, Rowset, Typed},
+    compared::{Comparison, Named},
     expression::Clause,
     literals,
     lower::Below,
     names::At,
-    operators::{all_of, any_of, row_members},
+    operators::{all_of, any_of, row_members, symbol},
     scope::Scope,
+    select::SelectTail,
 };
 use crate::{
     error::{Error, Result},
@@ -82,12 +86,17 @@ impl Binder<'_> {
                 let members = row_members(left).unwrap_or_default();
                 binder.row_among(&members, subquery, scope, clause)
             }
+            ast::Expr::AnyOp { left, compare_op, right, .. } => {
+                binder.quantified_predicate((left, compare_op, right), false, scope, clause)
+            }
+            ast::Expr::AllOp { left, compare_op, right } => {
+                binder.quantified_predicate((left, compare_op, right), true, scope, clause)
+            }
             ast::Expr::Exists { subquery, negated } => {
-                let rows = binder.bind_query(subquery, Some(scope), true)?;
+                let rows = binder.bind_presence(subquery, scope)?;
                 let one = binder.fresh();
-                let plan = LogicalPlanBuilder::from(without_limit(rows.plan)?)
-                    .project(vec![lit(1_i64).alias(one)])?
-                    .build()?;
+                let plan =
+                    LogicalPlanBuilder::from(rows).project(vec![lit(1_i64).alias(one)])?.build()?;
                 let subquery = binder.subquery(plan)?;
                 Ok(Expr::Exists(Exists { subquery, negated: *negated }))
             }
@@ -112,8 +121,7 @@ impl Binder<'_> {
             return self.quantified_subquery(left, op, query, negated, scope, clause);
         }
         let place = self.places.start(left);
-        let tree = left;
-        let left = self.expression(tree, scope, clause)?;
+        let left = self.expression(left, scope, clause)?;
         let rows = self.bind_query(query, Some(scope), true)?;
         let [column] = rows.columns.as_slice() else {
             return Err(column_count(rows.columns.len(), 1).at_place(place));
@@ -124,13 +132,12 @@ impl Binder<'_> {
         let [left_type, right_type] = call.args[..] else {
             return Err(Error::internal("an operator with other than two arguments"));
         };
-        let left = self.coerce_argument(left, left_type)?;
-        let member = self.coerce_argument(member, right_type)?;
         if left_type.oid != right_type.oid || has_subquery(&left.expr) {
             // An equality of two types has no key in common.
-            let values = self.values_inside(&[tree], scope, clause)?;
-            return self.quantified_rows(values, op, rows, negated, place);
+            return self.quantified_rows(vec![left], op, rows, negated, place);
         }
+        let left = self.coerce_argument(left, left_type)?;
+        let member = self.coerce_argument(member, right_type)?;
         let name = self.fresh();
         let key = super::keys::key(member.expr, right_type)?.alias(name);
         let plan = LogicalPlanBuilder::from(rows.plan).project(vec![key])?.build()?;
@@ -148,17 +155,90 @@ impl Binder<'_> {
         clause: Clause,
     ) -> Result<Expr> {
         let place = members.first().and_then(|first| self.places.start(*first));
-        let values = self.values_inside(members, scope, clause)?;
+        let values = self.values(members, scope, clause)?;
         let rows = self.bind_query(query, Some(scope), true)?;
         if rows.columns.len() != values.len() {
             return Err(column_count(rows.columns.len(), values.len()).at_place(place));
         }
-        let pairs = values.into_iter().zip(&rows.columns);
-        let pairs = pairs.map(|(value, column)| (value, column.typed())).collect();
+        let mut beside = Vec::new();
+        let mut pairs = Vec::with_capacity(values.len());
+        for (value, column) in values.into_iter().zip(&rows.columns) {
+            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
+        }
         let equal = self.compare_pairs("=", pairs, place)?;
         let plan = LogicalPlanBuilder::from(rows.plan).filter(equal.expr)?.build()?;
         let subquery = self.subquery(plan)?;
-        Ok(Expr::Exists(Exists { subquery, negated: false }))
+        let subquery = Expr::Exists(Exists { subquery, negated: false });
+        Ok(Comparison { subquery, beside, once: None }.into_expr())
+    }
+
+    /// `left op ANY/ALL (right)` where NULL is as good as false: of a correlated subquery there is a
+    /// row for which it holds, or none for which it doesn't.
+    fn quantified_predicate(
+        &mut self,
+        (left, op, right): (&ast::Expr, &ast::BinaryOperator, &ast::Expr),
+        all: bool,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Expr> {
+        let op = symbol(op).ok_or_else(|| Error::syntax_error_near(&op.to_string()))?;
+        let mut inner = right;
+        while let ast::Expr::Nested(next) = inner {
+            inner = next;
+        }
+        let is_membership = (op == "=" && !all) || (op == "<>" && all);
+        let (ast::Expr::Subquery(query), false) = (inner, is_membership) else {
+            let typed = self.quantified_by_name(left, &op, right, all, scope, clause)?;
+            return self.condition(typed, "WHERE");
+        };
+        let place = self.places.start(left);
+        let members: Vec<&ast::Expr> = row_members(left).unwrap_or_else(|| vec![left]);
+        let values = self.values(&members, scope, clause)?;
+        let rows = self.bind_query(query, Some(scope), true)?;
+        let depends = !plan_outer_references(&rows.plan)?.is_empty();
+        if !depends || rows.columns.len() != values.len() {
+            return Ok(self.quantified_rows(values, &op, rows, all, place)?.expr);
+        }
+        let mut beside = Named::new();
+        let mut pairs = Vec::with_capacity(values.len());
+        for (value, column) in values.into_iter().zip(&rows.columns) {
+            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
+        }
+        let test = self.comparison_test(&op, pairs, place)?;
+        let decides = match all {
+            false => test,
+            true => Expr::IsNotTrue(Box::new(test)),
+        };
+        let plan = LogicalPlanBuilder::from(rows.plan).filter(decides)?.build()?;
+        let subquery = self.subquery(plan)?;
+        let subquery = Expr::Exists(Exists { subquery, negated: all });
+        Ok(Comparison { subquery, beside, once: None }.into_expr())
+    }
+
+    /// A value or a row compared with another.
+    fn comparison_test(
+        &mut self,
+        op: &str,
+        pairs: Vec<(Typed, Typed)>,
+        place: Option<u32>,
+    ) -> Result<Expr> {
+        let test = match <[_; 1]>::try_from(pairs) {
+            Ok([(left, right)]) => self.operator(op, left, right, place)?,
+            Err(pairs) => self.compare_pairs(op, pairs, place)?,
+        };
+        match test.ty == PgType::BOOL {
+            true => Ok(test.expr),
+            false => Err(super::operators::wrong_operator().at_place(place)),
+        }
+    }
+
+    /// A query of which EXISTS asks only whether it has rows.
+    fn bind_presence(&mut self, query: &ast::Query, scope: &Scope<'_>) -> Result<LogicalPlan> {
+        if !query.locks.is_empty() {
+            return Ok(without_outputs(self.bind_query(query, Some(scope), true)?.plan));
+        }
+        let mut tail = SelectTail { presence: true, ..SelectTail::default() };
+        Ok(without_outputs(self.bind_query_with(query, Some(scope), true, &mut tail)?.plan))
     }
 
     /// A plan as part of an expression.
@@ -230,8 +310,7 @@ impl Binder<'_> {
         negated: bool,
         scope: &Scope<'_>,
     ) -> Result<Typed> {
-        let rows = self.bind_query(query, Some(scope), true)?;
-        let rows = Rowset { plan: without_limit(rows.plan)?, ..rows };
+        let rows = self.bind_presence(query, scope)?;
         let name = self.fresh();
         let counted = self.fresh();
         let count = datafusion::functions_aggregate::count::count(lit(1_i64)).alias(&counted);
@@ -240,7 +319,7 @@ impl Binder<'_> {
             false => column.gt(lit(0_i64)),
             true => column.eq(lit(0_i64)),
         };
-        let plan = LogicalPlanBuilder::from(rows.plan)
+        let plan = LogicalPlanBuilder::from(rows)
             .aggregate(Vec::<Expr>::new(), vec![count])?
             .project(vec![test.alias(name)])?
             .build()?;
@@ -260,35 +339,18 @@ impl Binder<'_> {
     ) -> Result<Typed> {
         let place = self.places.start(left);
         let members: Vec<&ast::Expr> = row_members(left).unwrap_or_else(|| vec![left]);
-        let values = self.values_inside(&members, scope, clause)?;
+        let values = self.values(&members, scope, clause)?;
         let rows = self.bind_query(query, Some(scope), true)?;
         self.quantified_rows(values, op, rows, all, place)
     }
 
-    /// Expressions as they are seen from inside a subquery.
-    fn values_inside(
+    fn values(
         &mut self,
         members: &[&ast::Expr],
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Vec<Typed>> {
-        let inside = Scope::empty(Some(scope));
-        let mut values = Vec::with_capacity(members.len());
-        for member in members {
-            let before = std::mem::replace(&mut self.compares_rows, true);
-            let typed = self.expression(member, &inside, clause);
-            self.compares_rows = before;
-            let typed = typed?;
-            if super::grouping::has_aggregate(&typed.expr) {
-                return Err(Error::feature_not_supported(
-                    "an aggregate compared with a subquery is not supported",
-                )
-                .with_hint("Compute the aggregate in a subquery in FROM.")
-                .at_place(self.places.start(*member)));
-            }
-            values.push(typed);
-        }
-        Ok(values)
+        members.iter().map(|member| self.expression(member, scope, clause)).collect()
     }
 
     fn quantified_rows(
@@ -302,17 +364,15 @@ impl Binder<'_> {
         if rows.columns.len() != values.len() {
             return Err(column_count(rows.columns.len(), values.len()).at_place(place));
         }
+        let (once, values, mut beside) = match self.compared_once(&values, op, &rows, all)? {
+            Some((once, columns, beside)) => (Some(once), columns, beside),
+            None => (None, values, Named::new()),
+        };
         let mut pairs = Vec::with_capacity(values.len());
         for (value, column) in values.into_iter().zip(&rows.columns) {
-            pairs.push((value, column.typed()));
+            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
         }
-        let test = match <[_; 1]>::try_from(pairs) {
-            Ok([(left, right)]) => self.operator(op, left, right, place)?,
-            Err(pairs) => self.compare_pairs(op, pairs, place)?,
-        };
-        if test.ty != PgType::BOOL {
-            return Err(super::operators::wrong_operator().at_place(place));
-        }
+        let test = self.comparison_test(op, pairs, place)?;
         let (tested, hits, known, rows_count, name) =
             (self.fresh(), self.fresh(), self.fresh(), self.fresh(), self.fresh());
         let column = |name: &String| Expr::Column(Column::new_unqualified(name));
@@ -339,7 +399,7 @@ impl Binder<'_> {
             Some(Box::new(literals::boolean(all))),
         );
         let plan = LogicalPlanBuilder::from(rows.plan)
-            .project(vec![test.expr.alias(&tested)])?
+            .project(vec![test.alias(&tested)])?
             .aggregate(
                 Vec::<Expr>::new(),
                 vec![
@@ -351,7 +411,8 @@ impl Binder<'_> {
             .project(vec![Expr::Case(answer).alias(name)])?
             .build()?;
         let subquery = self.subquery(plan)?;
-        Ok(Typed::new(Expr::ScalarSubquery(subquery), PgType::BOOL))
+        let subquery = Expr::ScalarSubquery(subquery);
+        Ok(Typed::new(Comparison { subquery, beside, once }.into_expr(), PgType::BOOL))
     }
 
     /// `ARRAY(SELECT ...)`
@@ -533,22 +594,43 @@ pub(super) fn refer_from_inside(expr: Expr, outside: &DFSchema) -> Result<Expr> 
         .data)
 }
 
-/// The rows of which EXISTS needs one: those before LIMIT, unless that leaves none.
-fn without_limit(plan: LogicalPlan) -> Result<LogicalPlan> {
-    use datafusion::logical_expr::{FetchType, SkipType};
-    Ok(match plan {
-        LogicalPlan::Limit(limit)
-            if matches!(limit.get_fetch_type()?, FetchType::Literal(Some(rows)) if rows > 0)
-                && matches!(limit.get_skip_type()?, SkipType::Literal(0)) =>
-        {
-            Arc::unwrap_or_clone(limit.input)
+/// The rows of a query before what makes neither none of some nor some of none: EXISTS asks for no
+/// more.
+fn without_outputs(plan: LogicalPlan) -> LogicalPlan {
+    without_projections(plan, true)
+}
+
+/// The same; as many rows, unless it is enough that there are `some`.
+fn without_projections(plan: LogicalPlan, some: bool) -> LogicalPlan {
+    let input = match plan {
+        LogicalPlan::Limit(limit) if some && leaves_some(&limit) => limit.input,
+        LogicalPlan::Limit(mut limit) => {
+            let some = some && limit.skip.is_none();
+            let input = Arc::unwrap_or_clone(limit.input);
+            limit.input = Arc::new(without_projections(input, some));
+            return LogicalPlan::Limit(limit);
         }
-        // What is selected doesn't matter.
-        LogicalPlan::Projection(projection) => {
-            without_limit(Arc::unwrap_or_clone(projection.input))?
+        LogicalPlan::Projection(projection) => projection.input,
+        LogicalPlan::Window(window) => window.input,
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => sort.input,
+        LogicalPlan::Distinct(Distinct::All(input)) if some => input,
+        LogicalPlan::Aggregate(aggregate) if some && has_rows_for_rows(&aggregate) => {
+            aggregate.input
         }
-        plan => plan,
-    })
+        plan => return plan,
+    };
+    without_projections(Arc::unwrap_or_clone(input), some)
+}
+
+fn leaves_some(limit: &Limit) -> bool {
+    let fetches = matches!(limit.get_fetch_type(), Ok(FetchType::Literal(Some(rows))) if rows > 0);
+    fetches && matches!(limit.get_skip_type(), Ok(SkipType::Literal(0)))
+}
+
+/// Whether an aggregate has a row for some rows and none for none.
+fn has_rows_for_rows(aggregate: &Aggregate) -> bool {
+    let is_set = |expr: &Expr| matches!(expr, Expr::GroupingSet(_));
+    !aggregate.group_expr.is_empty() && !aggregate.group_expr.iter().any(is_set)
 }
 
 /// The subquery that a node is.
@@ -576,7 +658,14 @@ fn negated(condition: Expr) -> Expr {
     match condition {
         Expr::Exists(exists) => Expr::Exists(Exists { negated: !exists.negated, ..exists }),
         Expr::InSubquery(test) => Expr::InSubquery(InSubquery { negated: !test.negated, ..test }),
-        other => Expr::Not(Box::new(other)),
+        other => match Comparison::from_expr(other) {
+            Ok(Comparison { subquery: Expr::Exists(exists), beside, .. }) => {
+                let subquery = negated(Expr::Exists(exists));
+                Comparison { subquery, beside, once: None }.into_expr()
+            }
+            Ok(comparison) => Expr::Not(Box::new(comparison.into_expr())),
+            Err(other) => Expr::Not(Box::new(other)),
+        },
     }
 }
 
@@ -618,7 +707,7 @@ pub(super) fn plan_outer_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
                 }
                 for outer in subquery_of(inner).iter().flat_map(|s| &s.outer_ref_columns) {
                     let Expr::OuterReferenceColumn(_, column) = outer else { continue };
-                    let here = inputs.iter().any(|input| input.schema().has_column(column));
+                    let here = inputs.iter().any(|input| has_exactly(input.schema(), column));
                     if !here && !found.contains(outer) {
                         found.push(outer.clone());
                     }
@@ -629,6 +718,14 @@ pub(super) fn plan_outer_references(plan: &LogicalPlan) -> Result<Vec<Expr>> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(found)
+}
+
+/// Whether a schema has a column by this name and qualifier.
+pub(super) fn has_exactly(schema: &DFSchema, column: &Column) -> bool {
+    let is_it = |(qualifier, field): (Option<&TableReference>, &FieldRef)| {
+        field.name() == &column.name && qualifier == column.relation.as_ref()
+    };
+    schema.iter().any(is_it)
 }
 
 /// Whether a plan has exactly one row by its form.
@@ -645,7 +742,6 @@ fn yields_one_row(plan: &LogicalPlan) -> bool {
 /// `(SELECT x ... ORDER BY y LIMIT 1)` as an aggregate, which can be told apart by the columns of
 /// the query around it.
 fn first_of_sorted(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    use datafusion::logical_expr::{FetchType, SkipType};
     let (limited, output) = match plan {
         LogicalPlan::Projection(projection) => {
             (projection.input.as_ref(), projection.expr.first().cloned())

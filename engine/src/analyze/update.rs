@@ -12,11 +12,12 @@ use datafusion::{
 };
 
 use super::{
-    BoundUpdate, OutputColumn, ReturningList, SimpleChange,
+    BoundUpdate, ReturningList, SimpleChange,
     binder::Binder,
     expression::Clause,
     lower::Below,
     names::fold,
+    raised::Raised,
     scope::{FromItem, Scope, named_columns, scan_columns},
     select::unqualified,
 };
@@ -53,8 +54,10 @@ impl Binder<'_> {
         };
         let changed = self.bind_changed(&update.table, others, "UPDATE")?;
         let Changed { target, qualifier, item, alone } = changed;
-        let scope = Scope::of(&item, None);
+        let raised = Raised::of(Clause::Set);
+        let scope = Scope { raised: Some(&raised), ..Scope::of(&item, None) };
         let assignments = self.bind_assignments(&target, &update.assignments, &scope)?;
+        raised.clause.set(Clause::Where);
         let current_of = update.selection.as_ref().and_then(current_of).map(str::to_owned);
         let filter = match &update.selection {
             Some(condition) if current_of.is_none() => {
@@ -65,7 +68,7 @@ impl Binder<'_> {
         };
         let assigned = assignments.iter().map(|(_, _, expr)| expr);
         self.note_read(&target, Some(&qualifier), assigned.chain(&filter));
-        let old: Vec<(OutputColumn, Expr)> = scan_columns(&target, Some(&qualifier));
+        let old = scan_columns(&target, Some(&qualifier));
         let mut new_row: Vec<Expr> = old.iter().map(|(_, expr)| expr.clone()).collect();
         for (index, (_, column)) in target.live_columns().enumerate() {
             // Computed from the new row when it is complete.

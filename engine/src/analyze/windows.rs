@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::datatypes::DataType,
-    common::tree_node::{Transformed, TreeNode},
+    common::tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     logical_expr::{
         Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowFrame,
         WindowFrameBound, WindowFrameUnits,
@@ -18,6 +18,7 @@ use super::{
     binder::{Binder, Typed},
     coerce::Coercion,
     expression::Clause,
+    lower::Below,
     names::{At, fold},
     scope::Scope,
 };
@@ -275,17 +276,17 @@ impl Binder<'_> {
                 if matches!(node, Expr::WindowFunction(_)) && !functions.contains(node) {
                     functions.push(node.clone());
                 }
-                Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+                Ok(TreeNodeRecursion::Continue)
             })?;
         }
         if functions.is_empty() {
             return Ok((plan, exprs));
         }
-        let mut plan = plan;
+        let (plan, placed) = self.place(plan, functions.clone(), Below::Other)?;
+        let (mut plan, keyed) = self.key_columns(plan, placed)?;
         let mut computed = Vec::with_capacity(functions.len());
-        for function in &functions {
-            let Expr::WindowFunction(function) = function else { continue };
-            let mut function = function.clone();
+        for function in keyed {
+            let Expr::WindowFunction(mut function) = function else { continue };
             let partition_by = std::mem::take(&mut function.params.partition_by);
             (plan, function.params.partition_by) = self.partitions_apart(plan, partition_by)?;
             computed.push(Expr::WindowFunction(function));
@@ -307,6 +308,36 @@ impl Binder<'_> {
             })
             .collect::<Result<Vec<Expr>>>()?;
         Ok((plan, exprs))
+    }
+
+    /// Makes columns of what windows are partitioned and ordered by. DataFusion doesn't know again
+    /// what it has sorted by when that is computed.
+    fn key_columns(
+        &mut self,
+        plan: LogicalPlan,
+        mut functions: Vec<Expr>,
+    ) -> Result<(LogicalPlan, Vec<Expr>)> {
+        let mut known: Vec<(Expr, String)> = Vec::new();
+        for function in &mut functions {
+            let Expr::WindowFunction(function) = function else { continue };
+            let params = &mut function.params;
+            let orders = params.order_by.iter_mut().map(|sort| &mut sort.expr);
+            for key in params.partition_by.iter_mut().chain(orders) {
+                if matches!(key, Expr::Column(_) | Expr::Literal(..)) {
+                    continue;
+                }
+                let name = match known.iter().find(|(expr, _)| expr == key) {
+                    Some((_, name)) => name.clone(),
+                    None => {
+                        known.push((key.clone(), self.fresh()));
+                        known[known.len() - 1].1.clone()
+                    }
+                };
+                *key = Expr::Column(datafusion::common::Column::new_unqualified(name));
+            }
+        }
+        let added = known.into_iter().map(|(expr, name)| expr.alias(name)).collect();
+        Ok((super::grouping::with_columns(plan, added)?, functions))
     }
 
     /// What several keys partition by, so that DataFusion sorts by it. Over groups it takes an order

@@ -2,8 +2,8 @@
 //!
 //! DataFusion runs the inputs of a UNION as partitions, each in a task of its own. Those tasks
 //! would not be inside the statement's `ExecutionContext`, so the partitions are made one here. The
-//! same operator stands between an outer join and the input whose columns it may leave NULL: what is
-//! constant there isn't constant above, which DataFusion takes it to be.
+//! same operator stands between an outer join or grouping sets and the input whose columns they may
+//! leave NULL: what is constant or equal there isn't above, which DataFusion takes it to be.
 
 use std::{fmt, sync::Arc};
 
@@ -19,6 +19,7 @@ use datafusion::{
     physical_plan::{
         ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan,
         ExecutionPlanProperties, Partitioning, PlanProperties, ReplaceChildrenOptions,
+        aggregates::AggregateExec,
         execution_plan::{Boundedness, EmissionType},
         joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec},
         stream::RecordBatchStreamAdapter,
@@ -72,8 +73,11 @@ impl PhysicalOptimizerRule for OneAfterAnother {
     }
 }
 
-/// Which inputs of a join have columns that it may leave NULL.
+/// Which inputs of a join or of grouping sets have columns that these may leave NULL.
 fn may_be_missing(node: &Arc<dyn ExecutionPlan>) -> (bool, bool) {
+    if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
+        return (!aggregate.group_expr().is_single(), false);
+    }
     let ty = node
         .downcast_ref::<HashJoinExec>()
         .map(|join| *join.join_type())
