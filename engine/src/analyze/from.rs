@@ -272,6 +272,9 @@ impl Binder<'_> {
         for name in names {
             let a = using_column(&left.columns, name, "left")?;
             let b = using_column(&right.columns, name, "right")?;
+            // Types without a common one fail as such, before an operator is missed.
+            let both = [Typed::new(a.expr.clone(), a.ty), Typed::new(b.expr.clone(), b.ty)];
+            self.unify("JOIN/USING", &mut both.to_vec(), None)?;
             let typed = self.operator(
                 "=",
                 Typed::new(a.expr.clone(), a.ty),

@@ -180,8 +180,10 @@ impl Binder<'_> {
         explicit: bool,
     ) -> Result<InsertSource> {
         let width = values.rows.first().map_or(0, |row| row.len());
-        if values.rows.iter().any(|row| row.len() != width) {
-            return Err(Error::syntax_error("VALUES lists must all be the same length"));
+        if let Some(other) = values.rows.iter().find(|row| row.len() != width) {
+            let place = other.first().and_then(|expr| self.places.start(expr));
+            let error = Error::syntax_error("VALUES lists must all be the same length");
+            return Err(error.at_place(place));
         }
         let first = values.rows.first().map(|row| row.as_slice()).unwrap_or_default();
         let extra = first.get(given.len()).and_then(|expr| self.places.start(expr));
