@@ -353,6 +353,8 @@ impl Binder<'_> {
                     base: None,
                     function: false,
                     nullable: false,
+                    presence: None,
+                    members: None,
                     locks_inside: false,
                 });
                 let scope = Scope::of(&item, None);
