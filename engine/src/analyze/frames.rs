@@ -227,6 +227,7 @@ impl Binder<'_> {
         let limit = match limit(ty.oid, subtracts, is_upper) {
             Some(udf) => {
                 let call = ScalarFunction::new_udf(udf, vec![value.expr, offset.expr]);
+                // What limits of these types are kept as has the order of the values.
                 let ty = if ty.oid == Oid::TIME { PgType::INT8 } else { ty };
                 Typed::new(Expr::ScalarFunction(call), ty)
             }
@@ -238,9 +239,13 @@ impl Binder<'_> {
 
 /// What is compared with the values that frames reach to.
 fn limit_key(value: Typed) -> Result<Expr> {
+    let nothing = match value.ty.oid {
+        Oid::TIME => ScalarValue::new_interval_mdn(0, 0, 0),
+        _ => ScalarValue::Int64(Some(0)),
+    };
     match (value.ty.oid, limit(value.ty.oid, false, false)) {
-        (Oid::TIME, Some(udf)) => {
-            let nothing = Expr::Literal(ScalarValue::new_interval_mdn(0, 0, 0), None);
+        (Oid::TIME | Oid::INT8, Some(udf)) => {
+            let nothing = Expr::Literal(nothing, None);
             let call = ScalarFunction::new_udf(udf, vec![value.expr, nothing]);
             Ok(Expr::ScalarFunction(call))
         }

@@ -734,7 +734,9 @@ fn signed_constant(expr: &ast::Expr) -> Option<(i32, &ast::ValueWithSpan)> {
 fn origin(tree: &ast::Expr, bound: &Expr, scope: &Scope<'_>) -> Option<(Oid, i16)> {
     match tree {
         ast::Expr::Nested(inner) => origin(inner, bound, scope),
-        ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => {
+        ast::Expr::Identifier(_)
+        | ast::Expr::CompoundIdentifier(_)
+        | ast::Expr::CompoundFieldAccess { .. } => {
             let all = scope.columns.iter().chain(scope.tables.iter().flat_map(|t| &t.columns));
             all.into_iter()
                 .find(|column| column.expr == *bound)

@@ -132,12 +132,13 @@ pub(super) fn for_definition(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut at = 0;
     while at < solid.len() {
         let is_marked = is(solid[at], "distinct");
-        at += match expression_form(&solid, at, &mut written) {
-            Some(length) if !is_marked => length,
-            _ => {
-                written.tokens.push(solid[at].clone());
-                1
-            }
+        at += if let Some(length) = fetch(&solid, at, &mut written) {
+            length
+        } else if !is_marked && let Some(length) = expression_form(&solid, at, &mut written) {
+            length
+        } else {
+            written.tokens.push(solid[at].clone());
+            1
         };
     }
     written.tokens

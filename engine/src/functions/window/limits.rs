@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow::array::{Array, Decimal128Array, Int64Array};
+use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::super::Volatility;
-use super::super::kernel::{Float8, Int8, Interval, Kernel, Num, SqlType, Time, k2, scalar_udf};
+use super::super::kernel::{
+    Float8, Int8, Interval, Kernel, Num, SqlType, Time, downcast, k2, scalar_udf,
+};
 use crate::error::Result;
 use crate::types::Oid;
 use crate::types::interval::Parts;
@@ -17,10 +21,7 @@ use crate::types::numeric::Numeric;
 /// `None` for types whose operator is.
 pub(crate) fn limit(ty: Oid, subtracts: bool, is_upper: bool) -> Option<Arc<ScalarUDF>> {
     let (args, ret, kernel): (_, _, Kernel) = match ty {
-        Oid::INT8 => made::<Int8, Int8, Int8>(match subtracts {
-            true => k2::<Int8, Int8, Int8>(|v, n| Ok(v.saturating_sub(n))),
-            false => k2::<Int8, Int8, Int8>(|v, n| Ok(v.saturating_add(n))),
-        }),
+        Oid::INT8 => (vec![DataType::Int64; 2], WIDE, wide(if subtracts { -1 } else { 1 })),
         Oid::FLOAT8 => made::<Float8, Float8, Float8>(match (subtracts, is_upper) {
             (false, false) => {
                 k2::<Float8, Float8, Float8>(|v, n| Ok(moved(v, n, f64::NEG_INFINITY)))
@@ -49,6 +50,24 @@ pub(crate) fn limit(ty: Oid, subtracts: bool, is_upper: bool) -> Option<Arc<Scal
     Some(scalar_udf(&id, args, ret, Volatility::Immutable, false, kernel))
 }
 
+/// Wider than the numbers, so that no limit is one of them by overflow.
+const WIDE: DataType = DataType::Decimal128(38, 0);
+
+fn wide(sign: i128) -> Kernel {
+    Arc::new(move |call| {
+        let [values, offsets] = [&call.args[0], &call.args[1]];
+        let numbers = downcast::<Int64Array>(&values.array)?;
+        let by = downcast::<Int64Array>(&offsets.array)?;
+        let limit = |row: usize| {
+            let (at, by_at) = (values.index(row), offsets.index(row));
+            let is_known = numbers.is_valid(at) && by.is_valid(by_at);
+            is_known.then(|| i128::from(numbers.value(at)) + sign * i128::from(by.value(by_at)))
+        };
+        let limits: Decimal128Array = (0..call.rows).map(limit).collect();
+        Ok(Arc::new(limits.with_data_type(WIDE)))
+    })
+}
+
 fn moved(value: f64, by: f64, all: f64) -> f64 {
     if value.is_infinite() && by == -value { all } else { value + by }
 }
@@ -61,7 +80,7 @@ fn number(value: Numeric, by: Numeric, all: Numeric) -> Result<Numeric> {
     }
 }
 
-type Made = (Vec<arrow::datatypes::DataType>, arrow::datatypes::DataType, Kernel);
+type Made = (Vec<DataType>, arrow::datatypes::DataType, Kernel);
 
 fn made<A: SqlType, B: SqlType, R: SqlType>(kernel: Kernel) -> Made {
     (vec![A::data_type(), B::data_type()], R::data_type(), kernel)
