@@ -59,3 +59,17 @@ select bit_and(a) filter (where id > 2) over (order by id rows 1 preceding), jso
 select bool_or(bo) over (partition by a > 2 order by id range between 1 preceding and current row), sum(a) over (order by id groups between 1 preceding and 1 following) from sliding order by id;
 select sum(a) over (), count(*) over (partition by bo), rank() over (order by bo), array_agg(id) over (order by id desc) from sliding order by id;
 drop table sliding;
+-- error: 22013
+SELECT count(*) OVER (ORDER BY name ROWS BETWEEN -1 PRECEDING AND 1 FOLLOWING) FROM s;
+-- error: 22013
+SELECT count(*) OVER (ORDER BY name ROWS BETWEEN 1 PRECEDING AND -1 FOLLOWING) FROM s;
+-- error: 22013
+SELECT count(*) OVER (ORDER BY name GROUPS BETWEEN 1 PRECEDING AND -1 FOLLOWING) FROM s;
+-- error: 22013
+SELECT count(*) OVER (ORDER BY x RANGE BETWEEN -1 PRECEDING AND 1 FOLLOWING) FROM (VALUES (1)) v(x);
+-- error: 22013
+SELECT count(*) OVER (ORDER BY x RANGE BETWEEN -0.5 PRECEDING AND 1 FOLLOWING) FROM (VALUES (1::float8)) v(x);
+-- error: 22013
+SELECT count(*) OVER (ORDER BY x RANGE BETWEEN '1 mon' PRECEDING AND '-1 day' FOLLOWING) FROM (VALUES ('2020-01-01'::timestamp)) v(x);
+-- error: 22004
+SELECT count(*) OVER (ORDER BY name ROWS BETWEEN 1 PRECEDING AND NULL FOLLOWING) FROM s;

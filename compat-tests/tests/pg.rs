@@ -28,7 +28,7 @@ scripts! {
     ddl_tables ddl_alter ddl_indexes ddl_views ddl_sequences ddl_schemas
     constraints insert insert_rows update_delete upsert returning
     select_basic select_joins select_aggregates select_windows select_subqueries evaluation_order precedence
-    correlation outer_joins membership grouping levels definition_constants
+    correlation outer_joins membership grouping levels definition_constants window_frames rows forms
     silently_wrong transactions cursors prepared copy settings
     catalog information_schema functions errors explain_and_maintenance temporary privileges
 }

@@ -40,6 +40,7 @@ mod computed;
 pub(crate) mod constants;
 mod delete;
 mod expression;
+mod frames;
 mod from;
 mod grouping;
 mod insert;

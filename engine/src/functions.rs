@@ -36,6 +36,7 @@ mod identifier;
 pub(crate) mod json;
 pub(crate) mod kernel;
 mod like;
+mod limit;
 mod math;
 mod number_format;
 pub(crate) mod polymorphic;
@@ -53,6 +54,7 @@ mod uuid;
 pub(crate) mod window;
 
 pub(crate) use aggregate::{count, is_ordered_set};
+pub(crate) use limit::within_limits;
 pub(crate) use registry::registry;
 pub(crate) use resolve::{
     ResolvedCall, ResolvedCast, common_type, distinct_from, find_cast, resolve_function,

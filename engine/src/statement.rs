@@ -30,13 +30,13 @@ mod transaction;
 mod utility;
 
 pub(crate) use cursor::{CursorQuery, Declare, Fetch, FetchDirection};
-pub(crate) use dialect::POSTGRES;
+pub(crate) use dialect::{POSTGRES, SYMMETRIC, is_no_function};
 pub(crate) use explain::Explain;
-pub(crate) use forms::SYMMETRIC;
 pub(crate) use keywords::is_unreserved;
 pub(crate) use maintenance::{MaintainedRelation, Maintenance};
 pub(crate) use rewrite::{
-    ConflictPart, conflict_target, current_of, is_distinct_mark, lock_of, overriding,
+    ConflictPart, conflict_target, current_of, is_counted_before, is_distinct_mark, lock_of,
+    overriding,
 };
 pub(crate) use template::{Literal, Template};
 pub(crate) use tokens::{Tokens, for_parser};
@@ -333,20 +333,12 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// sqlparser says where it stumbled only inside its message, as `... at Line: 1, Column: 8`.
     fn syntax_error(&self, error: &ParserError, next: &TokenWithSpan) -> Error {
-        let message = match error {
-            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
-            ParserError::RecursionLimitExceeded => {
-                return Error::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                    .with_hint(format!("Statements nest at most {MAX_PARSER_DEPTH} levels deep."));
-            }
-        };
-        let place = message.rsplit_once(" at Line: ").and_then(|(_, place)| {
-            let (line, column) = place.split_once(", Column: ")?;
-            Some(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? })
-        });
-        let token = place
+        if let ParserError::RecursionLimitExceeded = error {
+            return Error::new(SqlState::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+                .with_hint(format!("Statements nest at most {MAX_PARSER_DEPTH} levels deep."));
+        }
+        let token = place_of(error)
             .and_then(|place| self.tokens.iter().find(|token| token.span.start == place))
             .unwrap_or(next);
         self.unexpected(token)
@@ -382,6 +374,16 @@ impl<'a> Script<'a> {
         let before = if self.is_ascii { byte } else { self.sql[..byte].chars().count() };
         u32::try_from(before + 1).unwrap_or(u32::MAX)
     }
+}
+
+/// Where sqlparser stumbled, which it says only inside its message: `... at Line: 1, Column: 8`.
+fn place_of(error: &ParserError) -> Option<Location> {
+    let (ParserError::TokenizerError(message) | ParserError::ParserError(message)) = error else {
+        return None;
+    };
+    let (_, place) = message.rsplit_once(" at Line: ")?;
+    let (line, column) = place.split_once(", Column: ")?;
+    Some(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? })
 }
 
 /// PostgreSQL's words for a token that doesn't end.

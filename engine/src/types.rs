@@ -88,6 +88,7 @@ impl Oid {
     pub const REGCLASS: Oid = Oid(2205);
     pub const REGTYPE: Oid = Oid(2206);
     pub const RECORD: Oid = Oid(2249);
+    pub const RECORD_ARRAY: Oid = Oid(2287);
     pub const CSTRING: Oid = Oid(2275);
     pub const ANY: Oid = Oid(2276);
     pub const ANYARRAY: Oid = Oid(2277);
@@ -192,7 +193,8 @@ impl PgType {
     /// The element type of an array type, `None` for other types (the vectors included).
     pub fn element(self) -> Option<PgType> {
         let entry = builtin(self.oid)?;
-        (entry.category == b'A' && entry.element != Oid::INVALID && entry.delimiter_array())
+        let is_array = entry.category == b'A' && entry.delimiter_array();
+        ((is_array || self.oid == Oid::RECORD_ARRAY) && entry.element != Oid::INVALID)
             .then_some(PgType { oid: entry.element, typmod: self.typmod })
     }
 

@@ -359,6 +359,8 @@ pub(super) fn unqualified_row(relation: &Arc<Relation>) -> Result<FromItem> {
         base: Some((Arc::clone(relation), String::new())),
         function: false,
         nullable: false,
+        presence: None,
+        members: None,
         locks_inside: false,
     };
     Ok(FromItem { plan, tables: vec![table], columns })

@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Result, SqlState},
     functions::{
         FunctionKind, Implementation, ResolvedCall, ResolvedCast, registry, resolve_function,
-        resolve_function_named,
+        resolve_function_named, window::framed::Computed,
     },
     types::{Oid, PgType},
 };
@@ -206,7 +206,7 @@ impl Binder<'_> {
         if let Some(error) = refusal {
             return Err(error.at_place(place));
         }
-        let arguments = self.arguments(&function.args, &name, scope, inside)?;
+        let arguments = self.arguments(&function.args, scope, inside)?;
         self.resolved_call(function, &name, arguments, scope, clause, place).at_place(place)
     }
 
@@ -241,7 +241,7 @@ impl Binder<'_> {
             }
             (FunctionKind::Aggregate, Some(window)) => {
                 let aggregate = self.aggregate(function, &call, arguments, scope)?;
-                let expr = self.aggregate_over(name, aggregate, window, scope)?;
+                let expr = self.aggregate_over(name, aggregate, (window, scope), call.ret)?;
                 Ok(Typed::new(expr, call.ret))
             }
             (FunctionKind::Window, Some(window)) => {
@@ -295,9 +295,6 @@ impl Binder<'_> {
         let Some((members, key)) = self.named_members(row, scope, Clause::Aggregate)? else {
             return Ok(None);
         };
-        if let Some((table, depth)) = self.row_named(row, scope)? {
-            super::rows::check_presence(table, depth)?;
-        }
         let (mut types, mut args) = (vec![PgType::INT8], Vec::with_capacity(members.len() + 1));
         args.push(super::rows::where_present(Typed::new(lit(1_i64), PgType::INT8), key)?.expr);
         for (_, member) in members {
@@ -327,8 +324,8 @@ impl Binder<'_> {
         &mut self,
         name: &str,
         aggregate: AggregateFunction,
-        window: &ast::WindowType,
-        scope: &Scope<'_>,
+        (window, scope): (&ast::WindowType, &Scope<'_>),
+        ret: PgType,
     ) -> Result<Expr> {
         let AggregateFunction { func, params } = aggregate;
         if params.distinct {
@@ -342,13 +339,17 @@ impl Binder<'_> {
             ));
         }
         let func = super::sliding::over_window(name, func);
-        let fun = WindowFunctionDefinition::AggregateUDF(func);
-        let params = WindowFunctionParams {
-            args: params.args,
-            filter: params.filter,
-            ..self.window_params(window, scope)?
+        let (window, frame) = self.window_params(window, scope)?;
+        let Some(frame) = frame else {
+            let fun = WindowFunctionDefinition::AggregateUDF(func);
+            let params =
+                WindowFunctionParams { args: params.args, filter: params.filter, ..window };
+            return Ok(Expr::from(WindowFunction { fun, params }));
         };
-        Ok(Expr::from(WindowFunction { fun, params }))
+        let filter = params.filter.map(|filter| *filter);
+        let (udwf, args) = frame.over(Computed::Aggregate(func), params.args, filter, ret)?;
+        let fun = WindowFunctionDefinition::WindowUDF(udwf);
+        Ok(Expr::from(WindowFunction { fun, params: WindowFunctionParams { args, ..window } }))
     }
 
     /// `row_number() OVER ...` and its kin.
@@ -365,8 +366,13 @@ impl Binder<'_> {
             return Err(Error::internal("a window function without implementation"));
         };
         let udwf = crate::functions::window::chosen(udwf, &args);
+        let (window, frame) = self.window_params(window, scope)?;
+        let (udwf, args) = match frame {
+            None => (udwf, args),
+            Some(frame) => frame.over(Computed::Window(udwf), args, None, call.ret)?,
+        };
         let fun = WindowFunctionDefinition::WindowUDF(udwf);
-        let params = WindowFunctionParams { args, ..self.window_params(window, scope)? };
+        let params = WindowFunctionParams { args, ..window };
         let expr = Expr::from(WindowFunction { fun, params });
         // Counts come as unsigned numbers.
         let expr = match call.function.name {
@@ -431,7 +437,6 @@ impl Binder<'_> {
     fn arguments(
         &mut self,
         args: &ast::FunctionArguments,
-        name: &str,
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Arguments> {
@@ -469,15 +474,11 @@ impl Binder<'_> {
             };
             match value {
                 ast::FunctionArgExpr::Expr(expr) => {
-                    let value = match self.row_argument(name, expr, scope, clause)? {
-                        Some(value) => value,
-                        None => self.expression(expr, scope, clause)?,
-                    };
-                    arguments.values.push(value);
+                    arguments.values.push(self.expression(expr, scope, clause)?);
                 }
                 ast::FunctionArgExpr::Wildcard => arguments.star = true,
                 ast::FunctionArgExpr::QualifiedWildcard(table) => {
-                    let value = self.wildcard_argument(name, table, scope, clause)?;
+                    let value = self.wildcard_argument(table, scope)?;
                     arguments.values.push(value);
                 }
                 ast::FunctionArgExpr::WildcardWithOptions(_) => {
@@ -566,7 +567,6 @@ impl Binder<'_> {
                 self.call(name, vec![text, literals::text(&form.value)], place).map(Some)
             }
             "grouping" => self.grouping_call(list, scope, clause, place).map(Some),
-            "row_to_json" => self.row_to_json(list, scope, clause, place),
             "current_timestamp" | "current_time" | "localtime" | "localtimestamp" => {
                 let precision = match list.args.as_slice() {
                     [
@@ -765,7 +765,7 @@ impl Binder<'_> {
         let place = self.places.start(&function.name);
         let name = self.function_name(&function.name).at_place(place)?;
         let scope = Scope::empty(None);
-        let values = self.arguments(&function.args, &name, &scope, Clause::Standalone)?.values;
+        let values = self.arguments(&function.args, &scope, Clause::Standalone)?.values;
         let overload = STATEMENT_FUNCTIONS
             .iter()
             .find(|(known, types, _)| *known == name && types.len() == values.len());

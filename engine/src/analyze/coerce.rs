@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use datafusion::{
     arrow::datatypes::Field,
-    logical_expr::{Expr, expr::Placeholder},
+    logical_expr::{
+        Expr,
+        expr::{Placeholder, ScalarFunction},
+    },
     scalar::ScalarValue,
 };
 
@@ -39,6 +42,10 @@ impl From<Coercion> for CastContext {
     }
 }
 
+fn is_text(ty: PgType) -> bool {
+    matches!(ty.oid, Oid::TEXT | Oid::VARCHAR | Oid::BPCHAR | Oid::NAME)
+}
+
 impl Binder<'_> {
     /// Casts to `target` if `coercion` allows it.
     pub(super) fn coerce(
@@ -52,6 +59,11 @@ impl Binder<'_> {
         }
         if typed.ty == target || target.oid == Oid::ANY || target.is_unknown() {
             return Ok(Some(typed));
+        }
+        if typed.ty == PgType::RECORD && is_text(target) && coercion != Coercion::Implicit {
+            let text = ScalarFunction::new_udf(crate::functions::record::text(), vec![typed.expr]);
+            let text = Typed::new(Expr::ScalarFunction(text), PgType::TEXT);
+            return self.coerce(text, target, coercion);
         }
         let Some(cast) = find_cast(typed.ty, target, coercion.into())? else {
             return Ok(None);
@@ -77,9 +89,6 @@ impl Binder<'_> {
     /// `CAST(x AS target)`
     pub(super) fn cast(&mut self, typed: Typed, target: PgType) -> Result<Typed> {
         let from = typed.ty;
-        if from == PgType::RECORD && target == PgType::TEXT {
-            return Ok(Typed::new(typed.expr, target));
-        }
         // A literal stays one.
         if from.is_unknown() && target.is_unknown() && matches!(typed.expr, Expr::Literal(..)) {
             return Ok(typed);

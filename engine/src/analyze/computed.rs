@@ -37,6 +37,8 @@ impl Binder<'_> {
             base: None,
             function: false,
             nullable: false,
+            presence: None,
+            members: None,
             locks_inside: false,
         };
         let tables = [table];

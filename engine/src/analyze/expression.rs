@@ -3,7 +3,7 @@
 use datafusion::{
     logical_expr::{Case, Expr, Operator, binary_expr, expr::ScalarFunction},
     scalar::ScalarValue,
-    sql::sqlparser::ast,
+    sql::sqlparser::ast::{self, Spanned},
 };
 
 use super::{
@@ -146,7 +146,9 @@ impl Binder<'_> {
             E::Interval(interval) => self.interval(interval),
             E::Collate { expr: operand, collation } => {
                 self.check_collation(collation)?;
-                self.expression(operand, scope, clause)
+                let typed = self.expression(operand, scope, clause)?;
+                self.check_collatable(typed.ty).at_place(self.collate_place(operand, collation))?;
+                Ok(typed)
             }
             E::Case { operand, conditions, else_result, .. } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), scope, clause)
@@ -294,6 +296,25 @@ impl Binder<'_> {
         Err(Error::undefined_object("collation", &name).at_place(self.places.start(collation)))
     }
 
+    /// 42804 for what has no collation.
+    fn check_collatable(&self, ty: PgType) -> Result<()> {
+        let base = ty.element().unwrap_or(ty).oid;
+        if ty.is_unknown() || matches!(base, Oid::TEXT | Oid::VARCHAR | Oid::BPCHAR | Oid::NAME) {
+            return Ok(());
+        }
+        Err(Error::datatype_mismatch(format!(
+            "collations are not supported by type {}",
+            PgType::plain(ty.oid).name()
+        )))
+    }
+
+    /// Where COLLATE stands.
+    fn collate_place(&self, operand: &ast::Expr, collation: &ast::ObjectName) -> Option<u32> {
+        let from = self.places.start(operand)?;
+        let to = self.places.start(collation)?;
+        self.places.find_last(from, to, "collate")
+    }
+
     /// A name on its own: a column, else a function that is called without parentheses.
     fn column(&mut self, ident: &ast::Ident, scope: &Scope<'_>) -> Result<Typed> {
         let place = self.places.span(ident.span);
@@ -350,22 +371,23 @@ impl Binder<'_> {
         depth: usize,
     ) -> Result<Typed> {
         let (members, key) = row_of(table, depth)?;
-        let row = self.row_value(members)?;
-        let Some(key) = key else { return Ok(row) };
-        let pairs = vec![(Box::new(Expr::IsNotNull(Box::new(key))), Box::new(row.expr))];
-        let null = ScalarValue::try_from(&PgType::RECORD.arrow()?)?;
-        let otherwise = Some(Box::new(Expr::Literal(null, None)));
-        Ok(Typed::new(Expr::Case(Case::new(None, pairs, otherwise)), PgType::RECORD))
+        let row = self.named_row(table.member_names(), members)?;
+        super::rows::where_present(row, key)
     }
 
     /// `ROW(...)`
     pub(super) fn row_value(&mut self, members: Vec<Typed>) -> Result<Typed> {
+        let names = (1..=members.len()).map(|number| format!("f{number}")).collect();
+        self.named_row(names, members)
+    }
+
+    fn named_row(&mut self, names: Vec<String>, members: Vec<Typed>) -> Result<Typed> {
         let members = members
             .into_iter()
             .map(|member| self.resolve_unknown(member))
             .collect::<Result<Vec<Typed>>>()?;
         let types: Vec<PgType> = members.iter().map(|member| member.ty).collect();
-        let udf = crate::functions::record::construct(&types)?;
+        let udf = crate::functions::record::construct(names, &types)?;
         let mut args: Vec<Expr> = members.into_iter().map(|member| member.expr).collect();
         args.push(self.time_zone());
         let call = datafusion::logical_expr::expr::ScalarFunction::new_udf(udf, args);
@@ -400,6 +422,17 @@ impl Binder<'_> {
         clause: Clause,
     ) -> Result<Typed> {
         let place = self.places.start(root);
+        if matches!(chain.first(), Some(ast::AccessExpr::Subscript(_))) && !takes_subscript(root) {
+            let from = self.places.position(root.span().end);
+            let to = chain.first().and_then(|access| match access {
+                ast::AccessExpr::Subscript(ast::Subscript::Index { index }) => {
+                    self.places.start(index)
+                }
+                _ => None,
+            });
+            let bracket = from.zip(to).and_then(|(from, to)| self.places.find(from, to, "["));
+            return Err(Error::syntax_error_near("[").at_place(bracket));
+        }
         // The parser reads t.a[1] as an access to t.
         let mut rest = chain;
         let mut names: Vec<ast::Ident> = match root {
@@ -407,7 +440,11 @@ impl Binder<'_> {
             ast::Expr::CompoundIdentifier(parts) => parts.clone(),
             // `(t).column` of a whole row.
             ast::Expr::Nested(inner) if self.row_named(inner, scope)?.is_some() => {
-                match inner.as_ref() {
+                let mut inner = inner.as_ref();
+                while let ast::Expr::Nested(next) = inner {
+                    inner = next;
+                }
+                match inner {
                     ast::Expr::Identifier(ident) => vec![ident.clone()],
                     _ => Vec::new(),
                 }
@@ -531,7 +568,10 @@ impl Binder<'_> {
         }
         // A row is NULL when all of it is, and not NULL when none of it is.
         if let Some((table, depth)) = self.row_named(operand, scope)? {
-            let (members, _) = row_of(table, depth)?;
+            let (members, key) = row_of(table, depth)?;
+            if let (Some(key), true) = (key, members.is_empty() && negated) {
+                return Ok(Typed::new(Expr::IsNotNull(Box::new(key)), PgType::BOOL));
+            }
             let test = |member: Typed| match negated {
                 true => Expr::IsNotNull(Box::new(member.expr)),
                 false => Expr::IsNull(Box::new(member.expr)),
@@ -541,6 +581,13 @@ impl Binder<'_> {
         }
         let typed = self.expression(operand, scope, clause)?;
         let typed = self.leave_unknown(typed)?;
+        if typed.ty == PgType::RECORD {
+            let test = ScalarFunction::new_udf(
+                crate::functions::record::null_test(negated),
+                vec![typed.expr],
+            );
+            return Ok(Typed::new(Expr::ScalarFunction(test), PgType::BOOL));
+        }
         if typed.ty == PgType::VOID {
             let udf = crate::functions::session::void_test(negated);
             let test = ScalarFunction::new_udf(udf, vec![typed.expr]);
@@ -745,8 +792,22 @@ impl Binder<'_> {
     }
 }
 
-/// The columns of a table's row as they are seen from `depth` levels further in, and the row's key
-/// where the table has one.
+/// Whether PostgreSQL's grammar has subscripts behind an expression: behind names, parameters and
+/// parentheses.
+fn takes_subscript(root: &ast::Expr) -> bool {
+    match root {
+        ast::Expr::Identifier(_)
+        | ast::Expr::CompoundIdentifier(_)
+        | ast::Expr::CompoundFieldAccess { .. }
+        | ast::Expr::Nested(_)
+        | ast::Expr::Subquery(_) => true,
+        ast::Expr::Value(value) => matches!(value.value, ast::Value::Placeholder(_)),
+        _ => false,
+    }
+}
+
+/// The columns of a table's row as they are seen from `depth` levels further in, and what is NULL
+/// where an outer join found no row.
 pub(super) fn row_of(
     table: &super::scope::ScopeTable,
     depth: usize,
@@ -759,16 +820,8 @@ pub(super) fn row_of(
     for column in &table.columns {
         members.push(Typed::new(seen(&column.expr, column.ty)?, column.ty));
     }
-    let is_scan = |qualifier: &str| {
-        matches!(table.columns.first().map(|column| &column.expr), Some(Expr::Column(column))
-            if column.relation.as_ref().is_some_and(|r| r.table() == qualifier))
-    };
-    let key = match &table.base {
-        Some((relation, qualifier)) if relation.layout.is_some() && is_scan(qualifier) => {
-            Some(seen(&super::update::key_column(qualifier), PgType::BYTEA)?)
-        }
-        _ => None,
-    };
+    let key = table.presence().filter(|_| table.nullable);
+    let key = key.map(|key| seen(&key.expr, key.ty)).transpose()?;
     Ok((members, key))
 }
 

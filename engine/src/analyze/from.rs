@@ -9,6 +9,7 @@ use datafusion::{
     },
     datasource::provider_as_source,
     logical_expr::{Case, Expr, JoinType, LogicalPlan, LogicalPlanBuilder},
+    prelude::lit,
     sql::sqlparser::{ast, parser::Parser},
 };
 
@@ -135,8 +136,8 @@ impl Binder<'_> {
         };
         let right = self.bind_factor(&join.relation, Some(&around), outer)?;
         check_aliases(&left, &right)?;
-        let left = left.nullable_if(matches!(kind.ty, JoinType::Right | JoinType::Full));
-        let right = right.nullable_if(matches!(kind.ty, JoinType::Left | JoinType::Full));
+        let left = self.nullable_if(left, matches!(kind.ty, JoinType::Right | JoinType::Full))?;
+        let right = self.nullable_if(right, matches!(kind.ty, JoinType::Left | JoinType::Full))?;
         if self.is_lateral(&right.plan, &left.plan)? {
             return self.lateral_join(left, right, &kind, outer);
         }
@@ -169,6 +170,14 @@ impl Binder<'_> {
                     .collect();
                 self.join_using(left, right, kind.ty, &names)
             }
+        }
+    }
+
+    /// An item on the side of an outer join that may be missing.
+    fn nullable_if(&mut self, item: FromItem, nullable: bool) -> Result<FromItem> {
+        match nullable {
+            true => item.with_presence(&self.fresh()),
+            false => Ok(item),
         }
     }
 
@@ -477,6 +486,9 @@ impl Binder<'_> {
                             base: None,
                             function: false,
                             nullable: false,
+                            // Its row is one of NULLs where it isn't there.
+                            presence: Some(Typed::new(lit(true), PgType::BOOL)),
+                            members: None,
                             locks_inside: false,
                         };
                         Ok(FromItem { plan: item.plan, tables: vec![table], columns })
@@ -562,7 +574,7 @@ impl Binder<'_> {
         match &relation.body {
             RelationBody::View { query, search_path } => {
                 let rows = self.bind_view(&relation, query, search_path)?;
-                let columns = rows
+                let columns: Vec<ScopeColumn> = rows
                     .columns
                     .iter()
                     .zip(relation.live_columns())
@@ -574,17 +586,22 @@ impl Binder<'_> {
                         attnum,
                     })
                     .collect();
+                let members = member_names(&columns);
                 let columns = aliased(columns, names, &alias_name)?;
                 let mut item = single_table(rows.plan, alias_name, schema, columns, None);
                 item.tables[0].locks_inside = true;
+                item.tables[0].members = Some(members);
                 Ok(item)
             }
             RelationBody::Table { .. } | RelationBody::System => {
                 let (plan, qualifier) = self.scan(&relation)?;
                 let columns = named_columns(&relation, Some(&qualifier));
+                let members = member_names(&columns);
                 let columns = aliased(columns, names, &alias_name)?;
                 let base = Some((relation, qualifier));
-                Ok(single_table(plan, alias_name, schema, columns, base))
+                let mut item = single_table(plan, alias_name, schema, columns, base);
+                item.tables[0].members = Some(members);
+                Ok(item)
             }
             RelationBody::Sequence(_) => {
                 let rows = self.sequence_row(&relation)?;
@@ -624,10 +641,7 @@ impl Binder<'_> {
         let quoted = format!("\"{schema}\".\"{}\"", relation.name);
         let last = self.call(
             "pg_sequence_last_value",
-            vec![Typed::new(
-                datafusion::prelude::lit(relation.oid.0),
-                PgType::plain(Oid::REGCLASS),
-            )],
+            vec![Typed::new(lit(relation.oid.0), PgType::plain(Oid::REGCLASS))],
             None,
         )?;
         let start = match &relation.body {
@@ -637,7 +651,7 @@ impl Binder<'_> {
         let value = Expr::Case(Case::new(
             None,
             vec![(Box::new(last.expr.clone().is_not_null()), Box::new(last.expr.clone()))],
-            Some(Box::new(datafusion::prelude::lit(start))),
+            Some(Box::new(lit(start))),
         ));
         let output = |name: &str, ty: PgType, attnum: i16| OutputColumn {
             name: name.to_owned(),
@@ -650,7 +664,7 @@ impl Binder<'_> {
             plan,
             vec![
                 (value, output("last_value", PgType::INT8, 1)),
-                (datafusion::prelude::lit(0_i64), output("log_cnt", PgType::INT8, 2)),
+                (lit(0_i64), output("log_cnt", PgType::INT8, 2)),
                 (last.expr.is_not_null(), output("is_called", PgType::BOOL, 3)),
             ],
         )
@@ -810,6 +824,8 @@ pub(super) fn single_table(
         base,
         function: false,
         nullable: false,
+        presence: None,
+        members: None,
         locks_inside: false,
     };
     FromItem { plan, tables: vec![table], columns }
@@ -866,6 +882,10 @@ fn check_aliases(left: &FromItem, right: &FromItem) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn member_names(columns: &[ScopeColumn]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
 }
 
 /// Gives columns the names of an alias list.

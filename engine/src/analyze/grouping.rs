@@ -114,6 +114,23 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         known: &mut Vec<Typed>,
     ) -> Result<Vec<Vec<usize>>> {
+        if let ast::Expr::GroupingSets(sets) = item {
+            let mut all = Vec::with_capacity(sets.len());
+            for set in sets {
+                match set.as_slice() {
+                    [inner] => {
+                        let inner = nested_sets(inner);
+                        let inner = inner.as_ref().unwrap_or(&set[0]);
+                        all.extend(self.group_item(inner, context, scope, known)?);
+                    }
+                    list => {
+                        let list = ast::Expr::Tuple(list.to_vec());
+                        all.extend(self.group_item(&list, context, scope, known)?);
+                    }
+                }
+            }
+            return Ok(all);
+        }
         let mut lists = |lists: &[Vec<ast::Expr>]| {
             lists
                 .iter()
@@ -127,7 +144,6 @@ impl Binder<'_> {
                 .collect::<Result<Vec<Vec<usize>>>>()
         };
         match item {
-            ast::Expr::GroupingSets(sets) => lists(sets),
             ast::Expr::Rollup(elements) => {
                 let elements = lists(elements)?;
                 Ok((0..=elements.len()).rev().map(|n| elements[..n].concat()).collect())
@@ -684,4 +700,26 @@ fn ungrouped_place(
         return None;
     }
     finder.found
+}
+
+/// `ROLLUP (a, (b, c))` or `CUBE (...)` inside GROUPING SETS, which the parser takes for a call.
+fn nested_sets(item: &ast::Expr) -> Option<ast::Expr> {
+    let ast::Expr::Function(function) = item else { return None };
+    let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    let elements = list.args.iter().map(|arg| match arg {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ast::Expr::Tuple(members))) => {
+            Some(members.clone())
+        }
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(element)) => {
+            Some(vec![element.clone()])
+        }
+        _ => None,
+    });
+    let elements: Vec<Vec<ast::Expr>> = elements.collect::<Option<_>>()?;
+    match (name.quote_style, name.value.to_ascii_lowercase().as_str()) {
+        (None, "rollup") => Some(ast::Expr::Rollup(elements)),
+        (None, "cube") => Some(ast::Expr::Cube(elements)),
+        _ => None,
+    }
 }

@@ -356,6 +356,8 @@ impl Binder<'_> {
                     base: None,
                     function: false,
                     nullable: false,
+                    presence: None,
+                    members: None,
                     locks_inside: false,
                 });
                 let raised = Raised::of(Clause::Set);

@@ -35,7 +35,11 @@ pub(super) fn key(expr: Expr, ty: PgType) -> Result<Expr> {
 /// 42883 for types without equality.
 pub(super) fn check_groupable(ty: PgType) -> Result<()> {
     match ty.element().unwrap_or(ty).oid {
-        Oid::JSON | Oid::JSONPATH | Oid::RECORD => Err(Error::new(
+        Oid::RECORD => {
+            Err(Error::feature_not_supported("rows as values can't be compared, sorted or grouped")
+                .with_hint("Use the columns of the row."))
+        }
+        Oid::JSON | Oid::JSONPATH => Err(Error::new(
             SqlState::UNDEFINED_FUNCTION,
             format!("could not identify an equality operator for type {}", ty.name()),
         )),
@@ -52,7 +56,10 @@ pub(super) fn sort(expr: Expr, ty: PgType, options: &ast::OrderByOptions) -> Res
 
 /// What to sort by in place of a value.
 pub(super) fn sort_key_expr(expr: Expr, ty: PgType) -> Result<Expr> {
-    if check_groupable(ty).is_err() {
+    if let Err(error) = check_groupable(ty) {
+        if error.sqlstate == SqlState::FEATURE_NOT_SUPPORTED {
+            return Err(error);
+        }
         return Err(Error::new(
             SqlState::UNDEFINED_FUNCTION,
             format!("could not identify an ordering operator for type {}", ty.name()),

@@ -1,9 +1,17 @@
 //! LIMIT, OFFSET and FETCH.
 
-use datafusion::{logical_expr::Expr, sql::sqlparser::ast};
+use datafusion::{
+    arrow::datatypes::DataType,
+    common::Column,
+    functions_window::rank::rank_udwf,
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, expr::ScalarFunction},
+    scalar::ScalarValue,
+    sql::sqlparser::ast,
+};
 
 use super::{
     binder::Binder, coerce::Coercion, expression::Clause, names::At, query::Outer, scope::Scope,
+    select::Tail,
 };
 use crate::{
     error::{Error, Result, SqlState},
@@ -38,7 +46,10 @@ impl Binder<'_> {
             if fetch.percent {
                 return Err(Error::syntax_error_near("PERCENT"));
             }
-            limit = Some(fetch.quantity.as_ref().unwrap_or(&one));
+            // A count that the parser doesn't take there stands as that of LIMIT.
+            if !fetch.quantity.as_ref().is_some_and(crate::statement::is_counted_before) {
+                limit = Some(fetch.quantity.as_ref().unwrap_or(&one));
+            }
         }
         let limit = limit.map(|expr| self.bind_count(expr, "LIMIT", outer)).transpose()?.flatten();
         let offset =
@@ -71,6 +82,43 @@ impl Binder<'_> {
         None
     }
 
+    /// LIMIT and OFFSET by the numbers of the rows, and WITH TIES by their ranks.
+    pub(super) fn counted(
+        &mut self,
+        plan: LogicalPlan,
+        order: &[SortExpr],
+        tail: &Tail<'_>,
+    ) -> Result<LogicalPlan> {
+        if tail.with_ties && order.is_empty() {
+            return Err(Error::syntax_error(
+                "WITH TIES cannot be specified without ORDER BY clause",
+            ));
+        }
+        if !tail.locks.is_empty() && !tail.with_ties {
+            return Err(Error::feature_not_supported(
+                "a subquery in LIMIT or OFFSET beside a locking clause is not supported",
+            ));
+        }
+        let columns = plan.schema().columns();
+        let (plan, number) = self.row_number(plan, Vec::new(), order.to_vec())?;
+        let (plan, rank) = match tail.with_ties {
+            true => self.numbered(plan, rank_udwf(), Vec::new(), order.to_vec())?,
+            false => (plan, number.clone()),
+        };
+        let integer = |name: &str| {
+            let column = Expr::Column(Column::new_unqualified(name));
+            datafusion::logical_expr::cast(column, DataType::Int64)
+        };
+        let count = |count: &Option<Expr>| {
+            count.clone().unwrap_or(Expr::Literal(ScalarValue::Int64(None), None))
+        };
+        let args = vec![integer(&number), integer(&rank), count(&tail.offset), count(&tail.limit)];
+        let within = ScalarFunction::new_udf(crate::functions::within_limits(), args);
+        let plan = self.filter(plan, Expr::ScalarFunction(within))?;
+        let columns: Vec<Expr> = columns.into_iter().map(Expr::Column).collect();
+        Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+    }
+
     /// `None` for a constant NULL, which means no limit.
     fn bind_count(
         &mut self,
@@ -94,12 +142,6 @@ impl Binder<'_> {
             ))
             .at_place(place)
         })?;
-        if super::subquery::has_subquery(&typed.expr) || typed.expr.contains_outer() {
-            return Err(Error::feature_not_supported(format!(
-                "a subquery in {clause} is not supported"
-            ))
-            .at_place(place));
-        }
         if let Expr::Literal(value, _) = &typed.expr
             && value.is_null()
         {

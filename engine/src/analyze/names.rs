@@ -195,13 +195,29 @@ impl<'a> Places<'a> {
         self.position(span.start)
     }
 
+    /// Where what is behind a span begins.
+    pub(super) fn end(&self, span: Span) -> Option<u32> {
+        self.position(span.end)
+    }
+
     /// Where `symbol` first stands between two places.
     pub(super) fn find(&self, from: u32, to: u32, symbol: &str) -> Option<u32> {
-        let count = usize::try_from(to.checked_sub(from)?).ok()?;
-        let start = usize::try_from(from.checked_sub(1)?).ok()?;
-        let between: String = self.text?.chars().skip(start).take(count).collect();
+        let (start, between) = self.between(from, to)?;
         let found = between.find(symbol)?;
         u32::try_from(start + between[..found].chars().count() + 1).ok()
+    }
+
+    /// Where `word`, in any case, last stands between two places.
+    pub(super) fn find_last(&self, from: u32, to: u32, word: &str) -> Option<u32> {
+        let (start, between) = self.between(from, to)?;
+        let found = between.to_ascii_lowercase().rfind(word)?;
+        u32::try_from(start + between[..found].chars().count() + 1).ok()
+    }
+
+    fn between(&self, from: u32, to: u32) -> Option<(usize, String)> {
+        let count = usize::try_from(to.checked_sub(from)?).ok()?;
+        let start = usize::try_from(from.checked_sub(1)?).ok()?;
+        Some((start, self.text?.chars().skip(start).take(count).collect()))
     }
 }
 

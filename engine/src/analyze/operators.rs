@@ -209,6 +209,11 @@ impl Binder<'_> {
         for (left, right) in pairs {
             let left = self.expression(left, scope, clause)?;
             let right = self.expression(right, scope, clause)?;
+            // Beside NULL it is a test of the row itself, not of its members.
+            if let Some(row) = beside_null(&left, &right) {
+                tests.push(row.clone().is_not_null());
+                continue;
+            }
             let call = resolve_operator("=", Some(left.ty), right.ty).at_place(place)?;
             let [left_type, right_type] = call.args[..] else {
                 return Err(Error::internal("an operator with other than two arguments"));
@@ -484,6 +489,18 @@ fn quantifier(pattern: &ast::Expr) -> Option<(&ast::Expr, bool)> {
         (None, [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(array))]) => {
             Some((array, all))
         }
+        _ => None,
+    }
+}
+
+/// The row that is compared with a NULL that is written out.
+fn beside_null<'t>(left: &'t Typed, right: &'t Typed) -> Option<&'t Expr> {
+    let is_null = |side: &Typed| {
+        side.ty.is_unknown() && matches!(&side.expr, Expr::Literal(value, _) if value.is_null())
+    };
+    match (left.ty == PgType::RECORD, right.ty == PgType::RECORD) {
+        (true, false) if is_null(right) => Some(&left.expr),
+        (false, true) if is_null(left) => Some(&right.expr),
         _ => None,
     }
 }

@@ -117,11 +117,6 @@ impl Binder<'_> {
                         super::locks::lock_name(lock)
                     )));
                 }
-                if with_ties {
-                    return Err(Error::feature_not_supported(
-                        "WITH TIES is supported for a plain SELECT only",
-                    ));
-                }
                 let rows = self.bind_body(other, outer, resolve)?;
                 self.order_and_limit(rows, &around)
             }
@@ -631,9 +626,8 @@ impl Binder<'_> {
     /// ORDER BY of anything but a SELECT: by output columns only.
     fn order_and_limit(&mut self, rows: Rowset, around: &Tail<'_>) -> Result<Rowset> {
         let Rowset { plan, columns } = if around.resolve { self.resolved(rows)? } else { rows };
-        let mut builder = LogicalPlanBuilder::from(plan);
+        let mut sorts = Vec::new();
         if !around.order.is_empty() {
-            let mut sorts = Vec::new();
             for item in around.order {
                 let place = self.places.start(&item.expr);
                 let index = match &item.expr {
@@ -664,9 +658,17 @@ impl Binder<'_> {
                 let column = &columns[index];
                 sorts.push(super::keys::sort(column.expr(), column.output.ty, &item.options)?);
             }
+        }
+        let is_counted = around.is_counted();
+        let plan = match is_counted {
+            true => self.counted(plan, &sorts, around)?,
+            false => plan,
+        };
+        let mut builder = LogicalPlanBuilder::from(plan);
+        if !sorts.is_empty() {
             builder = builder.sort(sorts)?;
         }
-        if around.limit.is_some() || around.offset.is_some() {
+        if !is_counted && (around.limit.is_some() || around.offset.is_some()) {
             builder = builder.limit_by_expr(around.offset.clone(), around.limit.clone())?;
         }
         let plan =

@@ -59,6 +59,11 @@ impl Binder<'_> {
                 read.push((column.expr.clone(), output));
             }
         }
+        let missable = item.tables.iter().filter(|table| table.nullable);
+        for Typed { expr, ty } in missable.filter_map(ScopeTable::presence) {
+            let output = OutputColumn { name: String::new(), ty, table: Oid::INVALID, attnum: 0 };
+            read.push((expr, output));
+        }
         let slot = self.fresh_slot();
         let rows = self.over_returned(list, item, &read, slot)?;
         self.returned = Some(Returned { slot, rows });
@@ -79,15 +84,21 @@ impl Binder<'_> {
             .map(|(i, (_, column))| Ok(Field::new(format!("s{i}"), column.ty.arrow()?, true)))
             .collect::<Result<Vec<Field>>>()?;
         let (plan, qualifier) = self.slot_scan(slot, fields)?;
-        let in_slot = |column: &ScopeColumn| {
-            let place = read.iter().position(|(expr, _)| *expr == column.expr).unwrap_or_default();
+        let read_again = |wanted: &Expr| {
+            let place = read.iter().position(|(expr, _)| expr == wanted).unwrap_or_default();
             let table = TableReference::bare(qualifier.clone());
-            let expr = Expr::Column(Column::new(Some(table), format!("s{place}")));
-            ScopeColumn { expr, ..column.clone() }
+            Expr::Column(Column::new(Some(table), format!("s{place}")))
+        };
+        let in_slot =
+            |column: &ScopeColumn| ScopeColumn { expr: read_again(&column.expr), ..column.clone() };
+        let presence = |table: &ScopeTable| {
+            let known = table.presence().filter(|_| table.nullable)?;
+            Some(Typed::new(read_again(&known.expr), known.ty))
         };
         let table = |table: &ScopeTable| ScopeTable {
             columns: table.columns.iter().map(in_slot).collect(),
             base: None,
+            presence: presence(table),
             ..table.clone()
         };
         let rows = FromItem {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use datafusion::{
     arrow::datatypes::Field,
     common::{Column, TableReference},
-    logical_expr::{Expr, LogicalPlan},
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
 };
 
-use super::{OutputColumn, raised::Raised};
+use super::{OutputColumn, binder::Typed, raised::Raised};
 use crate::{
     catalog::Relation,
     error::{Error, Result},
@@ -46,8 +46,35 @@ pub(super) struct ScopeTable {
     pub(super) function: bool,
     /// Whether an outer join may leave its columns NULL.
     pub(super) nullable: bool,
+    /// What is NULL where an outer join found no row, for a table without key.
+    pub(super) presence: Option<Typed>,
+    /// The names of the members of its row, where an alias of a column doesn't change them.
+    pub(super) members: Option<Vec<String>>,
     /// A subquery or view: locking its rows would lock those of the tables inside.
     pub(super) locks_inside: bool,
+}
+
+impl ScopeTable {
+    /// The names of the members of its row.
+    pub(super) fn member_names(&self) -> Vec<String> {
+        let names = self.columns.iter().map(|column| column.name.clone());
+        self.members.clone().unwrap_or_else(|| names.collect())
+    }
+
+    /// What is NULL where an outer join found no row: the key that a scan of the table has, or a
+    /// column for the purpose.
+    pub(super) fn presence(&self) -> Option<Typed> {
+        let is_scan = |qualifier: &str| {
+            matches!(self.columns.first().map(|column| &column.expr), Some(Expr::Column(column))
+                if column.relation.as_ref().is_some_and(|r| r.table() == qualifier))
+        };
+        match &self.base {
+            Some((relation, qualifier)) if relation.layout.is_some() && is_scan(qualifier) => {
+                Some(Typed::new(super::update::key_column(qualifier), PgType::BYTEA))
+            }
+            _ => self.presence.clone(),
+        }
+    }
 }
 
 /// One item of FROM, or all of it: a plan and what its columns are called.
@@ -60,12 +87,32 @@ pub(super) struct FromItem {
 }
 
 impl FromItem {
-    /// The same, on the side of an outer join that may be missing.
-    pub(super) fn nullable_if(mut self, nullable: bool) -> Self {
+    /// The same on the side of an outer join that may be missing, with a column, called `name`
+    /// inside, that tells whether a row is there, for the tables whose rows nothing else tells.
+    pub(super) fn with_presence(mut self, name: &str) -> Result<Self> {
         for table in &mut self.tables {
-            table.nullable |= nullable;
+            table.nullable = true;
         }
-        self
+        let lacks = |table: &ScopeTable| !table.function && table.presence().is_none();
+        if !self.tables.iter().any(lacks) {
+            return Ok(self);
+        }
+        let here = datafusion::prelude::lit(true).alias(name);
+        let (input, mut columns) = match self.plan {
+            LogicalPlan::Projection(projection) => (projection.input, projection.expr),
+            plan => {
+                let columns = plan.schema().columns().into_iter().map(Expr::Column).collect();
+                (Arc::new(plan), columns)
+            }
+        };
+        columns.push(here);
+        let input = LogicalPlanBuilder::from(Arc::unwrap_or_clone(input));
+        self.plan = input.project(columns)?.build()?;
+        for table in self.tables.iter_mut().filter(|table| lacks(table)) {
+            let column = Expr::Column(Column::new_unqualified(name));
+            table.presence = Some(Typed::new(column, PgType::BOOL));
+        }
+        Ok(self)
     }
 }
 

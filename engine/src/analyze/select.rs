@@ -49,6 +49,13 @@ impl Tail<'_> {
             && self.offset.is_none()
             && self.locks.is_empty()
     }
+
+    /// Whether the rows are counted by window functions: for ties, and where the counts aren't
+    /// constants or parameters.
+    pub(super) fn is_counted(&self) -> bool {
+        let is_computed = |count: &Expr| has_subquery(count) || count.contains_outer();
+        self.with_ties || self.limit.iter().chain(&self.offset).any(is_computed)
+    }
 }
 
 /// What a statement's own SELECT has beside its rows.
@@ -187,7 +194,7 @@ impl Binder<'_> {
             true => row_under_cursor(&from, &locks),
             false => None,
         };
-        if result.top && !is_grouped && !is_distinct && !tail.with_ties && stands_on.is_none() {
+        if result.top && !is_grouped && !is_distinct && !tail.is_counted() && stands_on.is_none() {
             result.simple = simple_query(select, &from, filter.as_ref(), &above, &tail);
         }
         let mut plan = from.plan.clone();
@@ -257,14 +264,14 @@ impl Binder<'_> {
         result: &mut SelectTail,
     ) -> Result<Rowset> {
         let Rowset { mut plan, columns } = rows;
-        if tail.with_ties {
-            plan = self.with_ties(plan, &order, &tail)?;
+        if tail.is_counted() {
+            plan = self.counted(plan, &order, &tail)?;
         }
         let mut builder = LogicalPlanBuilder::from(plan);
         if !order.is_empty() {
             builder = builder.sort(order)?;
         }
-        let limited = !tail.with_ties && (tail.limit.is_some() || tail.offset.is_some());
+        let limited = !tail.is_counted() && (tail.limit.is_some() || tail.offset.is_some());
         // What is locked is counted last, above everything.
         if limited && locks.is_empty() {
             builder = builder.limit_by_expr(tail.offset.clone(), tail.limit.clone())?;
@@ -450,41 +457,6 @@ impl Binder<'_> {
         let first = named(&number).eq(datafusion::prelude::lit(1_u64));
         let plan = LogicalPlanBuilder::from(plan).filter(first)?.build()?;
         Ok(Rowset { plan, columns: rows.columns })
-    }
-
-    /// `FETCH FIRST n ROWS WITH TIES`: by rank.
-    fn with_ties(
-        &mut self,
-        plan: LogicalPlan,
-        order: &[SortExpr],
-        tail: &Tail<'_>,
-    ) -> Result<LogicalPlan> {
-        if order.is_empty() {
-            return Err(Error::syntax_error(
-                "WITH TIES cannot be specified without ORDER BY clause",
-            ));
-        }
-        let Some(limit) = &tail.limit else { return Ok(plan) };
-        let columns = plan.schema().columns();
-        let (plan, number) = self.row_number(plan, Vec::new(), order.to_vec())?;
-        let rank = datafusion::functions_window::rank::rank_udwf();
-        let (plan, rank) = self.numbered(plan, rank, Vec::new(), order.to_vec())?;
-        let zero = datafusion::prelude::lit(0_i64);
-        let skip = tail.offset.clone().unwrap_or(zero);
-        let integer = |name: &str| {
-            datafusion::logical_expr::cast(
-                named(name),
-                datafusion::arrow::datatypes::DataType::Int64,
-            )
-        };
-        // A limit of NULL is none.
-        let last = skip.clone() + limit.clone();
-        let within = limit.clone().is_null().or(integer(&rank).lt_eq(last));
-        let condition = integer(&number).gt(skip).and(within);
-        Ok(LogicalPlanBuilder::from(plan)
-            .filter(condition)?
-            .project(columns.into_iter().map(Expr::Column).collect::<Vec<_>>())?
-            .build()?)
     }
 
     fn bind_targets(
@@ -738,14 +710,7 @@ fn has_group_by(select: &ast::Select) -> bool {
 /// # Errors
 /// 42P10 for a number out of range, 42601 for other constants.
 pub(super) fn position(expr: &ast::Expr, columns: usize, word: &str) -> Result<Option<usize>> {
-    let (sign, value) = match expr {
-        ast::Expr::Value(value) => (1, value),
-        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
-            ast::Expr::Value(value) if matches!(value.value, ast::Value::Number(..)) => (-1, value),
-            _ => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
+    let Some((sign, value)) = signed_constant(expr) else { return Ok(None) };
     let number = match &value.value {
         ast::Value::Number(digits, _) => digits.parse::<i32>().ok(),
         ast::Value::Placeholder(_) => return Ok(None),
@@ -763,11 +728,26 @@ pub(super) fn position(expr: &ast::Expr, columns: usize, word: &str) -> Result<O
     }
 }
 
+/// A constant as PostgreSQL's parser leaves it, without parentheses and with its signs taken in.
+fn signed_constant(expr: &ast::Expr) -> Option<(i32, &ast::ValueWithSpan)> {
+    match expr {
+        ast::Expr::Nested(inner) => signed_constant(inner),
+        ast::Expr::Value(value) => Some((1, value)),
+        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => {
+            let (sign, value) = signed_constant(expr)?;
+            matches!(value.value, ast::Value::Number(..)).then_some((-sign, value))
+        }
+        _ => None,
+    }
+}
+
 /// The table column that an expression is, unchanged.
 fn origin(tree: &ast::Expr, bound: &Expr, scope: &Scope<'_>) -> Option<(Oid, i16)> {
     match tree {
         ast::Expr::Nested(inner) => origin(inner, bound, scope),
-        ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => {
+        ast::Expr::Identifier(_)
+        | ast::Expr::CompoundIdentifier(_)
+        | ast::Expr::CompoundFieldAccess { .. } => {
             let all = scope.columns.iter().chain(scope.tables.iter().flat_map(|t| &t.columns));
             all.into_iter()
                 .find(|column| column.expr == *bound)

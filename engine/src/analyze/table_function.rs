@@ -33,6 +33,12 @@ impl Binder<'_> {
         lateral: Outer<'_>,
     ) -> Result<FromItem> {
         let place = self.places.start(name);
+        if let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice()
+            && ident.quote_style.is_none()
+            && crate::statement::is_no_function(&ident.value)
+        {
+            return Err(Error::syntax_error_near("(").at_place(self.places.end(ident.span)));
+        }
         let mut parts = super::names::parts(name)?;
         let function = parts.pop().unwrap_or_default();
         if let Some(schema) = parts.pop()

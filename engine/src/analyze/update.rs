@@ -139,6 +139,8 @@ impl Binder<'_> {
             base: Some((Arc::clone(&target), qualifier.clone())),
             function: false,
             nullable: false,
+            presence: None,
+            members: None,
             locks_inside: false,
         };
         let first = FromItem { plan, tables: vec![scope_table], columns };

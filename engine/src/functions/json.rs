@@ -15,7 +15,7 @@ mod path;
 pub(crate) mod record;
 mod rows;
 
-pub(crate) use build::ROW_AS_JSON;
+pub(crate) use build::write_value;
 
 /// Registers all of them.
 pub(super) fn register(all: &mut Implementations) {

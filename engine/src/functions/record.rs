@@ -1,32 +1,116 @@
 //! Rows as values: `ROW(1, 'a')` and whole rows of tables.
 //!
-//! A row is kept as its text form, which is made where the row is: its columns' types are known
-//! there, and nowhere else in a plan is there a place for them.
+//! A row is kept as its text form and its JSON form, with a NUL, which no text contains, between
+//! them. They are made where the row is: its columns' names and types are known there, and nowhere
+//! else in a plan is there a place for them.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray, StringBuilder};
+use arrow::array::{Array, ArrayRef, BooleanArray, StringArray, StringBuilder};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::Volatility;
-use super::kernel::{Call, downcast, scalar_udf};
+use super::json::write_value;
+use super::kernel::{Call, Kernel, Text, downcast, k1, scalar_udf, total};
 use crate::error::Result;
-use crate::types::{FormatSettings, PgType, output, output::Column};
+use crate::types::{FormatSettings, PgType, json, output, output::Column};
 
-/// A row of values of these types; the last argument are the format settings.
-pub(crate) fn construct(types: &[PgType]) -> Result<Arc<ScalarUDF>> {
-    let names: Vec<String> = types.iter().map(|ty| format!("{}/{}", ty.oid, ty.typmod)).collect();
+/// Between the forms.
+const BORDER: char = '\0';
+
+/// The form of `record_out`.
+pub(crate) fn text_of(record: &str) -> &str {
+    record.split_once(BORDER).map_or(record, |(text, _)| text)
+}
+
+/// The form of `row_to_json`.
+pub(crate) fn json_of(record: &str) -> &str {
+    record.split_once(BORDER).map_or("null", |(_, json)| json)
+}
+
+/// The text of a row.
+pub(crate) fn text() -> Arc<ScalarUDF> {
+    let kernel: Kernel = k1::<Text, Text>(|record| Ok(text_of(record).to_owned()));
+    scalar_udf(
+        "text(record)",
+        vec![DataType::Utf8],
+        DataType::Utf8,
+        Volatility::Immutable,
+        true,
+        kernel,
+    )
+}
+
+/// `row IS NULL`: all members are; `row IS NOT NULL`: none is.
+pub(crate) fn null_test(negated: bool) -> Arc<ScalarUDF> {
+    let kernel: Kernel = Arc::new(move |call| {
+        let records: &StringArray = downcast(&call.args[0].array)?;
+        let test = |row| {
+            let at = call.args[0].index(row);
+            if records.is_null(at) {
+                return !negated;
+            }
+            let mut fields = are_null(records.value(at));
+            fields.all(|is_null| is_null != negated)
+        };
+        Ok(Arc::new((0..call.rows).map(|row| Some(test(row))).collect::<BooleanArray>()))
+    });
+    let id = format!("row_null_test({negated})");
+    let udf = scalar_udf(
+        &id,
+        vec![DataType::Utf8],
+        DataType::Boolean,
+        Volatility::Immutable,
+        false,
+        kernel,
+    );
+    total(&udf)
+}
+
+/// Which members of a row are NULL: those of whose text nothing is there.
+fn are_null(record: &str) -> impl Iterator<Item = bool> {
+    let text = text_of(record);
+    let members = if json_of(record) == "{}" { "" } else { &text[1..] };
+    let (mut is_quoted, mut is_empty) = (false, true);
+    members.chars().filter_map(move |c| match c {
+        '"' => {
+            (is_quoted, is_empty) = (!is_quoted, false);
+            None
+        }
+        ',' | ')' if !is_quoted => Some(std::mem::replace(&mut is_empty, true)),
+        _ => {
+            is_empty = false;
+            None
+        }
+    })
+}
+
+/// A row of values of these names and types; the last argument are the format settings.
+pub(crate) fn construct(names: Vec<String>, types: &[PgType]) -> Result<Arc<ScalarUDF>> {
+    let shown: Vec<String> = names
+        .iter()
+        .zip(types)
+        .map(|(name, ty)| format!("{name:?} {}/{}", ty.oid, ty.typmod))
+        .collect();
     let mut args = types.iter().map(|ty| ty.arrow()).collect::<Result<Vec<DataType>>>()?;
     args.push(DataType::Utf8);
-    let id = format!("row({})", names.join(","));
+    let id = format!("row({})", shown.join(","));
     let types = types.to_vec();
-    let kernel = Arc::new(move |call: &Call| rows(&types, call));
+    let keys: Vec<String> = names.iter().map(|name| json_key(name)).collect();
+    let kernel = Arc::new(move |call: &Call| rows(&keys, &types, call));
     Ok(scalar_udf(&id, args, DataType::Utf8, Volatility::Stable, false, kernel))
 }
 
-fn rows(types: &[PgType], call: &Call) -> Result<ArrayRef> {
+fn json_key(name: &str) -> String {
+    let mut key = String::new();
+    let _ = json::write_string(name, &mut key);
+    key.push(':');
+    key
+}
+
+fn rows(keys: &[String], types: &[PgType], call: &Call) -> Result<ArrayRef> {
     let bound = types
         .iter()
         .zip(&call.args)
@@ -37,15 +121,20 @@ fn rows(types: &[PgType], call: &Call) -> Result<ArrayRef> {
         None => FormatSettings::default(),
     };
     let mut built = StringBuilder::new();
-    let (mut text, mut field) = (String::new(), String::new());
+    let (mut text, mut json, mut field) = (String::new(), String::new(), String::new());
     for row in 0..call.rows {
         text.clear();
+        json.clear();
         text.push('(');
+        json.push('{');
         for (i, (column, arg)) in bound.iter().zip(&call.args).enumerate() {
             if i > 0 {
                 text.push(',');
+                json.push(',');
             }
             let at = arg.index(row);
+            json.push_str(&keys[i]);
+            write_value(types[i], &arg.array, column, at, &settings, &mut json)?;
             if column.is_null(at) {
                 continue;
             }
@@ -54,6 +143,9 @@ fn rows(types: &[PgType], call: &Call) -> Result<ArrayRef> {
             write_field(&field, &mut text);
         }
         text.push(')');
+        text.push(BORDER);
+        text.push_str(&json);
+        text.push('}');
         built.append_value(&text);
     }
     Ok(Arc::new(built.finish()))
@@ -95,5 +187,13 @@ mod tests {
         assert_eq!(written(""), "\"\"");
         assert_eq!(written("a b"), "\"a b\"");
         assert_eq!(written("e\"f\\"), "\"e\"\"f\\\\\"");
+    }
+
+    #[test]
+    fn members_are_null_where_nothing_is_written() {
+        let nulls = |record: &str| are_null(record).collect::<Vec<bool>>();
+        assert_eq!(nulls("(1,,\"\",\"a,\"\")\",)\0{\"f1\":1}"), [false, true, false, false, true]);
+        assert_eq!(nulls("()\0{\"f1\":null}"), [true]);
+        assert!(nulls("()\0{}").is_empty());
     }
 }

@@ -16,9 +16,13 @@ use datafusion::functions_window::row_number::row_number_udwf;
 use datafusion::logical_expr::{Expr, WindowUDF};
 use datafusion::scalar::ScalarValue;
 
+pub(crate) use limits::limit;
+
 use super::Implementation;
 use super::registry::Implementations;
 
+pub(crate) mod framed;
+mod limits;
 mod per_row;
 
 pub(super) fn register(all: &mut Implementations) {

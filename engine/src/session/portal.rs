@@ -16,7 +16,7 @@ use crate::{
     prepared::Prepared as PreparedPlan,
     session::Session,
     subscribe::Subscription,
-    types::{BoundEncoder, Format, PgType, RowEncoder},
+    types::{BoundEncoder, Format, Oid, PgType, RowEncoder},
 };
 
 /// One execution of a statement.
@@ -239,7 +239,9 @@ impl Portal {
     pub(crate) fn bind_encoder(&mut self, session: &Session) -> Result<()> {
         let Some(output) = &self.output else { return Ok(()) };
         let is_binary = |place| super::format_at(&self.formats, place) == Format::Binary;
-        let record = output.iter().position(|column| column.ty == PgType::RECORD);
+        let record = output
+            .iter()
+            .position(|column| matches!(column.ty.oid, Oid::RECORD | Oid::RECORD_ARRAY));
         if record.is_some_and(is_binary) {
             return Err(Error::feature_not_supported("rows as values have no binary format here")
                 .with_hint("Ask for text, or cast the row to text."));

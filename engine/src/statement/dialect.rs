@@ -5,15 +5,24 @@
 //! Comparisons, IS DISTINCT FROM, BETWEEN and LIKE don't associate; a prefix operator other than a sign binds
 //! as weakly as any other operator.
 
+mod patterns;
+mod typewords;
+
 use std::any::TypeId;
 
 use datafusion::sql::sqlparser::{
-    ast::{BinaryOperator, Expr, UnaryOperator},
+    ast::{
+        BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+        FunctionArguments, ObjectName, UnaryOperator,
+    },
     dialect::{Dialect, PostgreSqlDialect, Precedence},
     keywords::Keyword,
     parser::{Parser, ParserError},
     tokenizer::{Token, Word},
 };
+
+pub(crate) use patterns::SYMMETRIC;
+pub(crate) use typewords::is_no_function;
 
 /// sqlparser's PostgreSQL with the precedences of PostgreSQL.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +79,11 @@ impl Dialect for Postgres {
     }
 
     fn prec_value(&self, prec: Precedence) -> u8 {
-        self.0.prec_value(prec)
+        match prec {
+            // The colon between the bounds of a slice is weaker than all operators.
+            Precedence::Colon => 1,
+            _ => self.0.prec_value(prec),
+        }
     }
 
     as_sqlparser! {
@@ -120,6 +133,11 @@ impl Dialect for Postgres {
             Token::Word(word) if word.keyword == Keyword::NOT && word.quote_style.is_none() => {
                 (UnaryOperator::Not, self.prec_value(Precedence::UnaryNot))
             }
+            Token::Word(word) if word.keyword == Keyword::VALUES => return rows(parser),
+            Token::Word(word) if word.keyword == Keyword::GROUPING => {
+                return grouping_sets(parser);
+            }
+            Token::Word(_) => return typewords::parse(self, parser),
             _ => return None,
         };
         parser.advance_token();
@@ -148,8 +166,10 @@ impl Dialect for Postgres {
                 )
             }
             Keyword::IN => in_list(parser, left, 1, false),
-            Keyword::NOT => in_list(parser, left, 2, true),
-            _ => None,
+            Keyword::NOT => {
+                in_list(parser, left, 2, true).or_else(|| patterns::parse(self, parser, left))
+            }
+            _ => patterns::parse(self, parser, left),
         }
     }
 }
@@ -178,6 +198,56 @@ impl Postgres {
             }
         }))
     }
+}
+
+/// `(VALUES (1), (2))` where an expression is due. The parenthesis has been read.
+fn rows(parser: &mut Parser) -> Option<Parsed> {
+    if parser.get_current_token().token != Token::LParen {
+        return None;
+    }
+    Some(parser.parse_query().map(Expr::Subquery))
+}
+
+/// `GROUPING SETS (...)` inside another.
+fn grouping_sets(parser: &mut Parser) -> Option<Parsed> {
+    if !parser.parse_keywords(&[Keyword::GROUPING, Keyword::SETS]) {
+        return None;
+    }
+    let set = |parser: &mut Parser| {
+        if !parser.consume_token(&Token::LParen) {
+            return Ok(vec![parser.parse_expr()?]);
+        }
+        let list = match parser.peek_token_ref().token {
+            Token::RParen => Vec::new(),
+            _ => parser.parse_comma_separated(Parser::parse_expr)?,
+        };
+        parser.expect_token(&Token::RParen)?;
+        Ok(list)
+    };
+    let sets = parser.expect_token(&Token::LParen).and_then(|_| {
+        let sets = parser.parse_comma_separated(set)?;
+        parser.expect_token(&Token::RParen)?;
+        Ok(Expr::GroupingSets(sets))
+    });
+    Some(sets)
+}
+
+fn call(name: ObjectName, args: Vec<Expr>) -> Expr {
+    let arg = |arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg));
+    Expr::Function(Function {
+        name,
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into_iter().map(arg).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// `[NOT] IN ((SELECT 1), 2)` is a list, which sqlparser takes for a subquery. `at`: the parenthesis.
@@ -235,12 +305,6 @@ fn associates(left: &Expr, precedence: u8, dialect: &Postgres) -> bool {
     match left {
         Expr::BinaryOp { op, .. } => !(level(Precedence::Eq) && is_comparison(op)),
         Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => !level(Precedence::Is),
-        // An escape character that is more than a literal would be read as a part of it.
-        Expr::Like { escape_char: Some(_), .. } | Expr::ILike { escape_char: Some(_), .. }
-            if level(Precedence::DoubleColon) =>
-        {
-            false
-        }
         Expr::Between { .. } | Expr::Like { .. } | Expr::ILike { .. } | Expr::SimilarTo { .. } => {
             !level(Precedence::Between)
         }

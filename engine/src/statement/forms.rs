@@ -1,27 +1,14 @@
 //! Forms of PostgreSQL's grammar that the parser doesn't know, in words that it does.
 
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Whitespace, Word};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Whitespace};
 
-/// The name under which `BETWEEN SYMMETRIC` passes the parser: no function has it.
-pub(crate) const SYMMETRIC: &str = "between symmetric";
-
-/// `substring(a SIMILAR b ESCAPE c)` becomes `substring(a, b, c)`, and `BETWEEN SYMMETRIC a AND b`
-/// becomes `BETWEEN "between symmetric"(a) AND b`. `ONLY t` is `t`, since no table inherits, and
-/// EXCLUDE NO OTHERS of a window frame is what holds anyway.
+/// `substring(a SIMILAR b ESCAPE c)` becomes `substring(a, b, c)`. `ONLY t` is `t`, since no table
+/// inherits, and EXCLUDE NO OTHERS of a window frame is what holds anyway.
 pub(super) fn rewrite(tokens: &mut Vec<TokenWithSpan>) {
     let mut at = 0;
     while at < tokens.len() {
         if is_word(tokens, at, "substring") {
             similar(tokens, at);
-        } else if is_word(tokens, at, "symmetric")
-            && before(tokens, at).is_some_and(|before| is_word(tokens, before, "between"))
-        {
-            symmetric(tokens, at);
-        } else if is_word(tokens, at, "asymmetric")
-            && before(tokens, at).is_some_and(|before| is_word(tokens, before, "between"))
-        {
-            // What BETWEEN means anyway.
-            tokens.remove(at);
         } else if is_word(tokens, at, "only") {
             only(tokens, at);
         } else if is_exclusion(tokens, at) {
@@ -247,34 +234,4 @@ fn similar(tokens: &mut [TokenWithSpan], substring: usize) {
             return;
         }
     }
-}
-
-fn symmetric(tokens: &mut Vec<TokenWithSpan>, at: usize) {
-    let (mut depth, mut cases) = (0, 0);
-    let mut end = None;
-    for next in at + 1..tokens.len() {
-        depth += depth_change(&tokens[next].token);
-        if depth < 0 {
-            return;
-        }
-        if is_word(tokens, next, "case") {
-            cases += 1;
-        } else if is_word(tokens, next, "end") {
-            cases -= 1;
-        } else if depth == 0 && cases == 0 && is_word(tokens, next, "and") {
-            end = Some(next);
-            break;
-        }
-    }
-    let Some(end) = end else { return };
-    let close = TokenWithSpan { token: Token::RParen, span: tokens[end].span };
-    tokens.insert(end, close);
-    let name = Word {
-        value: SYMMETRIC.to_owned(),
-        quote_style: Some('"'),
-        keyword: datafusion::sql::sqlparser::keywords::Keyword::NoKeyword,
-    };
-    let span = tokens[at].span;
-    tokens[at].token = Token::Word(name);
-    tokens.insert(at + 1, TokenWithSpan { token: Token::LParen, span });
 }

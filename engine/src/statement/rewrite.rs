@@ -15,7 +15,8 @@
 //! * `ORDER BY a USING >` => `ORDER BY a DESC`
 //! * `GROUP BY DISTINCT a` => `GROUP BY <distinct>, a`, and `GROUP BY ALL a` => `GROUP BY a`
 //! * `RANGE '1 day' PRECEDING` => `RANGE ('1 day') PRECEDING`
-//! * `a::text COLLATE "C"` => `a::text`: the collations that there are compare alike
+//! * `FETCH FIRST (a + 1) ROWS ONLY` => `LIMIT (a + 1)`, and with ties `LIMIT (a + 1) FETCH FIRST N''
+//!   ROWS WITH TIES`
 //! * `interval(2) '1.25'` => `'1.25'::interval(2)`
 
 use datafusion::sql::sqlparser::{
@@ -110,6 +111,8 @@ pub(super) fn for_parser(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         } else if let Some(cursor) = positioned(&solid, at) {
             written.push(token, marked_word(cursor));
             3
+        } else if let Some(length) = fetch(&solid, at, &mut written) {
+            length
         } else if let Some(length) = expression_form(&solid, at, &mut written) {
             length
         } else {
@@ -118,6 +121,26 @@ pub(super) fn for_parser(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         };
     }
     written.tokens.extend(tokens.last().filter(|token| token.token == Token::EOF).cloned());
+    written.tokens
+}
+
+/// The tokens of a query or an expression in a definition, whose tree is written out as text: what
+/// takes the place of others is something that can be read again.
+pub(super) fn for_definition(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+    let solid: Vec<&TokenWithSpan> = tokens.iter().collect();
+    let mut written = Writer { tokens: Vec::with_capacity(solid.len() + 8) };
+    let mut at = 0;
+    while at < solid.len() {
+        let is_marked = is(solid[at], "distinct");
+        at += if let Some(length) = fetch(&solid, at, &mut written) {
+            length
+        } else if !is_marked && let Some(length) = expression_form(&solid, at, &mut written) {
+            length
+        } else {
+            written.tokens.push(solid[at].clone());
+            1
+        };
+    }
     written.tokens
 }
 
@@ -210,9 +233,6 @@ fn expression_form(solid: &[&TokenWithSpan], at: usize, written: &mut Writer) ->
     if at >= 2 && is(solid[at - 1], "by") && is(solid[at - 2], "group") {
         return grouping_quantifier(here, next, written);
     }
-    if is(here, "collate") && is_known_collation(next) && is_behind_cast(solid, at) {
-        return Some(2);
-    }
     match (&here.token, &next.token) {
         (Token::SingleQuotedString(_), _) => frame_offset(solid, at, written),
         (Token::Word(_), Token::LParen) if is(here, "interval") => {
@@ -246,22 +266,39 @@ fn grouping_quantifier(
     (is(here, "all") && has_list).then_some(1)
 }
 
+/// `FETCH FIRST n ROWS` whose count is more than a number. Returns how many tokens were read.
+fn fetch(solid: &[&TokenWithSpan], at: usize, written: &mut Writer) -> Option<usize> {
+    let [fetch, first, rest @ ..] = &solid[at..] else { return None };
+    if !is(fetch, "fetch") || !(is(first, "first") || is(first, "next")) {
+        return None;
+    }
+    let (count, length) = until(rest, |token| is(token, "row") || is(token, "rows"))?;
+    let is_more = match count {
+        [sign, _] => matches!(sign.token, Token::Plus | Token::Minus),
+        [open, .., close] => open.token == Token::LParen && close.token == Token::RParen,
+        _ => false,
+    };
+    let end = rest.get(length + 1).filter(|_| is_more)?;
+    written.push(fetch, Token::make_keyword("LIMIT"));
+    written.tokens.extend(count.iter().map(|token| (*token).clone()));
+    if is(end, "only") {
+        return Some(length + 4);
+    }
+    written.push(fetch, Token::make_keyword("FETCH"));
+    written.push(fetch, Token::make_keyword("FIRST"));
+    written.push(fetch, Token::NationalStringLiteral(String::new()));
+    Some(length + 2)
+}
+
+/// Whether the count of a FETCH is that of the LIMIT before it.
+pub(crate) fn is_counted_before(count: &ast::Expr) -> bool {
+    matches!(count, ast::Expr::Value(value)
+        if value.value == ast::Value::NationalStringLiteral(String::new()))
+}
+
 fn is_known_collation(token: &TokenWithSpan) -> bool {
     matches!(&token.token, Token::Word(word) if word.quote_style.is_some()
         && matches!(word.value.as_str(), "C" | "POSIX" | "default" | "ucs_basic"))
-}
-
-/// Whether the tokens before are the type of a `::`.
-fn is_behind_cast(solid: &[&TokenWithSpan], at: usize) -> bool {
-    let is_type = |token: &TokenWithSpan| {
-        let part = matches!(
-            token.token,
-            Token::Word(_) | Token::LParen | Token::RParen | Token::Number(..) | Token::Period
-        );
-        part && !is(token, "collate")
-    };
-    let before = solid[..at].iter().rev().find(|token| !is_type(token));
-    before.is_some_and(|token| token.token == Token::DoubleColon)
 }
 
 /// A string as the offset of a window frame, with a cast or without: the parser takes it for an
@@ -315,12 +352,19 @@ fn conflict(solid: &[&TokenWithSpan], at: usize, written: &mut Writer) -> Option
             [single] => single.token.clone(),
             // An operator class or collation is the default one, or nothing here.
             [name, word] if matches!(word.token, Token::Word(_)) => name.token.clone(),
+            [name, collate, collation, class @ ..]
+                if is(collate, "collate") && is_known_collation(collation) && class.len() < 2 =>
+            {
+                name.token.clone()
+            }
             several => marked_word(text_of(several)),
         });
         rest_of_list = rest_of_list.get(length + 1..).unwrap_or_default();
     }
-    if condition.is_none() && list.iter().all(|t| matches!(t.token, Token::Word(_) | Token::Comma))
-    {
+    let is_read = |token: &&TokenWithSpan| {
+        matches!(token.token, Token::Word(_) | Token::Comma) && !is(token, "collate")
+    };
+    if condition.is_none() && list.iter().all(is_read) {
         return None;
     }
     let length = match condition {

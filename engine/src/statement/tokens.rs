@@ -194,12 +194,23 @@ impl<'a> Tokens<'a> {
         let dialect = POSTGRES;
         let rest: Vec<TokenWithSpan> =
             self.solid[self.next..].iter().map(|i| self.all[*i].clone()).collect();
+        let rest = super::rewrite::for_definition(&rest);
         let mut parser = Parser::new(&dialect).with_tokens_with_locations(for_parser(rest));
         let value = read(&mut parser);
-        self.next = (self.next + parser.index()).min(self.solid.len());
-        value.map_err(|_| {
-            self.next = self.next.saturating_sub(1);
-            self.unexpected()
+        // Tokens that were put in place of others stand where those stood.
+        let next = parser.peek_token_ref();
+        let at = |i: &usize| self.all[*i].span.start >= next.span.start;
+        self.next = match next.token {
+            Token::EOF => self.solid.len(),
+            _ => self.solid.iter().position(at).unwrap_or(self.solid.len()),
+        };
+        value.map_err(|error| match super::place_of(&error) {
+            Some(place) => {
+                let found = self.solid.iter().position(|i| self.all[*i].span.start == place);
+                self.next = found.unwrap_or(self.next);
+                self.unexpected()
+            }
+            None => self.unexpected(),
         })
     }
 

@@ -17,6 +17,7 @@ use super::settings::FormatSettings;
 use super::timetz::TimeTz;
 use super::{Oid, PgType, array, builtin, bytea, float, interval, is_oid_like, is_text_like, uuid};
 use crate::error::{Error, Result};
+use crate::functions::record;
 
 /// A column whose type has been looked at once.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ enum Values {
     Float8(Float64Array),
     Numeric(BinaryArray),
     Text(StringArray),
+    /// As `functions::record` makes them.
+    Record(StringArray),
     Bytea(BinaryArray),
     Uuid(FixedSizeBinaryArray),
     Date(Date32Array),
@@ -114,9 +117,8 @@ impl Column {
             Oid::TIMESTAMP => Values::Timestamp(owned(ty, array)?),
             Oid::TIMESTAMPTZ => Values::TimestampTz(owned(ty, array)?),
             Oid::INTERVAL => Values::Interval(owned(ty, array)?),
-            oid if is_text_like(oid) || oid == Oid::RECORD || named => {
-                Values::Text(owned(ty, array)?)
-            }
+            Oid::RECORD => Values::Record(owned(ty, array)?),
+            oid if is_text_like(oid) || named => Values::Text(owned(ty, array)?),
             oid if is_oid_like(oid) => Values::Oid(owned(ty, array)?),
             _ => {
                 let name = ty.name();
@@ -161,6 +163,7 @@ impl Column {
                 Err(_) => Err(std::fmt::Error),
             },
             Values::Text(a) => out.write_str(a.value(row)),
+            Values::Record(a) => out.write_str(record::text_of(a.value(row))),
             Values::Bytea(a) => bytea::write(a.value(row), settings.bytea_output, out),
             Values::Uuid(a) => uuid::write(a.value(row), out),
             Values::Date(a) => datetime::style::write_date(a.value(row), settings, out),
@@ -212,6 +215,8 @@ impl Column {
                 }
                 out.put_slice(a.value(row).as_bytes());
             }
+            // Asking for this form is refused where the format is chosen.
+            Values::Record(a) => out.put_slice(record::text_of(a.value(row)).as_bytes()),
             Values::Bytea(a) => out.put_slice(a.value(row)),
             Values::Uuid(a) => out.put_slice(a.value(row)),
             Values::Date(a) => out.put_i32(match a.value(row) {

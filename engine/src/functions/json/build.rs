@@ -13,15 +13,12 @@ use datafusion::logical_expr::{
 };
 
 use crate::error::{Error, Result, SqlState};
-use crate::functions::{Implementation, Volatility};
+use crate::functions::{Implementation, Volatility, record};
 use crate::types::{DateStyle, FormatSettings, Oid, PgType, json, output::Column};
 
 use super::super::aggregate::{arranged, arranged_state};
 use super::super::kernel::{Call, scalar_udf};
 use super::super::registry::Implementations;
-
-/// A row that is json already: the aggregate sees by the modifier that it was one.
-pub(crate) const ROW_AS_JSON: PgType = PgType::new(Oid::JSON, 1);
 
 /// json is written with this spacing by the builders, jsonb is brought into its normal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +40,8 @@ pub(super) fn register(all: &mut Implementations) {
     use Implementation::Poly;
     all.add_zoned("to_json(anyelement)", Poly(|t, _| value(t, Kind::Json)));
     all.add_zoned("to_jsonb(anyelement)", Poly(|t, _| value(t, Kind::Jsonb)));
+    all.add_zoned("row_to_json(record)", Poly(|t, _| value(t, Kind::Json)));
+    all.add_zoned("row_to_json(record,bool)", Poly(row_in_lines));
     all.add_zoned("array_to_json(anyarray)", Poly(|t, _| value(t, Kind::Json)));
     all.add_zoned("array_to_json(anyarray,bool)", Poly(array_in_lines));
     all.add_zoned("json_build_array(any)", Poly(|t, _| array(t, Kind::Json)));
@@ -60,7 +59,7 @@ pub(super) fn register(all: &mut Implementations) {
 }
 
 /// Appends one value as JSON.
-fn write_value(
+pub(crate) fn write_value(
     ty: PgType,
     column: &ArrayRef,
     bound: &Column,
@@ -83,6 +82,10 @@ fn write_value(
             write_value(element, &items, &bound, item, settings, out)?;
         }
         out.push(']');
+        return Ok(());
+    }
+    if ty == PgType::RECORD {
+        out.push_str(record::json_of(column.as_string::<i32>().value(row)));
         return Ok(());
     }
     let mut text = String::new();
@@ -213,6 +216,45 @@ fn writer(
 
 fn value(types: &[PgType], kind: Kind) -> Result<Implementation> {
     writer("to_json", types, kind, |arguments, row, out| arguments.write(0, row, out), true)
+}
+
+/// With the flag each member on a line of its own.
+fn row_in_lines(types: &[PgType], _: PgType) -> Result<Implementation> {
+    writer(
+        "row_to_json",
+        types,
+        Kind::Json,
+        |arguments, row, out| {
+            let flag = &arguments.call.args[1];
+            let pretty = flag.array.as_boolean().value(flag.index(row));
+            let mut json = String::new();
+            arguments.write(0, row, &mut json)?;
+            match pretty {
+                true => in_lines(&json, out),
+                false => out.push_str(&json),
+            }
+            Ok(())
+        },
+        true,
+    )
+}
+
+/// An object with a line for each of its members.
+fn in_lines(json: &str, out: &mut String) {
+    let (mut depth, mut is_text, mut is_escaped) = (0, false, false);
+    for c in json.chars() {
+        out.push(c);
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_text => is_escaped = true,
+            '"' => is_text = !is_text,
+            _ if is_text => {}
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth -= 1,
+            ',' if depth == 1 => out.push_str("\n "),
+            _ => {}
+        }
+    }
 }
 
 /// With the flag each element on a line of its own.
@@ -403,7 +445,7 @@ impl Collected {
     fn separator(&self) -> &'static str {
         let ty = self.types[0];
         match self.kind == Kind::Json && !self.keyed {
-            true if ty == ROW_AS_JSON || ty.list_element().is_some() => ", \n ",
+            true if ty == PgType::RECORD || ty.list_element().is_some() => ", \n ",
             _ => ", ",
         }
     }
