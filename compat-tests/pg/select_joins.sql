@@ -43,3 +43,15 @@ SELECT u.name FROM users u WHERE u.id = (SELECT user_id FROM orders WHERE id = 1
 SELECT 1 FROM (VALUES (1)) a1(x), (VALUES (1)) b1(y) JOIN (VALUES (1)) c1(z) ON a1.x = c1.z;
 -- error: 42703
 SELECT 1 FROM (VALUES (1)) a1(x), (VALUES (1)) b1(y) JOIN (VALUES (1)) c1(z) ON x = c1.z;
+CREATE TABLE nulls_a (t text);
+CREATE TABLE nulls_b (t text);
+INSERT INTO nulls_a VALUES ('x'), (NULL), (NULL);
+INSERT INTO nulls_b VALUES ('x'), ('y'), (NULL);
+-- Joins of one query that take NULLs for equal and for unknown.
+SELECT count(*) FROM nulls_a a JOIN nulls_b b ON a.t IS NOT DISTINCT FROM b.t, nulls_b c;
+SELECT count(*) FROM nulls_a a LEFT JOIN nulls_b b ON a.t = b.t JOIN nulls_b c ON b.t IS NOT DISTINCT FROM c.t, nulls_a d WHERE d.t IS NULL;
+SELECT count(*) FROM nulls_a a JOIN nulls_b b ON a.t = b.t JOIN nulls_b c ON a.t IS NOT DISTINCT FROM c.t;
+SELECT count(*) FROM nulls_a a JOIN nulls_b b ON a.t IS NOT DISTINCT FROM b.t JOIN nulls_b c ON a.t = c.t;
+SELECT count(*) FROM nulls_a a, nulls_b b, nulls_a c WHERE a.t = b.t AND b.t IS NOT DISTINCT FROM c.t;
+SELECT count(*) FROM nulls_a a FULL JOIN nulls_b b ON a.t = b.t JOIN nulls_b c ON a.t IS NOT DISTINCT FROM c.t CROSS JOIN nulls_a d;
+SELECT count(*) FROM nulls_a a WHERE EXISTS (SELECT 1 FROM nulls_b b JOIN nulls_a c ON b.t IS NOT DISTINCT FROM c.t, nulls_b d WHERE b.t IS NOT DISTINCT FROM a.t);

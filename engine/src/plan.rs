@@ -18,7 +18,7 @@ use datafusion::{
     },
     catalog::{Session, TableProvider},
     common::{
-        DFSchema, Result as DataFusionResult, ScalarValue,
+        DFSchema, JoinType, NullEquality, Result as DataFusionResult, ScalarValue,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
     datasource::TableType,
@@ -426,8 +426,10 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     rules.retain(|rule| !UNWANTED.contains(&rule.name()));
     for rule in &mut rules {
-        if rule.name() == "push_down_filter" {
-            *rule = Arc::new(AboveGroups(Arc::clone(rule)));
+        match rule.name() {
+            "push_down_filter" => *rule = Arc::new(AboveGroups(Arc::clone(rule))),
+            "eliminate_cross_join" => *rule = Arc::new(OneEquality(Arc::clone(rule))),
+            _ => {}
         }
     }
     rules
@@ -453,6 +455,42 @@ impl OptimizerRule for AboveGroups {
         config: &dyn OptimizerConfig,
     ) -> DataFusionResult<Transformed<LogicalPlan>> {
         match stands_above_groups(&plan) {
+            true => Ok(Transformed::no(plan)),
+            false => self.0.rewrite(plan, config),
+        }
+    }
+}
+
+/// A rule that joins the inputs of inner joins anew, all as the topmost of them takes NULLs: not
+/// where some take NULLs for equal (`IS NOT DISTINCT FROM`).
+#[derive(Debug)]
+struct OneEquality(Arc<dyn OptimizerRule + Send + Sync>);
+
+impl OptimizerRule for OneEquality {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        self.0.apply_order()
+    }
+
+    fn rewrite(
+        &self,
+        plan: LogicalPlan,
+        config: &dyn OptimizerConfig,
+    ) -> DataFusionResult<Transformed<LogicalPlan>> {
+        let mut takes_nulls = false;
+        plan.apply_with_subqueries(|node| {
+            takes_nulls |= matches!(node, LogicalPlan::Join(join)
+                if join.join_type == JoinType::Inner
+                    && join.null_equality == NullEquality::NullEqualsNull);
+            Ok(match takes_nulls {
+                true => TreeNodeRecursion::Stop,
+                false => TreeNodeRecursion::Continue,
+            })
+        })?;
+        match takes_nulls {
             true => Ok(Transformed::no(plan)),
             false => self.0.rewrite(plan, config),
         }
