@@ -54,3 +54,15 @@ SELECT count(*) FROM nk x, nk y, nk z WHERE x.b IS NOT DISTINCT FROM y.b AND y.a
 SELECT count(*) FROM nk x JOIN nk y ON x.b IS NOT DISTINCT FROM y.b AND x.a = y.a JOIN nk w ON w.a > 1;
 SELECT x.a, (SELECT count(*) FROM nk y JOIN nk z ON y.b IS NOT DISTINCT FROM z.b, nk w WHERE w.a = x.a) FROM nk x ORDER BY 1, 2;
 DROP TABLE nk;
+CREATE TABLE nulls_a (t text);
+CREATE TABLE nulls_b (t text);
+INSERT INTO nulls_a VALUES ('x'), (NULL), (NULL);
+INSERT INTO nulls_b VALUES ('x'), ('y'), (NULL);
+-- Joins of one query that take NULLs for equal and for unknown.
+SELECT count(*) FROM nulls_a a JOIN nulls_b b ON a.t IS NOT DISTINCT FROM b.t, nulls_b c;
+SELECT count(*) FROM nulls_a a LEFT JOIN nulls_b b ON a.t = b.t JOIN nulls_b c ON b.t IS NOT DISTINCT FROM c.t, nulls_a d WHERE d.t IS NULL;
+SELECT count(*) FROM nulls_a a JOIN nulls_b b ON a.t = b.t JOIN nulls_b c ON a.t IS NOT DISTINCT FROM c.t;
+SELECT count(*) FROM nulls_a a JOIN nulls_b b ON a.t IS NOT DISTINCT FROM b.t JOIN nulls_b c ON a.t = c.t;
+SELECT count(*) FROM nulls_a a, nulls_b b, nulls_a c WHERE a.t = b.t AND b.t IS NOT DISTINCT FROM c.t;
+SELECT count(*) FROM nulls_a a FULL JOIN nulls_b b ON a.t = b.t JOIN nulls_b c ON a.t IS NOT DISTINCT FROM c.t CROSS JOIN nulls_a d;
+SELECT count(*) FROM nulls_a a WHERE EXISTS (SELECT 1 FROM nulls_b b JOIN nulls_a c ON b.t IS NOT DISTINCT FROM c.t, nulls_b d WHERE b.t IS NOT DISTINCT FROM a.t);

@@ -106,14 +106,14 @@ const NOT_THERE: &[&str] = &[
     "SELECT rank(3) WITHIN GROUP (ORDER BY a) FROM t",
     "SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3)) u",
     "SELECT * FROM t JOIN t u USING (a, b) AS j",
-    "SELECT a FROM t LIMIT (SELECT 1)",
-    "SELECT sum(a) OVER (ORDER BY a::numeric RANGE 1 PRECEDING) FROM t",
-    "PREPARE frame (int) AS SELECT sum(a) OVER (ROWS $1 PRECEDING) FROM t",
+    "SELECT a FROM t ORDER BY a LIMIT (SELECT 1) FOR UPDATE",
+    "SELECT sum(a) OVER (ORDER BY '10:00+00'::timetz RANGE '1 hour' PRECEDING) FROM t",
+    "SELECT t FROM t ORDER BY t",
+    "SELECT DISTINCT t FROM t",
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) \
      SEARCH DEPTH FIRST BY n SET o SELECT * FROM r",
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) \
      CYCLE n SET c USING p SELECT * FROM r",
-    "SELECT count(u.*) FROM t LEFT JOIN (SELECT 1 AS x) u ON x = a",
     "SELECT array_agg(ARRAY[a]) FROM t",
     "SELECT 'ab' ~ 'a(?=b)'",
     "SELECT json_each('{}')",
@@ -146,11 +146,6 @@ const WRONG: &[(&str, &str)] = &[
     ("SET max_connections = 5", "55P02"),
     ("SET default_tablespace = nosuch", "22023"),
     ("SELECT 1 AS a INTO t", "42P07"),
-    ("SELECT sum(a) OVER (ROWS BETWEEN -1 PRECEDING AND 1 FOLLOWING) FROM t", "22013"),
-    ("SELECT sum(a) OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND NULL FOLLOWING) FROM t", "22004"),
-    ("SELECT sum(a) OVER (ORDER BY a RANGE BETWEEN 1 PRECEDING AND -1 FOLLOWING) FROM t", "22013"),
-    ("SELECT sum(a) OVER (ORDER BY now() RANGE '-1 day' PRECEDING) FROM t", "22013"),
-    ("SELECT sum(a) OVER (ORDER BY now() RANGE '-1 day'::interval PRECEDING) FROM t", "22013"),
 ];
 
 /// What asks for what is so anyway, or means the same here.
