@@ -84,3 +84,26 @@ SELECT * FROM o1 LEFT JOIN o2 ON o1.id NOT IN (SELECT 1) and o1.id = o2.o order 
 select u, m, row_number() over (partition by u, m) from (select u, min(v) as m from t3 group by u) s order by 1;
 select u, w, count(*) over (partition by w, u), rank() over (partition by u, w order by m) from (select u, u as w, min(v) as m from t3 group by u) s order by 1;
 drop table a, b, c, o1, o2, t3;
+-- What depends on the outer query in the condition of a join and in WHERE.
+create table ja(id int, a int, n numeric, t text); create table jb(a int, n numeric); create table jc(id int, a int, s smallint);
+insert into ja values (1,1,1.5,'x'),(2,2,null,null); insert into jb values (1,2.5),(2,3.0); insert into jc values (1,1,1),(2,2,2);
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 JOIN jc x5 ON x5.id <> x.a WHERE x.a <> x5.s);
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4, jc x5 where x5.id <> x.a and x.a <> x5.s);
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 JOIN jc x5 ON x5.id <> x.a WHERE x.n <> x5.s);
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 JOIN jc x5 ON x5.id <> x.a WHERE x.a not in (x5.s));
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jc x5 WHERE x.a not in (x5.s) and x5.id <> x.a);
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 JOIN jc x5 ON x4.a = x5.a WHERE x.a not in (x5.s));
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 JOIN jc x5 ON true WHERE x.a not in (x5.s));
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 cross JOIN jc x5 WHERE x.a > x5.s);
+select 1 from ja x WHERE EXISTS (SELECT x5.a FROM jb x4 JOIN jc x5 ON x5.id > x.a WHERE x.a > x4.a);
+select 1 from ja x WHERE EXISTS (SELECT FROM jb x4 JOIN jc x5 ON x5.id <> x.a JOIN jc x6 ON x6.id <> x.a);
+select 1 from ja x WHERE EXISTS (SELECT FROM jb x4 JOIN jc x5 ON x5.id <> x.a, jc x6 WHERE x6.id <> x.a);
+select 1 from ja x WHERE EXISTS (SELECT FROM jc x6 JOIN (jb x4 JOIN jc x5 ON x5.id <> x.a) ON x6.id = x5.id WHERE x6.id <> x.a);
+select (select count(*) FROM jb x4 JOIN jc x5 ON x5.id <> x.a JOIN jc x6 ON x6.id <> x.a where x.a > x4.a) from ja x order by 1;
+select (select count(*) FROM jb x4 JOIN jc x5 ON x5.id <> x.a LEFT JOIN jc x6 ON x6.id <> x4.a where x.a > x4.a) from ja x order by 1;
+select x.id in (select x5.id FROM jb x4 JOIN jc x5 ON x5.id <> x.a where x.a > x4.a) from ja x order by 1;
+select x.id from ja x where x.id in (select x5.id FROM jb x4 JOIN jc x5 ON x5.id <> x.a where x.a > x4.a) order by 1;
+select x.id from ja x where x.id not in (select x5.id FROM jb x4 JOIN jc x5 ON x5.id <> x.a where x.a > x4.a) order by 1;
+select x.id from ja x where x.id in (select y.id from (select x5.id, x4.a FROM jb x4 JOIN jc x5 ON x5.id <> x.a) y where x.a > y.a) order by 1;
+select x.id, y.* from ja x, lateral (select x5.id FROM jb x4 JOIN jc x5 ON x5.id <> x.a where x.a > x4.a) y order by 1, 2;
+drop table ja, jb, jc;

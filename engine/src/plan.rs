@@ -54,6 +54,7 @@ mod concat;
 pub(crate) mod interrupt;
 mod joins;
 pub(crate) mod lazy;
+mod lists;
 mod ordered;
 mod planned;
 pub(crate) mod slot;
@@ -63,6 +64,7 @@ use common::NodeByNode;
 use concat::OneAfterAnother;
 use interrupt::Interruptible;
 use joins::WithoutNullKeys;
+use lists::WithoutLists;
 use ordered::AsOrdered;
 
 pub(crate) use planned::Planned;
@@ -415,6 +417,8 @@ pub(crate) fn environment() -> &'static SessionState {
         options.sql_parser.enable_subquery_sort_elimination = false;
         // Filters that change while they run have no place in sources that are ours.
         options.optimizer.enable_dynamic_filter_pushdown = false;
+        // It makes room for as many groups as LIMIT says, however few there are.
+        options.optimizer.enable_topk_aggregation = false;
         options.execution.collect_statistics = false;
         // Whether a column may be NULL is guessed from CASE in two ways that differ; nothing of
         // ours depends on it.
@@ -447,6 +451,7 @@ fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         match rule.name() {
             "push_down_filter" => *rule = Arc::new(AboveGroups(Arc::clone(rule))),
             "eliminate_cross_join" => *rule = Arc::new(WithoutNullKeys(Arc::clone(rule))),
+            "simplify_expressions" => *rule = Arc::new(WithoutLists(Arc::clone(rule))),
             "common_sub_expression_eliminate" => *rule = Arc::new(NodeByNode(Arc::clone(rule))),
             _ => {}
         }

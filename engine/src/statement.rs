@@ -129,6 +129,9 @@ pub(crate) enum Parsed {
 /// Longest statement text that is parsed, in bytes.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 64 << 20;
 
+/// What a statement that breaks off fails with.
+const END_OF_INPUT: &str = "syntax error at end of input";
+
 /// Deepest nesting the parser follows.
 const MAX_PARSER_DEPTH: usize = 120;
 
@@ -150,11 +153,15 @@ pub(crate) fn parse_script(sql: &str) -> Result<Vec<Arc<Statement>>> {
     }
     let script = Script::tokenize(sql)?;
     let mut statements = Vec::new();
-    for tokens in script.tokens.split(|token| token.token == Token::SemiColon) {
+    for tokens in script.tokens.split_inclusive(|token| token.token == Token::SemiColon) {
+        let (tokens, semicolon) = match tokens.split_last() {
+            Some((last, before)) if last.token == Token::SemiColon => (before, Some(last)),
+            _ => (tokens, None),
+        };
         if tokens.iter().all(|token| matches!(token.token, Token::Whitespace(_) | Token::EOF)) {
             continue;
         }
-        statements.push(Arc::new(script.parse(tokens)?));
+        statements.push(Arc::new(script.parse(tokens, semicolon)?));
     }
     Ok(statements)
 }
@@ -226,7 +233,12 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    fn parse(&self, tokens: &[TokenWithSpan]) -> Result<Statement> {
+    /// One statement, of its tokens and the semicolon behind it.
+    fn parse(
+        &self,
+        tokens: &[TokenWithSpan],
+        semicolon: Option<&TokenWithSpan>,
+    ) -> Result<Statement> {
         let solid = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
         let first = tokens.iter().find(solid).expect("a statement has a token");
         let last = tokens.iter().rev().find(solid).expect("a statement has a token");
@@ -238,7 +250,10 @@ impl<'a> Script<'a> {
         let text: Arc<str> = self.sql[start..end.max(start)].into();
         let offset = self.position(start) - 1;
         let own = Script::tokenize(&text)?;
-        let body = own.parse_body().map_err(|error| error.shifted(offset))?;
+        let body = own.parse_body().map_err(|error| match semicolon {
+            Some(semicolon) if error.message == END_OF_INPUT => self.unexpected(semicolon),
+            _ => error.shifted(offset),
+        })?;
         Ok(Statement { text: Arc::clone(&text), offset, body, truncated: own.truncated })
     }
 
@@ -328,7 +343,7 @@ impl<'a> Script<'a> {
             _ => match self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))) {
                 // sqlparser knows statements of other databases, which PostgreSQL doesn't.
                 Some(first) => Err(self.unexpected(first)),
-                None => Err(Error::syntax_error("syntax error at end of input")),
+                None => Err(Error::syntax_error(END_OF_INPUT)),
             },
         }
     }
@@ -346,8 +361,7 @@ impl<'a> Script<'a> {
 
     fn unexpected(&self, token: &TokenWithSpan) -> Error {
         match &token.token {
-            Token::EOF => Error::syntax_error("syntax error at end of input")
-                .at(self.position(self.sql.len())),
+            Token::EOF => Error::syntax_error(END_OF_INPUT).at(self.position(self.sql.len())),
             _ => {
                 let (start, end) = (self.byte(token.span.start), self.byte(token.span.end));
                 Error::syntax_error_near(&self.sql[start..end.max(start)]).at(self.position(start))

@@ -292,7 +292,7 @@ impl Binder<'_> {
         let is_constant = |typed: &Typed| !typed.expr.any_column_refs();
         let is_list = !is_constant(&left) || members.iter().all(is_constant);
         let common = match common_type("IN", &types) {
-            Ok(ty) if is_list && (!left.expr.is_volatile() || members.len() > 1) => Some(ty),
+            Ok(ty) if is_list && members.len() > 1 => Some(ty),
             _ => None,
         };
         let Some(ty) = common else {

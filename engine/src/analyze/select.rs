@@ -364,6 +364,13 @@ impl Binder<'_> {
         let (plan, mut placed) = self.place(plan, vec![condition], Below::Filter)?;
         let condition = placed.pop().expect("one condition");
         let widened = plan.schema().fields().len() > columns.len();
+        // DataFusion takes what depends on the outer query out of one condition only.
+        let (plan, condition) = match plan {
+            LogicalPlan::Filter(below) if below.predicate.contains_outer() => {
+                (Arc::unwrap_or_clone(below.input), below.predicate.and(condition))
+            }
+            other => (other, condition),
+        };
         let mut builder = LogicalPlanBuilder::from(plan).filter(condition)?;
         if widened {
             builder = builder.project(columns.into_iter().map(Expr::Column).collect::<Vec<_>>())?;

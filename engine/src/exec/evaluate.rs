@@ -16,7 +16,7 @@ use datafusion::{
         Column, DFSchema, ScalarValue,
         tree_node::{Transformed, TreeNode, TreeNodeRecursion},
     },
-    logical_expr::{ColumnarValue, Expr},
+    logical_expr::{ColumnarValue, Expr, Volatility},
     physical_expr::PhysicalExpr,
 };
 
@@ -74,7 +74,7 @@ impl Evaluator {
         // What is constant fails when PostgreSQL plans it, before any sequence is asked.
         let order = (columns.is_empty() && exprs.len() > 1).then(|| {
             let mut order: Vec<usize> = (0..nodes.len()).collect();
-            order.sort_by_key(|place| exprs[*place].is_volatile());
+            order.sort_by_key(|place| !is_immutable(&exprs[*place]));
             order
         });
         let order = order.filter(|order| !order.is_sorted());
@@ -174,6 +174,15 @@ pub(crate) fn filter_batch(
 ) -> Result<RecordBatch> {
     let mask = filter.predicate(context, batch.columns(), batch.num_rows(), parameters)?;
     Ok(filter_record_batch(batch, &mask)?)
+}
+
+/// Whether an expression over no columns is the same whenever it is evaluated.
+fn is_immutable(expr: &Expr) -> bool {
+    let mutable = |part: &Expr| {
+        Ok(matches!(part, Expr::ScalarFunction(call)
+            if call.func.signature().volatility != Volatility::Immutable))
+    };
+    !expr.exists(mutable).unwrap_or(true)
 }
 
 fn slot(parameter: usize) -> String {

@@ -24,6 +24,7 @@ use super::registry::Implementations;
 use crate::error::{Error, Result};
 use crate::types::{PgType, list_of};
 
+mod bits;
 mod collect;
 mod distinct;
 mod extreme;
@@ -272,7 +273,7 @@ pub(super) fn register(all: &mut Implementations) {
     for ty in ["int2", "int4", "int8"] {
         all.add(&format!("bit_and({ty})"), Implementation::Udaf(bit_and_or_xor::bit_and_udaf()));
         all.add(&format!("bit_or({ty})"), Implementation::Udaf(bit_and_or_xor::bit_or_udaf()));
-        all.add(&format!("bit_xor({ty})"), Implementation::Udaf(bit_and_or_xor::bit_xor_udaf()));
+        all.add(&format!("bit_xor({ty})"), Implementation::Udaf(bits::bit_xor()));
     }
 }
 
