@@ -18,6 +18,8 @@ pub(crate) struct Generator {
     pub(crate) risky: bool,
     /// How deep queries may still nest in expressions.
     pub(crate) subqueries: u32,
+    /// Queries of WITH that may be named, with their columns' types.
+    pub(crate) named: Vec<(String, Vec<Type>)>,
     aliases: u32,
     values: u32,
 }
@@ -25,7 +27,7 @@ pub(crate) struct Generator {
 impl Generator {
     /// A generator for one case.
     pub(crate) fn new(rng: StdRng) -> Generator {
-        Generator { rng, risky: false, subqueries: 0, aliases: 0, values: 0 }
+        Generator { rng, risky: false, subqueries: 0, named: Vec::new(), aliases: 0, values: 0 }
     }
 
     /// Whether something of this probability happens.

@@ -24,10 +24,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use crate::answer::Side;
+use crate::answer::{Answer, Side};
 use crate::case::{Case, Protocol};
 use crate::compare::{Kind, Outcome, Pair, Verdict};
 use crate::expressions::Generator;
+use crate::tree::Node;
 
 mod answer;
 mod case;
@@ -103,6 +104,8 @@ struct Fuzzer {
     found: HashSet<String>,
     /// Refusals, with how often they came and an example.
     refusals: BTreeMap<String, (u64, String)>,
+    /// What neither server takes, likewise: a generator that makes much of it tells little.
+    mistakes: BTreeMap<String, (u64, String)>,
 }
 
 impl Fuzzer {
@@ -126,6 +129,7 @@ impl Fuzzer {
             met: HashMap::new(),
             found: HashSet::new(),
             refusals: BTreeMap::new(),
+            mistakes: BTreeMap::new(),
         })
     }
 
@@ -153,17 +157,20 @@ impl Fuzzer {
         tally.executions += u64::from(outcome.executions);
         match &outcome.verdict {
             Verdict::Same => {}
-            Verdict::BothFail(state) => *tally.both_fail.entry(state.clone()).or_default() += 1,
+            Verdict::BothFail(state) => {
+                *tally.both_fail.entry(state.clone()).or_default() += 1;
+                if let Answer::Error { state, message } = &outcome.oracle
+                    && !state.starts_with("22")
+                {
+                    let what = format!("{state} {}", report::plain(message));
+                    note(&mut self.mistakes, what, &case.steps[outcome.step].node);
+                }
+            }
             Verdict::EvaluationOrder => tally.evaluation_order += 1,
             Verdict::Refused(message) => {
                 tally.refused += 1;
-                let sql = case.steps[outcome.step].node.literal_sql();
-                let (count, example) =
-                    self.refusals.entry(report::plain(message)).or_insert((0, sql.clone()));
-                *count += 1;
-                if sql.len() < example.len() {
-                    *example = sql;
-                }
+                let node = &case.steps[outcome.step].node;
+                note(&mut self.refusals, report::plain(message), node);
             }
             Verdict::Different(kind) => {
                 tally.differences += 1;
@@ -201,8 +208,10 @@ impl Fuzzer {
 
     fn summary(&self, options: &Options) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        for (message, (count, example)) in &self.refusals {
-            writeln!(out, "-- refused {count} times: {message}\n--   {example}")?;
+        for (what, list) in [("refused", &self.refusals), ("both fail", &self.mistakes)] {
+            for (message, (count, example)) in list {
+                writeln!(out, "-- {what}, {count} times: {message}\n--   {example}")?;
+            }
         }
         writeln!(
             out,
@@ -225,6 +234,16 @@ impl Fuzzer {
         }
         writeln!(out, "-- seed {}: {} differences told apart", options.seed, self.found.len())?;
         Ok(())
+    }
+}
+
+/// Counts a message, and keeps its shortest example.
+fn note(list: &mut BTreeMap<String, (u64, String)>, message: String, node: &Node) {
+    let sql = node.literal_sql();
+    let (count, example) = list.entry(message).or_insert((0, sql.clone()));
+    *count += 1;
+    if sql.len() < example.len() {
+        *example = sql;
     }
 }
 

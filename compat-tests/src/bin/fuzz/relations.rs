@@ -1,5 +1,7 @@
 //! FROM: tables, derived tables, VALUES, functions, and their joins.
 
+use rand::Rng;
+
 use crate::expressions::Generator;
 use crate::scope::{Column, Relation, Scope};
 use crate::sql;
@@ -21,9 +23,19 @@ pub(crate) struct From {
 impl Generator {
     /// FROM's items and what they offer.
     pub(crate) fn from(&mut self, outer: Option<&Scope>, allowed: From) -> (Node, Vec<Relation>) {
+        let count = self.below(allowed.joins + 1);
+        self.joined(outer, allowed, count)
+    }
+
+    fn joined(
+        &mut self,
+        outer: Option<&Scope>,
+        allowed: From,
+        count: usize,
+    ) -> (Node, Vec<Relation>) {
         let (mut node, first) = self.relation(outer, &[], allowed.depth);
         let mut relations = vec![first];
-        for _ in 0..self.below(allowed.joins + 1) {
+        for _ in 0..count {
             node = self.join(node, &mut relations, outer, allowed);
         }
         (node, relations)
@@ -54,6 +66,11 @@ impl Generator {
                 let keyword = if lateral { "LATERAL (" } else { "(" };
                 let node = sql![keyword, query, ") ", alias.clone()];
                 (node.part(Role::Relation), Relation::of_query(&types, &alias))
+            }
+            5..8 if !self.named.is_empty() => {
+                let (name, types) = &self.named[self.rng.random_range(0..self.named.len())];
+                let node = Node::from(format!("{name} {alias}")).part(Role::Relation);
+                (node, Relation::of_query(types, &alias))
             }
             _ => {
                 let table = self.table();
@@ -112,7 +129,7 @@ impl Generator {
         let lateral = self.chance(0.2);
         let names = if lateral { relations.clone() } else { Vec::new() };
         let (mut right, new) = if !lateral && allowed.joins > 1 && self.chance(0.15) {
-            let (node, inner) = self.from(outer, From { joins: 1, ..allowed });
+            let (node, inner) = self.joined(outer, From { joins: 1, ..allowed }, 1);
             (sql!["(", node, ")"].part(Role::Relation), inner)
         } else {
             let (node, relation) = self.relation(outer, &names, allowed.depth);
@@ -199,15 +216,16 @@ impl Generator {
     /// USING a column that both sides have once.
     fn using(&mut self, left: &[Relation], right: &[Relation]) -> Option<Node> {
         let (Some(left), Some(right)) = (left.first(), right.first()) else { return None };
-        let name = |alias: &str, column: &Column| {
-            column.node.literal_sql().strip_prefix(&format!("{alias}.")).map(str::to_owned)
+        let names = |relation: &Relation| -> Vec<(String, Type)> {
+            let prefix = format!("{}.", relation.alias);
+            let name = |c: &Column| c.node.literal_sql().strip_prefix(&prefix).map(str::to_owned);
+            relation.columns.iter().filter_map(|c| Some((name(c)?, c.ty))).collect()
         };
-        let names: Vec<String> = left.columns.iter().filter_map(|c| name(&left.alias, c)).collect();
-        let shared: Vec<String> = right
-            .columns
-            .iter()
-            .filter_map(|c| name(&right.alias, c))
-            .filter(|n| names.contains(n) && n != "bo")
+        let theirs = names(left);
+        let shared: Vec<String> = names(right)
+            .into_iter()
+            .filter(|column| theirs.contains(column) && column.1 != Type::Bool)
+            .map(|(name, _)| name)
             .collect();
         let chosen = shared.get(self.below(shared.len().max(1)))?;
         Some(format!(" USING ({chosen})").into())

@@ -54,11 +54,6 @@ impl Relation {
 }
 
 impl<'a> Scope<'a> {
-    /// No columns, within another query.
-    pub(crate) fn within(outer: &'a Scope<'a>) -> Scope<'a> {
-        Scope { relations: Vec::new(), outer: Some(outer) }
-    }
-
     /// The columns of this query.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &Column> {
         self.relations.iter().flat_map(|r| &r.columns)

@@ -4,9 +4,14 @@ use crate::case::{Case, Strictness};
 use crate::expressions::Generator;
 use crate::tree::{Node, Role};
 
+mod changes;
+mod ctes;
 mod grouping;
 mod joins;
+mod ordering;
 mod scalars;
+mod sets;
+mod state;
 mod subqueries;
 mod windows;
 
@@ -20,6 +25,11 @@ pub(crate) const ALL: &[(&str, Theme)] = &[
     ("subqueries", subqueries::case),
     ("grouping", grouping::case),
     ("windows", windows::case),
+    ("sets", sets::case),
+    ("ctes", ctes::case),
+    ("ordering", ordering::case),
+    ("changes", changes::case),
+    ("state", state::case),
 ];
 
 impl Generator {

@@ -147,11 +147,6 @@ impl Type {
         }
     }
 
-    /// Whether the type takes part in arithmetic.
-    pub(crate) fn is_number(self) -> bool {
-        matches!(self, Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric | Type::Float8)
-    }
-
     /// Values that any arithmetic of a few steps bears.
     fn tame(self) -> &'static [&'static str] {
         match self {
