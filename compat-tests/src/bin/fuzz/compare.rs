@@ -5,6 +5,7 @@ use kalamdb_compat_tests::wire::Column;
 use crate::Result;
 use crate::answer::{Answer, Side};
 use crate::case::{Case, Protocol, Strictness};
+use crate::tables;
 
 /// Digits of a `float8` that two orders of summation agree on.
 const FLOAT_DIGITS: usize = 11;
@@ -109,6 +110,11 @@ impl Pair {
                 let sql = node.literal_sql();
                 let oracle = self.oracle.query(&sql)?;
                 let ours = self.ours.query(&sql)?;
+                // Its answer is KalamDB's own affair, unless it fails.
+                let ours = match ours {
+                    Answer::Rows { .. } if tables::is_kalamdbs(&sql) => Answer::nothing(),
+                    ours => ours,
+                };
                 return Ok(outcome(oracle, ours, Vec::new(), executions + 1));
             }
         };
@@ -130,7 +136,7 @@ impl Pair {
 
 fn is_preparable(sql: &str) -> bool {
     let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "(", "TABLE"];
-    verbs.iter().any(|verb| sql.starts_with(verb)) && !sql.starts_with("SELECT kalam_flush(")
+    verbs.iter().any(|verb| sql.starts_with(verb)) && !tables::is_kalamdbs(sql)
 }
 
 /// An execution's rows under the columns that the statement's description announced.
