@@ -169,7 +169,8 @@ fn verdict(oracle: &Answer, ours: &Answer, order: &[String], strictness: Strictn
         (Answer::Error { state, .. }, _) if state == "57014" => Verdict::EvaluationOrder,
         (_, Answer::Error { state, .. }) if state == "57014" => Verdict::Different(Kind::Slow),
         (Answer::Error { state: theirs, .. }, Answer::Error { state, .. }) => {
-            if state == theirs || (is_of_a_row(state) && is_of_a_row(theirs)) {
+            let by_order = |state: &str| is_of_a_row(state) || state.starts_with("23");
+            if state == theirs || (by_order(state) && by_order(theirs)) {
                 Verdict::BothFail(theirs.clone())
             } else {
                 Verdict::Different(Kind::SqlState)

@@ -70,17 +70,18 @@ impl Generator {
         Node::Value(value).value(ty)
     }
 
-    /// A column of the type, of this query or of one around it.
+    /// A column of the type, of this query or of one around it. Of the latter only columns, not
+    /// calls that stand for one: a subquery may not hold them everywhere.
     pub(crate) fn column(&mut self, ty: Type, scope: &Scope) -> Option<Node> {
+        let mut found = scope.columns_of(ty);
         let mut level = scope;
-        while let Some(outer) = level.outer {
-            if level.columns_of(ty).is_empty() || self.chance(0.35) {
-                level = outer;
-            } else {
-                break;
-            }
+        while let Some(outer) = level.outer
+            && (found.is_empty() || self.chance(0.35))
+        {
+            level = outer;
+            found = level.columns_of(ty);
+            found.retain(|column| matches!(column.node, Node::Text(_)));
         }
-        let found = level.columns_of(ty);
         found.choose(&mut self.rng).map(|column| column.node.clone().value(ty))
     }
 

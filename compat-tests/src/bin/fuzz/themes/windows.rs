@@ -17,16 +17,35 @@ pub(crate) fn case(g: &mut Generator) -> Case {
     let scope = Scope { relations, outer: None };
     let filter = g.filter(&scope, 1);
     let types = g.some_types(3);
-    let mut columns: Vec<Column> = Vec::new();
-    for ty in types.iter().chain(&[Type::Int8]) {
-        columns.push(Column { node: call(g, *ty, &scope), ty: *ty });
+    if g.chance(0.25) {
+        return grouped(g, &types, sql![from, filter], &scope);
     }
-    columns.extend(scope.columns().take(6).cloned());
-    let windowed = Relation { alias: String::new(), columns, key: Vec::new() };
-    let windowed = Scope { relations: vec![windowed], outer: None };
+    let windowed = calls(g, &types, &scope);
     let items = g.items(&types, &windowed, 1);
     let query = sql!["SELECT ", items, " FROM ", from, filter];
     g.finish(query.part(Role::Query(types.clone())), types.len())
+}
+
+/// Window calls over the groups of a grouped query.
+fn grouped(g: &mut Generator, types: &[Type], from: Node, scope: &Scope) -> Case {
+    let keys: Vec<Column> = g.keys(scope);
+    let groups = g.aggregated(&keys, types, scope);
+    let group_by = Node::commas(keys.iter().map(|k| k.node.clone()).collect());
+    let windowed = calls(g, types, &Scope { relations: vec![groups], outer: None });
+    let items = g.items(types, &windowed, 1);
+    let query = sql!["SELECT ", items, " FROM ", from, " GROUP BY ", group_by];
+    g.finish(query.part(Role::Query(types.to_vec())), types.len())
+}
+
+/// Calls of the types wanted, beside a few columns.
+fn calls(g: &mut Generator, types: &[Type], scope: &Scope) -> Scope<'static> {
+    let mut columns: Vec<Column> = Vec::new();
+    for ty in types.iter().chain(&[Type::Int8]) {
+        columns.push(Column { node: call(g, *ty, scope), ty: *ty });
+    }
+    columns.extend(scope.columns().take(6).cloned());
+    let windowed = Relation { alias: String::new(), columns, key: Vec::new() };
+    Scope { relations: vec![windowed], outer: None }
 }
 
 /// Whether a call sees the order of peers, and which frames it may have.
