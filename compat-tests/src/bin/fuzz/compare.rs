@@ -80,7 +80,12 @@ impl Pair {
         };
         for step in 0..case.steps.len() {
             last = self.run_step(case, step, last.executions)?;
-            let goes_on = matches!(last.verdict, Verdict::Same | Verdict::BothFail(_));
+            // What one server alone did leaves the two with other rows.
+            let goes_on = match last.verdict {
+                Verdict::Same => true,
+                Verdict::BothFail(_) => last.ours.state().is_some(),
+                Verdict::Refused(_) | Verdict::EvaluationOrder | Verdict::Different(_) => false,
+            };
             if !goes_on {
                 break;
             }
