@@ -86,6 +86,8 @@ fn main() -> Result<ExitCode> {
 struct Tally {
     cases: u64,
     executions: u64,
+    /// Cases whose last answer had rows.
+    with_rows: u64,
     differences: u64,
     refused: u64,
     evaluation_order: u64,
@@ -156,7 +158,11 @@ impl Fuzzer {
         let tally = self.tallies.entry(theme).or_default();
         tally.executions += u64::from(outcome.executions);
         match &outcome.verdict {
-            Verdict::Same => {}
+            Verdict::Same => {
+                let rows = matches!(&outcome.oracle, Answer::Rows { rows, .. } if !rows.is_empty());
+                let simple = case.protocol == Protocol::Simple;
+                tally.with_rows += u64::from(rows && simple);
+            }
             Verdict::BothFail(state) => {
                 *tally.both_fail.entry(state.clone()).or_default() += 1;
                 if let Answer::Error { state, message } = &outcome.oracle
@@ -215,16 +221,17 @@ impl Fuzzer {
         }
         writeln!(
             out,
-            "\n-- {:12} {:>7} {:>10} {:>9} {:>7} {:>10}  both fail",
-            "theme", "cases", "executions", "different", "refused", "evaluation"
+            "\n-- {:12} {:>7} {:>9} {:>10} {:>9} {:>7} {:>10}  both fail",
+            "theme", "cases", "with rows", "executions", "different", "refused", "evaluation"
         )?;
         for (theme, tally) in &self.tallies {
             let states: Vec<String> =
                 tally.both_fail.iter().map(|(state, n)| format!("{state} {n}")).collect();
             writeln!(
                 out,
-                "-- {theme:12} {:>7} {:>10} {:>9} {:>7} {:>10}  {}",
+                "-- {theme:12} {:>7} {:>9} {:>10} {:>9} {:>7} {:>10}  {}",
                 tally.cases,
+                tally.with_rows,
                 tally.executions,
                 tally.differences,
                 tally.refused,
