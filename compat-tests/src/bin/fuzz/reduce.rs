@@ -9,19 +9,23 @@ use crate::compare::{Kind, Outcome, Pair, Verdict};
 use crate::report::words;
 use crate::tree::{Node, Role};
 
-/// Smaller cases tried for one difference.
-const MAX_TRIALS: u32 = 600;
+/// Executions that the search for a smaller case may take.
+const MAX_EXECUTIONS: u32 = 1200;
 /// Parts of one role that are tried in the place of what they are in.
 const MAX_STAND_INS: usize = 6;
 
 /// The smallest case found that differs as `outcome` does, and how.
 pub(crate) fn reduce(pair: &mut Pair, case: &Case, outcome: &Outcome) -> Result<(Case, Outcome)> {
-    let mut reduction =
-        Reduction { pair, case: case.clone(), outcome: outcome.clone(), trials: MAX_TRIALS };
+    let mut reduction = Reduction {
+        pair,
+        case: case.clone(),
+        outcome: outcome.clone(),
+        executions: MAX_EXECUTIONS,
+    };
     reduction.case.steps.truncate(outcome.step + 1);
     loop {
         let shrunk = reduction.drop_steps()? | reduction.shrink_steps()?;
-        if !shrunk || reduction.trials == 0 {
+        if !shrunk || reduction.executions == 0 {
             return Ok((reduction.case, reduction.outcome));
         }
     }
@@ -31,17 +35,18 @@ struct Reduction<'a> {
     pair: &'a mut Pair,
     case: Case,
     outcome: Outcome,
-    trials: u32,
+    /// Executions left.
+    executions: u32,
 }
 
 impl Reduction<'_> {
     /// Keeps a smaller case if it differs in the same way.
     fn try_case(&mut self, candidate: Case) -> Result<bool> {
-        if self.trials == 0 {
+        if self.executions == 0 {
             return Ok(false);
         }
-        self.trials -= 1;
         let outcome = self.pair.run(&candidate)?;
+        self.executions = self.executions.saturating_sub(outcome.executions.max(1));
         if !is_alike(&self.outcome, &outcome) {
             return Ok(false);
         }
@@ -94,7 +99,7 @@ impl Reduction<'_> {
                 shrunk |= kept;
                 // What took its place may be cut further.
                 place += usize::from(!kept);
-                if self.trials == 0 {
+                if self.executions == 0 {
                     return Ok(shrunk);
                 }
             }
