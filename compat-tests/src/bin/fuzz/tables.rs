@@ -145,18 +145,27 @@ impl Table {
     fn setup(&self, rng: &mut StdRng) -> Vec<String> {
         let name = self.name;
         let mut statements = self.definition(name);
-        let attributes = self.attributes();
+        let mut rows = Vec::new();
         let mut keys = HashSet::new();
-        let half = if self.cold == Cold::Half { self.rows / 2 } else { self.rows };
         for id in 1..=self.rows {
             let row = self.row(id, rng);
-            let named = attributes.iter().zip(&row);
+            let named = self.attributes().into_iter().zip(&row);
             let key: Vec<_> = named.filter(|((c, _), _)| self.key.contains(c)).collect();
             if self.key.is_empty() || keys.insert(format!("{key:?}")) {
-                statements.push(format!("INSERT INTO {name} VALUES ({})", row.join(", ")));
+                rows.push(format!("({})", row.join(", ")));
             }
-            if id == half && self.cold != Cold::Nothing {
-                statements.push(format!("SELECT kalam_flush('{name}')"));
+        }
+        let cold = match self.cold {
+            Cold::Nothing => 0,
+            Cold::Half => rows.len() / 2,
+            Cold::All => rows.len(),
+        };
+        let flush = format!("SELECT kalam_flush('{name}')");
+        let (cold, hot) = rows.split_at(cold);
+        for (rows, then) in [(cold, Some(flush)), (hot, None)] {
+            if !rows.is_empty() {
+                statements.push(format!("INSERT INTO {name} VALUES\n{}", rows.join(",\n")));
+                statements.extend(then);
             }
         }
         if self.cold == Cold::Half {
