@@ -91,6 +91,11 @@ impl Generator {
         column.unwrap_or_else(|| self.constant(ty))
     }
 
+    /// A constant instead of `b` where that is `a` again.
+    fn unlike(&mut self, ty: Type, a: &Node, b: Node) -> Node {
+        if *a == b && self.chance(0.9) { self.constant(ty) } else { b }
+    }
+
     /// An expression of a type.
     pub(crate) fn value(&mut self, ty: Type, scope: &Scope, depth: u32) -> Node {
         if depth == 0 || self.chance(0.2) {
@@ -171,6 +176,7 @@ impl Generator {
             ["=", "=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
         let operator = self.pick(&operators);
         let (a, b) = (self.value(ty, scope, depth), self.value(ty, scope, depth));
+        let b = self.unlike(ty, &a, b);
         sql!["(", a, " ", operator, " ", b, ")"].value(Type::Bool)
     }
 
@@ -214,7 +220,12 @@ impl Generator {
         let ty = self.any_type();
         let operator = self.pick(&[" IN (", " NOT IN ("]);
         let subject = self.value(ty, scope, depth);
-        let items = (0..=self.below(4)).map(|_| self.leaf(ty, scope)).collect();
+        let items = (0..=self.below(4))
+            .map(|_| {
+                let item = self.leaf(ty, scope);
+                self.unlike(ty, &subject, item)
+            })
+            .collect();
         sql!["(", subject, operator, Node::commas(items), "))"]
     }
 
@@ -222,7 +233,7 @@ impl Generator {
         let ty = self.any_type();
         let operator = self.pick(&[" BETWEEN ", " NOT BETWEEN ", " BETWEEN SYMMETRIC "]);
         let subject = self.value(ty, scope, depth);
-        let (low, high) = (self.leaf(ty, scope), self.leaf(ty, scope));
+        let (low, high) = (self.leaf(ty, scope), self.constant(ty));
         sql!["(", subject, operator, low, " AND ", high, ")"]
     }
 

@@ -152,9 +152,12 @@ impl Generator {
                 " CROSS JOIN ",
             ]),
         };
+        let equality = self.equality(relations, &new);
+        // PostgreSQL has no plan for a full join by another condition.
+        let kind = if kind == " FULL JOIN " && equality.is_none() { " LEFT JOIN " } else { kind };
         let condition = match kind {
             " CROSS JOIN " => Node::empty(),
-            _ => self.join_condition(kind, relations, &new, outer),
+            _ => self.join_condition((kind, equality), relations, &new, outer),
         };
         relations.extend(new);
         sql![left, kind, right, condition].part(Role::Relation)
@@ -162,7 +165,7 @@ impl Generator {
 
     fn join_condition(
         &mut self,
-        kind: &str,
+        (kind, equality): (&str, Option<Node>),
         left: &[Relation],
         right: &[Relation],
         outer: Option<&Scope>,
@@ -170,7 +173,6 @@ impl Generator {
         if let Some(using) = self.using(left, right).filter(|_| self.chance(0.15)) {
             return using;
         }
-        let equality = self.equality(left, right);
         let both: Vec<Relation> = left.iter().chain(right).cloned().collect();
         let scope = Scope { relations: both, outer };
         let scope = if self.chance(0.8) { Scope { outer: None, ..scope } } else { scope };
@@ -215,7 +217,7 @@ impl Generator {
 
     /// USING a column that both sides have once.
     fn using(&mut self, left: &[Relation], right: &[Relation]) -> Option<Node> {
-        let (Some(left), Some(right)) = (left.first(), right.first()) else { return None };
+        let ([left], [right]) = (left, right) else { return None };
         let names = |relation: &Relation| -> Vec<(String, Type)> {
             let prefix = format!("{}.", relation.alias);
             let name = |c: &Column| c.node.literal_sql().strip_prefix(&prefix).map(str::to_owned);

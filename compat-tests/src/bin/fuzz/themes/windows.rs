@@ -180,13 +180,13 @@ fn peers_order_and_frame(g: &mut Generator, scope: &Scope, keys: Vec<Node>) -> N
 
 fn range_bounds(g: &mut Generator, offsets: &[&str]) -> (String, String) {
     let mut offset = |direction: &str| format!("{} {direction}", g.pick(offsets));
-    let (before, after, later) = (offset("PRECEDING"), offset("FOLLOWING"), offset("FOLLOWING"));
+    let (before, after) = (offset("PRECEDING"), offset("FOLLOWING"));
     match g.below(6) {
         0 => ("UNBOUNDED PRECEDING".to_owned(), after),
         1 => (before, "CURRENT ROW".to_owned()),
         2 => ("CURRENT ROW".to_owned(), after),
         3 => (before, "UNBOUNDED FOLLOWING".to_owned()),
-        4 => (after, later),
+        4 => ("CURRENT ROW".to_owned(), "UNBOUNDED FOLLOWING".to_owned()),
         _ => (before, after),
     }
 }
