@@ -45,6 +45,7 @@ mod tables;
 mod themes;
 mod tree;
 mod types;
+mod windows;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 

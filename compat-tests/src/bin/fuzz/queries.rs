@@ -5,7 +5,7 @@ use crate::relations::From;
 use crate::scope::{Column, Relation, Scope};
 use crate::sql;
 use crate::tree::{Node, Role};
-use crate::types::{self, Type};
+use crate::types::Type;
 
 impl Generator {
     /// A query of any shape.
@@ -20,6 +20,7 @@ impl Generator {
             2 => return self.limited(types, outer, depth),
             3 | 4 => return self.grouped(types, outer, depth),
             5 => self.constant_query(types, outer),
+            6 if depth > 0 => return self.windowed(types, outer, depth),
             _ => return self.select(types, outer, depth),
         };
         node.part(Role::Query(types.to_vec()))
@@ -61,15 +62,13 @@ impl Generator {
     }
 
     /// LIMIT, OFFSET or both.
-    pub(crate) fn limit(&mut self) -> &'static str {
-        self.pick(&[
-            " LIMIT 1",
-            " LIMIT 3",
-            " LIMIT 5",
-            " OFFSET 2",
-            " LIMIT 2 OFFSET 1",
-            " LIMIT 0",
-        ])
+    pub(crate) fn limit(&mut self) -> Node {
+        if self.chance(0.1) {
+            return sql![self.pick(&[" LIMIT ", " OFFSET "]), self.constant(Type::Int8)];
+        }
+        let limits =
+            [" LIMIT 1", " LIMIT 3", " LIMIT 5", " OFFSET 2", " LIMIT 2 OFFSET 1", " LIMIT 0"];
+        self.pick(&limits).into()
     }
 
     /// A direction of a sort.
@@ -222,7 +221,6 @@ impl Generator {
             }
             _ => sql![self.pick(&["min(", "max("]), distinct, self.value(ty, scope, 1), ")"],
         };
-        debug_assert!(types::WITH_MAXIMUM.len() > 1);
         let filter = if self.chance(0.2) {
             sql![" FILTER (WHERE ", self.condition(scope, 0), ")"].optional()
         } else {

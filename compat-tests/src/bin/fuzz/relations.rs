@@ -49,7 +49,8 @@ impl Generator {
         depth: u32,
     ) -> (Node, Relation) {
         let alias = self.alias();
-        match self.below(12) {
+        match self.below(13) {
+            12 => self.elements(outer, left, &alias),
             0 => {
                 let bound = self.leaf_bound(outer, left);
                 let lateral = if left.is_empty() { "" } else { "LATERAL " };
@@ -98,6 +99,27 @@ impl Generator {
         } else {
             self.pick(&["2", "3", "4"]).into()
         }
+    }
+
+    /// The elements of an array, or with their numbers.
+    fn elements(
+        &mut self,
+        outer: Option<&Scope>,
+        left: &[Relation],
+        alias: &str,
+    ) -> (Node, Relation) {
+        let scope = Scope { relations: left.to_vec(), outer };
+        let (array, element) =
+            self.pick(&[(Type::Int4Array, Type::Int4), (Type::TextArray, Type::Text)]);
+        let call = sql!["unnest(", self.leaf(array, &scope), ")"];
+        let lateral = if left.is_empty() { "" } else { "LATERAL " };
+        let (names, types): (&str, &[Type]) = if self.chance(0.3) {
+            (" WITH ORDINALITY {}(c0, c1)", &[element, Type::Int8])
+        } else {
+            (" {}(c0)", &[element])
+        };
+        let node = sql![lateral, call, names.replace("{}", alias)].part(Role::Relation);
+        (node, Relation::of_query(types, alias))
     }
 
     fn values_relation(&mut self, alias: &str) -> (Node, Relation) {

@@ -13,6 +13,7 @@ mod scalars;
 mod sets;
 mod state;
 mod subqueries;
+mod views;
 mod windows;
 
 /// Makes one case.
@@ -30,6 +31,7 @@ pub(crate) const ALL: &[(&str, Theme)] = &[
     ("ordering", ordering::case),
     ("changes", changes::case),
     ("state", state::case),
+    ("views", views::case),
 ];
 
 impl Generator {

@@ -19,12 +19,12 @@ use crate::types::{Type, quoted};
 pub(crate) fn case(g: &mut Generator) -> Case {
     g.subqueries = u32::from(g.chance(0.4));
     let mut steps = vec![Step::fixed("BEGIN")];
-    let mut changed: Vec<&str> = Vec::new();
     for _ in 0..=g.below(3) {
         let name = g.pick(&["t1", "t2", "t3", "t4", "t5"]);
         let table = tables::ALL.iter().find(|t| t.name == name).expect("the names are the tables'");
-        changed.push(name);
-        steps.push(Step::droppable(change(g, table, table.name)));
+        let change = change(g, table, table.name);
+        let change = if g.chance(0.15) { beside_a_query(g, table, change) } else { change };
+        steps.push(Step::droppable(change));
         steps.push(Step::droppable(format!("SELECT * FROM {name}")));
     }
     Case {
@@ -33,6 +33,17 @@ pub(crate) fn case(g: &mut Generator) -> Case {
         protocol: Protocol::Simple,
         strictness: Strictness::Equal,
     }
+}
+
+/// The change in WITH, beside a query that doesn't see it.
+fn beside_a_query(g: &mut Generator, table: &'static Table, change: Node) -> Node {
+    let (from, relations) = g.from(None, From { joins: 1, depth: 0, outer: true });
+    let types = g.some_types(2);
+    let items = g.items(&types, &Scope { relations, outer: None }, 1);
+    let seen = Relation::of_table(table, "z");
+    let condition = g.condition(&Scope { relations: vec![seen], outer: None }, 1);
+    let count = sql![format!("(SELECT count(*) FROM {} z WHERE ", table.name), condition, ")"];
+    sql!["WITH w AS (", change, ") SELECT ", items, ", ", count, " AS n FROM ", from]
 }
 
 /// A change of a table that has a table's columns, under a name.

@@ -31,7 +31,7 @@ pub(crate) fn case(g: &mut Generator) -> Case {
     for key in scope.key() {
         keys.push(sql![key, g.direction()]);
     }
-    let limit = if g.chance(0.7) { g.limit() } else { "" };
+    let limit = if g.chance(0.7) { g.limit() } else { Node::empty() };
     let node = sql![
         "SELECT ",
         distinct,
@@ -41,7 +41,7 @@ pub(crate) fn case(g: &mut Generator) -> Case {
         filter,
         " ORDER BY ",
         Node::all_of(keys),
-        Node::from(limit).optional()
+        limit.optional()
     ];
     Case::query(node, Strictness::Equal)
 }
