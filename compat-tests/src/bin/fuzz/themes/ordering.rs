@@ -54,8 +54,12 @@ fn leading(g: &mut Generator, scope: &Scope) -> (Node, Vec<Node>) {
             let column = g.column(ty, scope);
             let node = match column {
                 Some(column) if g.chance(0.6) => column,
-                // A constant alone would be the number of a column.
-                _ => sql!["(", g.value(ty, scope, 1), ")"],
+                _ => {
+                    let value = g.value(ty, scope, 1);
+                    // A constant by itself would be the number of a column.
+                    let constant = matches!(&value, Node::Part { node, .. } if matches!(**node, Node::Value(_)));
+                    if constant { scope.key()[0].clone() } else { value }
+                }
             };
             sql![node, g.direction()]
         })
