@@ -11,6 +11,23 @@ use crate::tree::Node;
 /// The table, and the columns it takes after.
 const NAME: &str = "s1";
 
+/// Changes of the table's definition.
+const DEFINITIONS: &[&str] = &[
+    "TRUNCATE s1",
+    "ALTER TABLE s1 ADD COLUMN e int4 DEFAULT 7",
+    "ALTER TABLE s1 ADD COLUMN g text GENERATED ALWAYS AS (upper(t) || '!') STORED",
+    "ALTER TABLE s1 ALTER COLUMN t SET DEFAULT 'absent'",
+    "ALTER TABLE s1 ALTER COLUMN n SET NOT NULL",
+    "ALTER TABLE s1 ADD CHECK (s < 5)",
+    "ALTER TABLE s1 ALTER COLUMN a TYPE int8",
+    "ALTER TABLE s1 ALTER COLUMN b TYPE text USING b::text || '!'",
+    "ALTER TABLE s1 ALTER COLUMN n TYPE numeric(6,1)",
+    "ALTER TABLE s1 DROP COLUMN bo",
+    "ALTER TABLE s1 RENAME COLUMN s TO z",
+    "CREATE INDEX ON s1 (lower(t)) WHERE a > 1",
+    "CREATE INDEX ON s1 (b DESC)",
+];
+
 /// A dozen or two of steps.
 pub(crate) fn case(g: &mut Generator) -> Case {
     let model = g.pick(&["t1", "t2", "t3", "t5"]);
@@ -51,6 +68,7 @@ fn step(g: &mut Generator, table: &'static Table, open: &mut bool, steps: &mut V
             .pick(&["SAVEPOINT a", "SAVEPOINT b", "ROLLBACK TO a", "ROLLBACK TO b", "RELEASE a"])
             .into(),
         9 => format!("SELECT * FROM {NAME}").into(),
+        10 if g.chance(0.4) => g.pick(DEFINITIONS).into(),
         _ => read(g, table),
     };
     steps.push(Step::droppable(node));
