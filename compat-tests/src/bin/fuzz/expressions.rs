@@ -172,8 +172,19 @@ impl Generator {
     /// Two values of one type, compared.
     pub(crate) fn comparison(&mut self, scope: &Scope, depth: u32) -> Node {
         let ty = self.any_type();
-        let operators =
-            ["=", "=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
+        let operators = [
+            "=",
+            "=",
+            "=",
+            "=",
+            "<>",
+            "<",
+            "<=",
+            ">",
+            ">=",
+            "IS DISTINCT FROM",
+            "IS NOT DISTINCT FROM",
+        ];
         let operator = self.pick(&operators);
         let (a, b) = (self.value(ty, scope, depth), self.value(ty, scope, depth));
         let b = self.unlike(ty, &a, b);

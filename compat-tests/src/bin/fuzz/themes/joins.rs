@@ -10,8 +10,9 @@ use crate::tree::{Node, Role};
 /// SELECT over up to four relations.
 pub(crate) fn case(g: &mut Generator) -> Case {
     g.subqueries = u32::from(g.chance(0.15));
-    let joins = 2 + g.below(2);
-    let (from, relations) = g.from(None, From { joins, depth: 1, outer: true });
+    let joins = 2 + g.below(3);
+    let depth = 1 + u32::from(g.chance(0.3));
+    let (from, relations) = g.from(None, From { joins, depth, outer: true });
     let scope = Scope { relations, outer: None };
     let types = g.some_types(4);
     let items = if g.chance(0.2) { plain(g, &types, &scope) } else { g.items(&types, &scope, 1) };
