@@ -30,6 +30,7 @@ use crate::compare::{Kind, Outcome, Pair, Verdict};
 use crate::expressions::Generator;
 use crate::tree::Node;
 
+mod aggregates;
 mod answer;
 mod case;
 mod compare;

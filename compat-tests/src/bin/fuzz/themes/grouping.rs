@@ -10,6 +10,7 @@ use crate::types::Type;
 
 /// A grouped query.
 pub(crate) fn case(g: &mut Generator) -> Case {
+    g.risky = g.chance(0.2);
     let joins = g.below(2);
     let (from, relations) = g.from(None, From { joins, depth: 1, outer: true });
     let scope = Scope { relations, outer: None };
