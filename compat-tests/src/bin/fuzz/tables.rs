@@ -17,8 +17,8 @@ pub(crate) struct Table {
     pub(crate) columns: &'static [Type],
     /// The columns of the primary key, or none.
     pub(crate) key: &'static [&'static str],
-    /// Columns with an index.
-    indexes: &'static [&'static str],
+    /// The columns of each index.
+    pub(crate) indexes: &'static [&'static str],
     rows: usize,
     /// How much of it KalamDB keeps in segments.
     cold: Cold,

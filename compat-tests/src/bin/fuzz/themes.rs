@@ -8,6 +8,7 @@ mod changes;
 mod ctes;
 mod grouping;
 mod joins;
+mod keys;
 mod ordering;
 mod scalars;
 mod sets;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[(&str, Theme)] = &[
     ("ordering", ordering::case),
     ("changes", changes::case),
     ("state", state::case),
+    ("keys", keys::case),
     ("views", views::case),
 ];
 
