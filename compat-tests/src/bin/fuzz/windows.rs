@@ -53,36 +53,52 @@ fn call(g: &mut Generator, ty: Type, scope: &Scope) -> Node {
 }
 
 fn function(g: &mut Generator, ty: Type, scope: &Scope) -> (Node, Order) {
-    let argument = g.leaf(ty, scope);
-    match ty {
-        Type::Int8 => match g.below(6) {
-            0 => ("rank()".into(), Order::OfPeers),
-            1 => ("dense_rank()".into(), Order::OfPeers),
-            2 => ("row_number()".into(), Order::TotalUnframed),
-            3 => ("count(*)".into(), Order::OfPeers),
-            _ => {
-                let argument = g.value(Type::Int4, scope, 1);
-                let filter = if g.chance(0.2) {
-                    sql![" FILTER (WHERE ", g.condition(scope, 0), ")"].optional()
-                } else {
-                    Node::empty()
-                };
-                (sql!["sum(", argument, ")", filter], Order::OfPeers)
-            }
-        },
-        Type::Float8 if g.chance(0.4) => {
-            (g.pick(&["percent_rank()", "cume_dist()"]).into(), Order::OfPeers)
-        }
-        Type::Int4 if g.chance(0.2) => {
+    match (ty, g.below(8)) {
+        (Type::Int8, 0) => ("rank()".into(), Order::OfPeers),
+        (Type::Int8, 1) => ("dense_rank()".into(), Order::OfPeers),
+        (Type::Int8, 2) => ("row_number()".into(), Order::TotalUnframed),
+        (Type::Float8, 0) => ("percent_rank()".into(), Order::OfPeers),
+        (Type::Float8, 1) => ("cume_dist()".into(), Order::OfPeers),
+        (Type::Int4, 0) => {
             (g.pick(&["ntile(3)", "ntile(1)", "ntile(50)"]).into(), Order::TotalUnframed)
         }
-        Type::Bool if g.chance(0.5) => (sql!["bool_or(", argument, ")"], Order::OfPeers),
-        Type::Numeric if g.chance(0.5) => (sql!["sum(", argument, ")"], Order::OfPeers),
-        _ if types::WITH_MAXIMUM.contains(&ty) && g.chance(0.3) => {
-            (sql![g.pick(&["min(", "max("]), argument, ")"], Order::OfPeers)
+        (_, 3..6) => {
+            let argument = g.leaf(ty, scope);
+            positional(g, ty, argument, scope)
         }
-        _ => positional(g, ty, argument, scope),
+        _ => aggregate(g, ty, scope),
     }
+}
+
+/// An aggregate over the rows of the frame.
+fn aggregate(g: &mut Generator, ty: Type, scope: &Scope) -> (Node, Order) {
+    let (functions, of): (&[&str], Type) = match ty {
+        Type::Bool => (&["bool_and(", "bool_or(", "every("], Type::Bool),
+        Type::Int8 if g.chance(0.5) => (&["sum(", "sum(", "count("], Type::Int4),
+        Type::Int8 => (&["bit_and(", "bit_or(", "bit_xor(", "max(", "count("], Type::Int8),
+        Type::Numeric if g.chance(0.5) => (&["avg(", "variance(", "stddev_pop("], Type::Int4),
+        Type::Numeric => (&["sum(", "avg(", "min(", "max("], Type::Numeric),
+        Type::Float8 => (&["sum(", "avg(", "max("], Type::Float8),
+        Type::Int4Array => (&["array_agg("], Type::Int4),
+        Type::TextArray => (&["array_agg("], Type::Text),
+        Type::Jsonb => (&["jsonb_agg("], Type::Text),
+        _ if types::WITH_MAXIMUM.contains(&ty) => (&["min(", "max("], ty),
+        _ => {
+            let argument = g.leaf(ty, scope);
+            return (sql!["first_value(", argument, ")"], Order::Total);
+        }
+    };
+    let function = g.pick(functions);
+    let order = if function.ends_with("_agg(") { Order::Total } else { Order::OfPeers };
+    let filter = if g.chance(0.2) {
+        sql![" FILTER (WHERE ", g.condition(scope, 0), ")"].optional()
+    } else {
+        Node::empty()
+    };
+    if function == "count(" && g.chance(0.5) {
+        return (sql!["count(*)", filter], order);
+    }
+    (sql![function, g.value(of, scope, 1), ")", filter], order)
 }
 
 /// A function that takes one row's value.
