@@ -56,6 +56,13 @@ impl Case {
         Case { protocol, ..self.clone() }
     }
 
+    /// The same statements with the constants of another run.
+    pub(crate) fn at_run(&self, run: u32, seed: u64) -> Case {
+        let mut case = self.clone();
+        case.steps.iter_mut().for_each(|step| step.node.take_values(run, seed));
+        case
+    }
+
     /// Whether any constant can become a parameter.
     pub(crate) fn has_values(&self) -> bool {
         let mut found = false;

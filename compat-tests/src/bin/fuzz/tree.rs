@@ -146,6 +146,14 @@ impl Node {
         }
     }
 
+    /// Gives every constant the value that a run of a prepared statement would.
+    pub(crate) fn take_values(&mut self, run: u32, seed: u64) {
+        if let Node::Value(value) = self {
+            value.text = value.at_run(run, seed);
+        }
+        self.children_mut().iter_mut().for_each(|child| child.take_values(run, seed));
+    }
+
     /// The names by which the outermost ORDER BY sorts, in its order.
     pub(crate) fn sort_keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
