@@ -4,14 +4,17 @@
 //! `fuzz [--seed N] [--seconds S] [--cases N] [--only THEME,...] [--start N]`
 //!
 //! Both servers get the same tables with the same random rows. Each case is a statement, or a few
-//! that depend on each other ([`themes`]); it runs as simple queries and as prepared statements
-//! with several sets of values, since from the second run on a generic plan may take the place of
-//! the first, and again with other constants, since texts that differ in these may share a plan. Rows are compared as sets with multiplicity, besides in the order that ORDER BY asks
-//! for; further the columns' names, types and modifiers, command tags and SQLSTATEs ([`compare`]).
-//! What differs is made smaller ([`reduce`]) and printed once per cause ([`report`]) as a script.
-//! What KalamDB refuses (0A000) is counted and listed, and is no difference. Ends with 1 if there
-//! was any difference. Case N of a seed and of the same themes is always the same, whatever ran
-//! before it; `--start N` begins with it.
+//! that depend on each other ([`themes`]). It runs as simple queries; as prepared statements with
+//! several sets of values, since from the second run on a generic plan may take the place of the
+//! first; and as simple queries with other constants, since texts that differ in these alone may
+//! share a plan. Rows are compared as sets with multiplicity, besides in the order that ORDER BY
+//! asks for; further the columns' names, types and modifiers, command tags and SQLSTATEs
+//! ([`compare`]). What differs is made smaller ([`reduce`]) and printed once per cause ([`report`])
+//! as a script. What KalamDB refuses (0A000) is counted and listed, and is no difference. Ends
+//! with 1 if there was any difference.
+//!
+//! Case N of a seed and of the same themes is always the same, whatever ran before it; `--start N`
+//! begins with it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;
