@@ -160,6 +160,6 @@ impl Generator {
         }
         self.subqueries = kept;
         let key = keys.iter().map(|k| k.node.clone()).collect();
-        Relation { alias: String::new(), columns, key }
+        Relation { alias: String::new(), columns, key, unique: false }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<Column>,
     /// The columns that tell its rows apart as far as a query can; an order by them is total.
     pub(crate) key: Vec<Node>,
+    /// Whether no two rows are equal in the key.
+    pub(crate) unique: bool,
 }
 
 /// The columns of one query's FROM.
@@ -38,6 +40,7 @@ impl Relation {
             alias: alias.to_owned(),
             columns: attributes.iter().map(|(c, ty)| Column { node: name(c), ty: *ty }).collect(),
             key: key.iter().map(|column| name(column)).collect(),
+            unique: !table.key.is_empty(),
         }
     }
 
@@ -49,6 +52,7 @@ impl Relation {
             alias: alias.to_owned(),
             columns: columns.map(|(i, ty)| Column { node: name(i), ty: *ty }).collect(),
             key: (0..types.len()).map(name).collect(),
+            unique: false,
         }
     }
 }

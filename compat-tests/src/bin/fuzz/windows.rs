@@ -1,6 +1,8 @@
 //! Window functions and frames.
 //!
-//! What depends on the order of peers (`row_number`, ROWS frames) gets an order that has none.
+//! What depends on the order of peers (`row_number`, ROWS frames) gets an order that has none. Where
+//! rows may be equal in all columns, that order still leaves them for the server to tell apart, and
+//! it may do so otherwise for each call; so there is one such call at most.
 
 use crate::expressions::Generator;
 use crate::relations::From;
@@ -24,13 +26,15 @@ impl Generator {
     /// Calls of the types wanted, beside a few columns.
     pub(crate) fn window_calls(&mut self, types: &[Type], scope: &Scope) -> Scope<'static> {
         let kept = std::mem::take(&mut self.subqueries);
+        let unique = scope.relations.iter().all(|r| r.unique);
         let mut columns: Vec<Column> = Vec::new();
-        for ty in types.iter().chain(&[Type::Int8]) {
-            columns.push(Column { node: call(self, *ty, scope), ty: *ty });
+        for (i, ty) in types.iter().chain(&[Type::Int8]).enumerate() {
+            let node = call(self, *ty, scope, unique || i == 0);
+            columns.push(Column { node, ty: *ty });
         }
         self.subqueries = kept;
         columns.extend(scope.columns().take(6).cloned());
-        let windowed = Relation { alias: String::new(), columns, key: Vec::new() };
+        let windowed = Relation { alias: String::new(), columns, key: Vec::new(), unique: false };
         Scope { relations: vec![windowed], outer: None }
     }
 }
@@ -46,10 +50,13 @@ enum Order {
     Total,
 }
 
-fn call(g: &mut Generator, ty: Type, scope: &Scope) -> Node {
+/// A call, or a column where it would need a total order and may not have one.
+fn call(g: &mut Generator, ty: Type, scope: &Scope, total: bool) -> Node {
     let (function, order) = function(g, ty, scope);
-    let window = window(g, scope, order);
-    sql![function, " OVER (", window, ")"].value(ty)
+    if order != Order::OfPeers && !total {
+        return g.leaf(ty, scope);
+    }
+    sql![function, " OVER (", window(g, scope, (order, total)), ")"].value(ty)
 }
 
 fn function(g: &mut Generator, ty: Type, scope: &Scope) -> (Node, Order) {
@@ -120,14 +127,14 @@ fn positional(g: &mut Generator, ty: Type, argument: Node, scope: &Scope) -> (No
     }
 }
 
-fn window(g: &mut Generator, scope: &Scope, order: Order) -> Node {
+fn window(g: &mut Generator, scope: &Scope, (order, total): (Order, bool)) -> Node {
     let partition = if g.chance(0.5) { partition(g, scope) } else { Node::empty() };
     let mut keys: Vec<Node> = Vec::new();
     if order != Order::OfPeers || g.chance(0.8) {
         let ty = g.any_type();
         keys.extend(g.column(ty, scope).map(|c| sql![c, g.direction()]));
     }
-    if order == Order::OfPeers && !g.chance(0.3) {
+    if order == Order::OfPeers && !(total && g.chance(0.3)) {
         return sql![partition, peers_order_and_frame(g, scope, keys)];
     }
     for key in scope.key() {
