@@ -7,7 +7,6 @@ use kalamdb_compat_tests::wire::{Backend, Client, Column, Failure, Frontend};
 
 use crate::Result;
 use crate::tables;
-use crate::tree::Value;
 
 /// Settings of every connection, besides the time zone.
 const SETTINGS: &[&str] = &["SET statement_timeout = '15s'"];
@@ -16,7 +15,13 @@ const SETTINGS: &[&str] = &["SET statement_timeout = '15s'"];
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     /// Rows, none where the statement has none.
-    Rows { columns: Vec<Column>, rows: Vec<Vec<Option<String>>>, tag: String },
+    Rows {
+        columns: Vec<Column>,
+        rows: Vec<Vec<Option<String>>>,
+        tag: String,
+        /// The OIDs of the parameters' types, where a prepared statement was described.
+        parameters: Vec<u32>,
+    },
     /// An error.
     Error { state: String, message: String },
     /// The connection is gone.
@@ -56,12 +61,12 @@ impl Side {
         self.ask(&frames)
     }
 
-    /// Prepares a statement; its answer has the columns and no rows.
-    pub(crate) fn prepare(&mut self, sql: &str, parameters: &[Value]) -> Result<Answer> {
-        let oids: Vec<u32> = parameters.iter().map(|p| p.ty.oid()).collect();
+    /// Prepares a statement with parameters of these types, 0 where the server is to infer one; its
+    /// answer has the columns and no rows.
+    pub(crate) fn prepare(&mut self, sql: &str, oids: &[u32]) -> Result<Answer> {
         let mut frames = Frontend::default();
         frames.close(b'S', "s");
-        frames.parse("s", sql, &oids);
+        frames.parse("s", sql, oids);
         frames.describe(b'S', "s");
         frames.sync();
         self.ask(&frames)
@@ -118,11 +123,17 @@ impl Side {
 impl Answer {
     /// No rows, no columns, no tag.
     pub(crate) fn nothing() -> Answer {
-        Answer::Rows { columns: Vec::new(), rows: Vec::new(), tag: String::new() }
+        Answer::Rows {
+            columns: Vec::new(),
+            rows: Vec::new(),
+            tag: String::new(),
+            parameters: Vec::new(),
+        }
     }
 
     fn read(messages: Vec<Backend>) -> Answer {
         let (mut columns, mut rows, mut tag) = (Vec::new(), Vec::new(), String::new());
+        let mut parameters = Vec::new();
         for message in messages {
             match message {
                 Backend::Error(fields) => {
@@ -131,13 +142,14 @@ impl Answer {
                         message: fields.message().to_owned(),
                     };
                 }
+                Backend::ParameterDescription(described) => parameters = described,
                 Backend::RowDescription(described) => columns = described,
                 Backend::DataRow(values) => rows.push(values.into_iter().map(text).collect()),
                 Backend::CommandComplete(completed) => tag = completed,
                 _ => {}
             }
         }
-        Answer::Rows { columns, rows, tag }
+        Answer::Rows { columns, rows, tag, parameters }
     }
 
     /// The SQLSTATE, where it is an error.

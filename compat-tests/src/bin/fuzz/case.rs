@@ -1,6 +1,6 @@
 //! What is run and compared as a whole: one statement, or a few that depend on each other.
 
-use crate::tree::Node;
+use crate::tree::{Node, Value};
 
 /// Statements that run in order on both servers, with what cleans up after them.
 #[derive(Debug, Clone)]
@@ -26,7 +26,22 @@ pub(crate) enum Protocol {
     /// Simple queries with constants.
     Simple,
     /// Prepared statements whose constants are parameters, each run several times.
-    Prepared { runs: u32, seed: u64 },
+    Prepared {
+        runs: u32,
+        seed: u64,
+        /// Whether the server is to infer the types of constants that are written without.
+        inferred: bool,
+    },
+}
+
+impl Protocol {
+    /// The OID that Parse declares for a parameter, 0 where the server is to infer it.
+    pub(crate) fn declared(self, value: &Value) -> u32 {
+        match self {
+            Protocol::Prepared { inferred: true, .. } if value.bare => 0,
+            Protocol::Prepared { .. } | Protocol::Simple => value.ty.oid(),
+        }
+    }
 }
 
 /// How alike two answers must be.

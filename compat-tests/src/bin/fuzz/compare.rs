@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Rows,
     /// The same rows in an order that ORDER BY forbids.
     Order,
-    /// Names, types or type modifiers of the result's columns.
+    /// Names, types or type modifiers of the result's columns, or types of parameters.
     Columns,
     /// KalamDB fails where PostgreSQL does not.
     Fails,
@@ -110,7 +110,7 @@ impl Pair {
         };
         let (sql, parameters) = node.parameter_sql();
         let (runs, seed) = match case.protocol {
-            Protocol::Prepared { runs, seed } if is_preparable(&sql) => (runs, seed),
+            Protocol::Prepared { runs, seed, .. } if is_preparable(&sql) => (runs, seed),
             Protocol::Prepared { .. } | Protocol::Simple => {
                 let sql = node.literal_sql();
                 let oracle = self.oracle.query(&sql)?;
@@ -124,8 +124,9 @@ impl Pair {
                 return Ok(outcome(oracle, ours, Vec::new(), executions + 1));
             }
         };
-        let oracle = self.oracle.prepare(&sql, &parameters)?;
-        let ours = self.ours.prepare(&sql, &parameters)?;
+        let oids: Vec<u32> = parameters.iter().map(|p| case.protocol.declared(p)).collect();
+        let oracle = self.oracle.prepare(&sql, &oids)?;
+        let ours = self.ours.prepare(&sql, &oids)?;
         let mut last = outcome(oracle, ours, Vec::new(), executions);
         for run in 0..runs {
             if last.verdict != Verdict::Same {
@@ -148,8 +149,8 @@ fn is_preparable(sql: &str) -> bool {
 /// An execution's rows under the columns that the statement's description announced.
 fn described(description: &Answer, answer: Answer) -> Answer {
     match (description, answer) {
-        (Answer::Rows { columns, .. }, Answer::Rows { rows, tag, .. }) => {
-            Answer::Rows { columns: columns.clone(), rows, tag }
+        (Answer::Rows { columns, .. }, Answer::Rows { rows, tag, parameters, .. }) => {
+            Answer::Rows { columns: columns.clone(), rows, tag, parameters }
         }
         (_, answer) => answer,
     }
@@ -159,9 +160,9 @@ fn described(description: &Answer, answer: Answer) -> Answer {
 /// expression (`COALESCE(x::varchar(8), y)` is its first argument if that is a constant).
 fn without_modifiers(answer: Answer) -> Answer {
     match answer {
-        Answer::Rows { mut columns, rows, tag } => {
+        Answer::Rows { mut columns, rows, tag, parameters } => {
             columns.iter_mut().for_each(|column| column.typmod = -1);
-            Answer::Rows { columns, rows, tag }
+            Answer::Rows { columns, rows, tag, parameters }
         }
         other => other,
     }
@@ -238,13 +239,13 @@ fn rows_verdict(
     strictness: Strictness,
 ) -> Verdict {
     let (
-        Answer::Rows { columns, rows: expected, tag: expected_tag },
-        Answer::Rows { columns: our_columns, rows: found, tag },
+        Answer::Rows { columns, rows: expected, tag: expected_tag, parameters },
+        Answer::Rows { columns: our_columns, rows: found, tag, parameters: our_parameters },
     ) = (oracle, ours)
     else {
         return Verdict::Same;
     };
-    if !same_columns(columns, our_columns) {
+    if !same_columns(columns, our_columns) || parameters != our_parameters {
         return Verdict::Different(Kind::Columns);
     }
     let (expected, found) =

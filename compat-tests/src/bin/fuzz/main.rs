@@ -153,7 +153,8 @@ impl Fuzzer {
         self.tallies.entry(theme).or_default().cases += 1;
         let mut verdict = self.run_by(theme, number, &case)?;
         if verdict == Verdict::Same && case.has_values() {
-            let prepared = case.with(Protocol::Prepared { runs: RUNS, seed });
+            let inferred = seed.count_ones().is_multiple_of(2);
+            let prepared = case.with(Protocol::Prepared { runs: RUNS, seed, inferred });
             verdict = self.run_by(theme, number, &prepared)?;
         }
         if verdict == Verdict::Same && case.has_values() && case.steps.len() == 1 {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use crate::answer::Answer;
 use crate::case::{Case, Protocol, Step};
 use crate::compare::{Outcome, Verdict};
-use crate::tree::literal;
+use crate::tree::{Value, literal};
+use crate::types::quoted;
 
 /// Rows of an answer that are shown.
 const MAX_ROWS: usize = 12;
@@ -78,15 +79,20 @@ pub(crate) fn script(theme: &str, number: u64, case: &Case, outcome: &Outcome) -
 fn write_step(out: &mut String, case: &Case, step: &Step, outcome: &Outcome, last: bool) {
     let (sql, parameters) = step.node.parameter_sql();
     match case.protocol {
-        Protocol::Prepared { runs, seed } if !parameters.is_empty() => {
-            let types: Vec<&str> = parameters.iter().map(|p| p.ty.name()).collect();
+        Protocol::Prepared { runs, seed, .. } if !parameters.is_empty() => {
+            let inferred = |p: &Value| case.protocol.declared(p) == 0;
+            let name = |p: &Value| if inferred(p) { "unknown" } else { p.ty.name() };
+            let types: Vec<&str> = parameters.iter().map(name).collect();
             let _ = writeln!(out, "PREPARE s ({}) AS {sql};", types.join(", "));
             for run in 0..runs {
                 let values: Vec<_> = parameters.iter().map(|p| p.at_run(run, seed)).collect();
                 let texts: Vec<_> = parameters
                     .iter()
                     .zip(&values)
-                    .map(|(p, v)| literal(p.ty, v.as_deref(), false))
+                    .map(|(p, v)| match v {
+                        Some(text) if inferred(p) => quoted(text),
+                        _ => literal(p.ty, v.as_deref(), false),
+                    })
                     .collect();
                 let _ = writeln!(out, "EXECUTE s ({});", texts.join(", "));
                 if last && values == outcome.values {
@@ -109,10 +115,10 @@ fn write_answer(out: &mut String, who: &str, answer: &Answer) {
         Answer::Lost(error) => {
             let _ = writeln!(out, "-- {who}: {error}");
         }
-        Answer::Rows { columns, rows, tag } => {
+        Answer::Rows { columns, rows, tag, parameters } => {
             let columns: Vec<String> =
                 columns.iter().map(|c| format!("{} {}/{}", c.name, c.type_oid, c.typmod)).collect();
-            let _ = writeln!(out, "-- {who}: {tag} ({})", columns.join(", "));
+            let _ = writeln!(out, "-- {who}: {tag} ({}) {parameters:?}", columns.join(", "));
             for row in rows.iter().take(MAX_ROWS) {
                 let values: Vec<&str> =
                     row.iter().map(|v| v.as_deref().unwrap_or("NULL")).collect();

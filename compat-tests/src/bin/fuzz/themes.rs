@@ -10,6 +10,7 @@ mod grouping;
 mod joins;
 mod keys;
 mod ordering;
+mod resolution;
 mod scalars;
 mod sets;
 mod state;
@@ -33,6 +34,7 @@ pub(crate) const ALL: &[(&str, Theme)] = &[
     ("changes", changes::case),
     ("state", state::case),
     ("keys", keys::case),
+    ("resolution", resolution::case),
     ("views", views::case),
 ];
 
