@@ -176,11 +176,8 @@ impl Fuzzer {
             }
             Verdict::BothFail(state) => {
                 *tally.both_fail.entry(state.clone()).or_default() += 1;
-                if let Answer::Error { state, message } = &outcome.oracle
-                    && !state.starts_with("22")
-                {
-                    let what = format!("{state} {}", report::plain(message));
-                    note(&mut self.mistakes, what, &case.steps[outcome.step].node);
+                if !state.starts_with("22") {
+                    note(&mut self.mistakes, state.clone(), &case.steps[outcome.step].node);
                 }
             }
             Verdict::EvaluationOrder => tally.evaluation_order += 1,

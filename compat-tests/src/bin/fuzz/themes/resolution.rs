@@ -21,38 +21,30 @@ const CATEGORIES: &[Category] = &[
     &[Type::Jsonb],
 ];
 
-/// A few expressions over one table, or an aggregate of one.
+/// One expression over one table, so that there is one error at most.
 pub(crate) fn case(g: &mut Generator) -> Case {
     let table = g.table();
     let scope = Scope { relations: vec![Relation::of_table(table, "x")], outer: None };
     let category = g.pick(CATEGORIES);
     let from = format!(" FROM {} x", table.name);
-    let node = match g.below(6) {
+    let node = match g.below(8) {
         0 => {
             let operator = g.set_operator();
-            let (a, b) = (mixed(g, category, &scope, 1), operand(g, category, &scope));
-            sql!["SELECT ", a, " AS c0", from, operator, "SELECT ", b, " AS c0"]
+            let (a, b) = (operand(g, category, &scope), operand(g, category, &scope));
+            sql!["SELECT ", a, " AS c0", from.clone(), operator, "SELECT ", b, " AS c0", from]
         }
         1 => {
             let function =
                 g.pick(&["min(", "max(", "sum(", "avg(", "count(", "array_agg(DISTINCT "]);
-            sql!["SELECT ", function, mixed(g, category, &scope, 1), ") AS c0", from]
+            sql!["SELECT ", function, operand(g, category, &scope), ") AS c0", from]
         }
         2 => {
             let rows = (0..2 + g.below(2)).map(|_| sql!["(", constant(g, category), ")"]).collect();
             sql!["SELECT c0 FROM (VALUES ", Node::commas(rows), ") v(c0)"]
         }
-        _ => {
-            let items = (0..=g.below(2))
-                .map(|i| sql![mixed(g, category, &scope, 2), format!(" AS c{i}")])
-                .collect();
-            let filter = if g.chance(0.5) {
-                sql![" WHERE ", condition(g, category, &scope)].optional()
-            } else {
-                Node::empty()
-            };
-            sql!["SELECT ", Node::commas(items), from, filter]
-        }
+        3 => sql!["SELECT x.* ", from, " WHERE ", condition(g, category, &scope)],
+        4 => sql!["SELECT ", condition(g, category, &scope), " AS c0", from],
+        _ => sql!["SELECT ", mixed(g, category, &scope), " AS c0", from],
     };
     Case::query(node, Strictness::Equal)
 }
@@ -72,16 +64,12 @@ fn operand(g: &mut Generator, category: Category, scope: &Scope) -> Node {
 }
 
 /// An expression whose type the operands decide.
-fn mixed(g: &mut Generator, category: Category, scope: &Scope, depth: u32) -> Node {
-    if depth == 0 {
-        return operand(g, category, scope);
-    }
-    let part = |g: &mut Generator| mixed(g, category, scope, depth - 1);
-    let (a, b) = (part(g), part(g));
-    let node = match g.below(14) {
+fn mixed(g: &mut Generator, category: Category, scope: &Scope) -> Node {
+    let (a, b) = (operand(g, category, scope), operand(g, category, scope));
+    match g.below(14) {
         0 | 1 => {
             let arms = sql![" THEN ", a, sql![" ELSE ", b].optional()];
-            sql!["CASE WHEN ", condition(g, category, scope), arms, " END"]
+            sql!["CASE WHEN ", g.leaf(Type::Bool, scope), arms, " END"]
         }
         2 => sql!["COALESCE(", Node::commas(vec![a, b]), ")"],
         3 => sql![g.pick(&["GREATEST(", "LEAST("]), Node::commas(vec![a, b]), ")"],
@@ -102,9 +90,11 @@ fn mixed(g: &mut Generator, category: Category, scope: &Scope, depth: u32) -> No
             let functions = ["abs(", "round(", "length(", "upper(", "concat(", "to_jsonb(", "-("];
             sql![g.pick(&functions), a, ")"]
         }
-        _ => a,
-    };
-    node
+        _ => {
+            let call = g.pick(&["lag(", "lead("]);
+            sql![call, a, ", 0, ", b, ") OVER ()"]
+        }
+    }
 }
 
 /// An operand of whatever category.
