@@ -10,6 +10,7 @@ mod grouping;
 mod joins;
 mod keys;
 mod ordering;
+mod predicates;
 mod resolution;
 mod scalars;
 mod sets;
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[(&str, Theme)] = &[
     ("state", state::case),
     ("keys", keys::case),
     ("resolution", resolution::case),
+    ("predicates", predicates::case),
     ("views", views::case),
 ];
 
