@@ -16,6 +16,8 @@ pub(crate) struct Generator {
     pub(crate) rng: StdRng,
     /// Whether expressions may fail and values lie at the ends of their ranges.
     pub(crate) risky: bool,
+    /// Whether constants of every type may be written without it, for the server to infer.
+    pub(crate) untyped: bool,
     /// How deep queries may still nest in expressions.
     pub(crate) subqueries: u32,
     /// Queries of WITH that may be named, with their columns' types.
@@ -27,7 +29,15 @@ pub(crate) struct Generator {
 impl Generator {
     /// A generator for one case.
     pub(crate) fn new(rng: StdRng) -> Generator {
-        Generator { rng, risky: false, subqueries: 0, named: Vec::new(), aliases: 0, values: 0 }
+        Generator {
+            rng,
+            risky: false,
+            untyped: false,
+            subqueries: 0,
+            named: Vec::new(),
+            aliases: 0,
+            values: 0,
+        }
     }
 
     /// Whether something of this probability happens.

@@ -239,7 +239,9 @@ pub(crate) fn literal(ty: Type, text: Option<&str>, bare: bool) -> String {
         Type::Int4 if number => text.to_owned(),
         Type::Numeric if bare && text.contains('.') && !text.starts_with('-') => text.to_owned(),
         Type::Bool if bare => if text == "t" { "true" } else { "false" }.to_owned(),
-        Type::Text if bare => quoted(text),
+        // As a constant without a type these would have another.
+        Type::Int4 | Type::Numeric => format!("{}::{}", quoted(text), ty.name()),
+        _ if bare => quoted(text),
         _ => format!("{}::{}", quoted(text), ty.name()),
     }
 }

@@ -23,6 +23,7 @@ const CATEGORIES: &[Category] = &[
 
 /// One expression over one table, so that there is one error at most.
 pub(crate) fn case(g: &mut Generator) -> Case {
+    g.untyped = true;
     let table = g.table();
     let scope = Scope { relations: vec![Relation::of_table(table, "x")], outer: None };
     let category = g.pick(CATEGORIES);
