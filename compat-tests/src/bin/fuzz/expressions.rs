@@ -75,8 +75,10 @@ impl Generator {
     pub(crate) fn constant(&mut self, ty: Type) -> Node {
         self.values += 1;
         let text = ty.any_value(&mut self.rng, self.risky).map(str::to_owned);
-        let value =
-            Value { number: self.values, ty, text, bare: self.chance(0.3), extremes: self.risky };
+        let understood =
+            matches!(ty, Type::Bool | Type::Int4 | Type::Numeric | Type::Text) || self.untyped;
+        let bare = self.chance(0.3) && understood;
+        let value = Value { number: self.values, ty, text, bare, extremes: self.risky };
         Node::Value(value).value(ty)
     }
 
