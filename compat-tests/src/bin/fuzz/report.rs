@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::answer::Answer;
 use crate::case::{Case, Protocol, Step};
-use crate::compare::{Outcome, Verdict};
+use crate::compare::{Kind, Outcome, Verdict};
 use crate::tree::{Value, literal};
 use crate::types::quoted;
 
@@ -71,9 +71,32 @@ pub(crate) fn script(theme: &str, number: u64, case: &Case, outcome: &Outcome) -
     for sql in &case.cleanup {
         let _ = writeln!(out, "{sql};");
     }
-    write_answer(&mut out, "PostgreSQL", &outcome.oracle);
-    write_answer(&mut out, "KalamDB", &outcome.ours);
+    // Of rows only those that one of the answers lacks say anything.
+    let (oracle, ours) = match kind {
+        Kind::Rows => {
+            (without(&outcome.oracle, &outcome.ours), without(&outcome.ours, &outcome.oracle))
+        }
+        _ => (outcome.oracle.clone(), outcome.ours.clone()),
+    };
+    write_answer(&mut out, "PostgreSQL", &oracle);
+    write_answer(&mut out, "KalamDB", &ours);
     out
+}
+
+/// An answer less the rows that another has as well.
+fn without(answer: &Answer, other: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    if let (Answer::Rows { rows, .. }, Answer::Rows { rows: others, .. }) = (&mut answer, other) {
+        let mut others = others.clone();
+        rows.retain(|row| match others.iter().position(|o| o == row) {
+            Some(place) => {
+                others.swap_remove(place);
+                false
+            }
+            None => true,
+        });
+    }
+    answer
 }
 
 fn write_step(out: &mut String, case: &Case, step: &Step, outcome: &Outcome, last: bool) {
