@@ -78,45 +78,40 @@ fn hide(expr: Expr) -> DataFusionResult<Transformed<Expr>> {
             Ok(Transformed::yes(if negated { Expr::Not(Box::new(call)) } else { call }))
         }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let both = (choices(&left), choices(&right));
-            if let (Some((subject, items)), Some((other, more))) = both
-                && subject == other
+            let (left, right) = (hide_equality(*left), hide_equality(*right));
+            if let (Expr::ScalarFunction(one), Expr::ScalarFunction(other)) = (&left, &right)
+                && is_hidden(one)
+                && is_hidden(other)
+                && one.args.first() == other.args.first()
             {
-                let items = items.into_iter().chain(more).cloned();
-                let args = std::iter::once(subject.clone()).chain(items).collect();
+                let args = one.args.iter().chain(&other.args[1..]).cloned().collect();
                 return Ok(Transformed::yes(call(args)));
             }
-            Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right })))
+            Ok(Transformed::yes(left.or(right)))
         }
         other => Ok(Transformed::no(other)),
     }
 }
 
-/// A column, and the values of which it is one: of an equality or a list.
-fn choices(expr: &Expr) -> Option<(&Expr, Vec<&Expr>)> {
-    match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            match (left.as_ref(), right.as_ref()) {
-                (column @ Expr::Column(_), value @ Expr::Literal(..))
-                | (value @ Expr::Literal(..), column @ Expr::Column(_)) => {
-                    Some((column, vec![value]))
-                }
-                _ => None,
-            }
-        }
-        Expr::ScalarFunction(call) if is_hidden(call) => {
-            let (subject, items) = call.args.split_first()?;
-            matches!(subject, Expr::Column(_)).then(|| (subject, items.iter().collect()))
-        }
-        _ => None,
+/// An equality of columns with a constant, as a list of one.
+fn hide_equality(expr: Expr) -> Expr {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = &expr else { return expr };
+    match (left.any_column_refs(), right.any_column_refs()) {
+        (true, false) => call(vec![(**left).clone(), (**right).clone()]),
+        (false, true) => call(vec![(**right).clone(), (**left).clone()]),
+        _ => expr,
     }
 }
 
 fn show(expr: Expr) -> DataFusionResult<Transformed<Expr>> {
     match expr {
         Expr::ScalarFunction(mut call) if is_hidden(&call) => {
-            let subject = Box::new(call.args.remove(0));
-            Ok(Transformed::yes(Expr::InList(InList::new(subject, call.args, false))))
+            let subject = call.args.remove(0);
+            if let [one] = &call.args[..] {
+                return Ok(Transformed::yes(subject.eq(one.clone())));
+            }
+            let list = InList::new(Box::new(subject), call.args, false);
+            Ok(Transformed::yes(Expr::InList(list)))
         }
         Expr::Not(inner) => match *inner {
             Expr::InList(InList { expr, list, negated }) => {
