@@ -29,7 +29,7 @@ pub(super) type Named = Vec<(String, Expr)>;
 impl Binder<'_> {
     /// A value as a subquery beside it refers to it; what has to be computed for that goes into
     /// `beside`.
-    pub(super) fn from_inside(&mut self, value: Typed, beside: &mut Named) -> Result<Typed> {
+    pub(super) fn seen_inside(&mut self, value: Typed, beside: &mut Named) -> Result<Typed> {
         let stays = match &value.expr {
             Expr::Column(_) => {
                 return Ok(Typed::new(scope::outer(value.expr, value.ty)?, value.ty));

@@ -163,7 +163,7 @@ impl Binder<'_> {
         let mut beside = Vec::new();
         let mut pairs = Vec::with_capacity(values.len());
         for (value, column) in values.into_iter().zip(&rows.columns) {
-            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
+            pairs.push((self.seen_inside(value, &mut beside)?, column.typed()));
         }
         let equal = self.compare_pairs("=", pairs, place)?;
         let plan = LogicalPlanBuilder::from(rows.plan).filter(equal.expr)?.build()?;
@@ -202,7 +202,7 @@ impl Binder<'_> {
         let mut beside = Named::new();
         let mut pairs = Vec::with_capacity(values.len());
         for (value, column) in values.into_iter().zip(&rows.columns) {
-            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
+            pairs.push((self.seen_inside(value, &mut beside)?, column.typed()));
         }
         let test = self.comparison_test(&op, pairs, place)?;
         let decides = match all {
@@ -370,7 +370,7 @@ impl Binder<'_> {
         };
         let mut pairs = Vec::with_capacity(values.len());
         for (value, column) in values.into_iter().zip(&rows.columns) {
-            pairs.push((self.from_inside(value, &mut beside)?, column.typed()));
+            pairs.push((self.seen_inside(value, &mut beside)?, column.typed()));
         }
         let test = self.comparison_test(op, pairs, place)?;
         let (tested, hits, known, rows_count, name) =

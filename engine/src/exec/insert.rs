@@ -67,7 +67,7 @@ enum Action {
         /// Live columns that are assigned, with `values` in the same order.
         columns: Vec<usize>,
         assigned: Vec<i16>,
-        new: NewValues,
+        new: Box<NewValues>,
     },
 }
 
@@ -119,7 +119,7 @@ impl InsertPlan {
                         Action::Update {
                             assigned: columns.iter().map(|place| attnums[*place]).collect(),
                             columns,
-                            new: NewValues::new(new, &both, parameters)?,
+                            new: Box::new(NewValues::new(new, &both, parameters)?),
                         }
                     }
                 },
