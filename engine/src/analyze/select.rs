@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::{
-    common::tree_node::{Transformed, TreeNode},
+    common::{
+        Column,
+        tree_node::{Transformed, TreeNode},
+    },
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr},
     sql::sqlparser::ast,
 };
@@ -371,11 +374,40 @@ impl Binder<'_> {
             }
             other => (other, condition),
         };
+        if condition.contains_outer() && plan.schema().fields().len() > 0 {
+            return self.correlated_filter(plan, condition, columns);
+        }
         let mut builder = LogicalPlanBuilder::from(plan).filter(condition)?;
         if widened {
             builder = builder.project(columns.into_iter().map(Expr::Column).collect::<Vec<_>>())?;
         }
         Ok(builder.build()?)
+    }
+
+    /// A condition that depends on the outer query. Its columns get names of their own: DataFusion
+    /// takes it out of the subquery, where it tells columns by their names alone.
+    fn correlated_filter(
+        &mut self,
+        plan: LogicalPlan,
+        condition: Expr,
+        columns: Vec<Column>,
+    ) -> Result<LogicalPlan> {
+        let mut named: Vec<(Column, Expr)> = Vec::new();
+        let mut below: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        for column in condition.column_refs() {
+            let name = self.fresh();
+            below.push(Expr::Column(column.clone()).alias(&name));
+            named.push((column.clone(), Expr::Column(Column::new_unqualified(name))));
+        }
+        let condition = condition.transform_up(|node| {
+            let Expr::Column(column) = &node else { return Ok(Transformed::no(node)) };
+            let found = named.iter().find(|(old, _)| old == column);
+            Ok(found
+                .map_or(Transformed::no(node.clone()), |(_, new)| Transformed::yes(new.clone())))
+        })?;
+        let kept = columns.into_iter().map(Expr::Column).collect::<Vec<_>>();
+        let builder = LogicalPlanBuilder::from(plan).project(below)?.filter(condition.data)?;
+        Ok(builder.project(kept)?.build()?)
     }
 
     fn group(
