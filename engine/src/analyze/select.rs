@@ -374,7 +374,7 @@ impl Binder<'_> {
             }
             other => (other, condition),
         };
-        if condition.contains_outer() && plan.schema().fields().len() > 0 {
+        if condition.contains_outer() && !plan.schema().fields().is_empty() {
             return self.correlated_filter(plan, condition, columns);
         }
         let mut builder = LogicalPlanBuilder::from(plan).filter(condition)?;
