@@ -28,11 +28,12 @@ get() {
     fi
 }
 
-# What building needs: a C compiler for RocksDB, and libclang for its bindings.
+# What building needs: a C compiler for RocksDB and libclang for its bindings, make for jemalloc.
 need_build_tools() {
     command -v cargo >/dev/null || fail "please install Rust (https://rustup.rs), then run this again"
     local missing=()
     command -v c++ >/dev/null || missing+=(g++)
+    command -v make >/dev/null || missing+=(make)
     # libclang-cpp is another library, and there without this one on some machines.
     if ! ldconfig -p 2>/dev/null | grep -Eq 'libclang(-[0-9.]+)?\.so' &&
         ! compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null &&

@@ -4,10 +4,17 @@
 //! the rows, so the rows are only read here, and the statement is planned as if it had one.
 
 use super::{Kind, Lexer, Literal, Template, Token};
-use crate::types::Oid;
+use crate::{
+    statement::{MAX_STATEMENT_BYTES, budget::MAX_TOKENS},
+    types::Oid,
+};
 
 /// `None`: it isn't such a statement, or its rows differ in more than their values.
 pub(super) fn of(sql: &str) -> Option<Template> {
+    // What is too long for the parser is too long, however plain it is.
+    if sql.len() > MAX_STATEMENT_BYTES {
+        return None;
+    }
     let mut lexer = Lexer { sql, at: 0 };
     if !lexer.next()?.is(sql, "insert") {
         return None;
@@ -36,6 +43,10 @@ pub(super) fn of(sql: &str) -> Option<Template> {
         }
         unify(&mut types, row)?;
         rows += 1;
+        // Each literal has a comma or a parenthesis behind it.
+        if 2 * literals.len() + 2 * rows > MAX_TOKENS {
+            return None;
+        }
         let end = lexer.at;
         if lexer.next()?.kind != Kind::Comma {
             lexer.at = end;
@@ -150,6 +161,13 @@ mod tests {
         assert_eq!(found, wanted);
         let types: Vec<_> = template.literals.iter().map(|literal| literal.ty).collect();
         assert_eq!(types, [Oid::NUMERIC, Oid(0)].repeat(3));
+    }
+
+    #[test]
+    fn no_more_rows_than_the_parser_would_take() {
+        let rows = |count| format!("INSERT INTO t VALUES {}", vec!["(1)"; count].join(","));
+        assert_eq!(of(&rows(400_000)).map(|template| template.rows), Some(400_000));
+        assert_eq!(of(&rows(700_000)).map(|template| template.rows), None);
     }
 
     #[test]
